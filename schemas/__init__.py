@@ -1,0 +1,1 @@
+"""What the processes agree on: records, topics, features, encoding, keys, packages. No I/O."""

@@ -1,0 +1,57 @@
+"""Commands: ``generate`` and ``check`` the stubs, ``fingerprints``, ``topics``."""
+
+import sys
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from schemas import avro_codec, features, records, stubs, topics
+
+app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False)
+
+
+@app.command()
+def generate() -> None:
+    """Generate the gRPC stubs from the proto files."""
+    for path in stubs.generate():
+        print(path.relative_to(stubs.ROOT))
+
+
+@app.command()
+def check() -> None:
+    """Fail if the generated stubs are out of date or a feature set cannot be used."""
+    try:
+        stubs.check()
+        for name in features.built_in_names():
+            features.FeatureSpec.load(name)
+    except (stubs.StubError, features.FeatureError) as error:
+        print(error, file=sys.stderr)
+        raise typer.Exit(1) from None
+    print("schemas: generated files are up to date")
+
+
+@app.command()
+def fingerprints() -> None:
+    """Show the fingerprints of records and feature sets."""
+    table = Table("what", "name", "fingerprint")
+    for record in records.RECORDS:
+        digest = avro_codec.schema_fingerprint(avro_codec.current_schema(record))
+        table.add_row("record", record, digest.hex())
+    for name in features.built_in_names():
+        table.add_row("features", name, features.FeatureSpec.load(name).fingerprint)
+    Console().print(table)
+
+
+@app.command(name="topics")
+def show_topics() -> None:
+    """Show the Kafka topics."""
+    table = Table("topic", "key", "record", "configuration")
+    for topic in topics.ALL:
+        settings = ", ".join(f"{key}={value}" for key, value in topic.config.items())
+        table.add_row(topic.name, topic.key, topic.record, settings)
+    Console().print(table)
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,107 @@
+"""Avro single-object encoding: marker C3 01, 8-byte schema fingerprint, body.
+
+Any schema in ``avro/`` (current) or ``avro/history/`` (older versions) can be read; writing
+always uses the current one.
+"""
+
+import io
+import json
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+import fastavro
+from fastavro.schema import fingerprint, parse_schema, to_parsing_canonical_form
+
+MARKER = b"\xc3\x01"
+HEADER_BYTES = 10
+
+
+class DecodeError(ValueError):
+    """Bytes that are no record of the expected kind. The message begins with a reason code."""
+
+
+@cache
+def _schema_texts(folder: str) -> dict[str, str]:
+    directory = files("schemas").joinpath(*folder.split("/"))
+    if not directory.is_dir():
+        return {}
+    return {
+        entry.name.removesuffix(".avsc"): entry.read_text()
+        for entry in sorted(directory.iterdir(), key=lambda entry: entry.name)
+        if entry.name.endswith(".avsc")
+    }
+
+
+def _without_logical_types(schema: Any) -> Any:
+    """Timestamps stay int milliseconds: no datetime is built for each event."""
+    if isinstance(schema, dict):
+        return {k: _without_logical_types(v) for k, v in schema.items() if k != "logicalType"}
+    if isinstance(schema, list):
+        return [_without_logical_types(item) for item in schema]
+    return schema
+
+
+def _parsed(raw: dict[str, Any]) -> dict[str, Any]:
+    parsed: Any = parse_schema(_without_logical_types(raw))
+    return dict(parsed)
+
+
+@cache
+def current_schema(record: str) -> dict[str, Any]:
+    """The parsed schema of a record, by its Avro name, e.g. ``Impression``."""
+    for text in _schema_texts("avro").values():
+        raw = json.loads(text)
+        if raw["name"] == record:
+            return _parsed(raw)
+    raise KeyError(f"no schema named {record} in schemas/avro")
+
+
+def schema_fingerprint(schema: dict[str, Any]) -> bytes:
+    """CRC-64-AVRO of the parsing canonical form, 8 bytes little-endian."""
+    digest = fingerprint(to_parsing_canonical_form(schema), "CRC-64-AVRO")
+    return bytes.fromhex(digest)
+
+
+@cache
+def writer_schemas() -> dict[bytes, dict[str, Any]]:
+    """All schemas that can be read, by fingerprint."""
+    texts = [*_schema_texts("avro").values(), *_schema_texts("avro/history").values()]
+    known: dict[bytes, dict[str, Any]] = {}
+    for text in texts:
+        raw = json.loads(text)
+        known[schema_fingerprint(raw)] = _parsed(raw)
+    return known
+
+
+@cache
+def _header(record: str) -> bytes:
+    return MARKER + schema_fingerprint(current_schema(record))
+
+
+def encode(record: str, value: dict[str, Any]) -> bytes:
+    """One value with the current schema of ``record``. TypeError or ValueError on a misfit."""
+    buffer = io.BytesIO()
+    buffer.write(_header(record))
+    fastavro.schemaless_writer(buffer, current_schema(record), value, strict=True)
+    return buffer.getvalue()
+
+
+def decode(record: str, data: bytes) -> dict[str, Any]:
+    """One value, resolved from its writer's schema to the current one. Raises DecodeError."""
+    if len(data) < HEADER_BYTES or data[:2] != MARKER:
+        raise DecodeError("not-avro: no single-object marker C3 01")
+    writer = writer_schemas().get(data[2:HEADER_BYTES])
+    if writer is None:
+        raise DecodeError(f"unknown-schema: fingerprint {data[2:HEADER_BYTES].hex()}")
+    if writer["name"].rsplit(".", 1)[-1] != record:
+        raise DecodeError(f"wrong-record: expected {record}, got {writer['name']}")
+    try:
+        value = fastavro.schemaless_reader(
+            io.BytesIO(data[HEADER_BYTES:]), writer, current_schema(record)
+        )
+    except (EOFError, IndexError, ValueError, UnicodeDecodeError, OverflowError) as error:
+        raise DecodeError(f"truncated: {record} cannot be read: {error!r}") from None
+    if not isinstance(value, dict):
+        raise DecodeError(f"wrong-record: expected {record}")
+    return value

@@ -1,0 +1,141 @@
+"""Encoding, the one place where values become model inputs.
+
+Categoricals are hashed into buckets of their own rows (Weinberger et al., ICML'09); numbers are
+transformed here and standardised by the model package.
+"""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import xxhash
+from numpy.typing import NDArray
+
+from schemas.features import ID_ATTRIBUTES, Categorical, Counter, FeatureSpec, Numeric
+from schemas.layout import Layout
+from schemas.redis_values import CounterRow, UserRow
+from schemas.windows import WINDOWS_MS
+
+_WINDOW_INDEX = {name: index for index, name in enumerate(WINDOWS_MS)}
+NO_COUNTERS: Mapping[str, CounterRow] = {}
+
+
+def bucket(feature: Categorical, value: str | None) -> int:
+    """The bucket of a value, 0 for a missing one; the same in every process and version."""
+    text = feature.default if value is None or value == "" else value
+    if text == "":
+        return 0
+    if feature.transform == "integer":
+        number = _number(text)
+        return 0 if number is None else int(min(max(number, 0), feature.buckets - 1))
+    if feature.transform == "log_square":
+        number = _number(text)
+        if number is not None and number > 2:
+            text = f"ln{math.floor(math.log(number) ** 2)}"
+    digest: int = xxhash.xxh3_64_intdigest(f"{feature.name}\x1f{text}".encode())
+    return 1 + digest % (feature.buckets - 1)
+
+
+def _number(text: str) -> float | None:
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _numeric(feature: Numeric, value: str | None) -> float:
+    number = None if value is None else _number(value)
+    if number is None:
+        return feature.default
+    if feature.transform == "log1p":
+        return math.copysign(math.log1p(abs(number)), number)
+    return number
+
+
+def _counter(feature: Counter, row: CounterRow | None) -> list[float]:
+    numbers: list[float] = []
+    for window in feature.windows:
+        index = _WINDOW_INDEX[window]
+        impressions = 0 if row is None else row.impressions[index]
+        clicks = 0 if row is None else row.clicks[index]
+        prior = feature.prior_ctr * feature.prior_impressions
+        numbers.append((clicks + prior) / (impressions + feature.prior_impressions))
+        numbers.append(math.log1p(impressions))
+    return numbers
+
+
+class Encoder:
+    """Encodes requests and ads of one feature declaration. Stateless, safe to share."""
+
+    def __init__(self, spec: FeatureSpec) -> None:
+        self.spec = spec
+        self.layout = Layout.of(spec)
+        sequence = self.layout.sequence
+        by_name = {feature.name: feature for feature in self.layout.ad_categoricals}
+        self._sequence_of = by_name[sequence.of] if sequence else None
+
+    def request(self, user: UserRow, context: Mapping[str, str]) -> NDArray[np.void]:
+        """The request part, shape (1,), of ``layout.request_dtype``."""
+        layout = self.layout
+        attributes = {**user.attributes, ID_ATTRIBUTES["user"]: user.user_id}
+        values: dict[str, Mapping[str, str]] = {"user": attributes, "context": context}
+        out = np.zeros(1, layout.request_dtype)
+        out["request_ids"][0] = [
+            layout.offsets[f.name] + bucket(f, values[f.side].get(f.source))
+            for f in layout.request_categoricals
+        ]
+        out["request_numbers"][0] = [
+            number
+            for f in layout.request_numbers
+            for number in (
+                [_numeric(f, values[f.side].get(f.source))]
+                if isinstance(f, Numeric)
+                else _counter(f, user.counters.get(f.counter))
+            )
+        ]
+        if layout.sequence is not None and self._sequence_of is not None:
+            offset = layout.offsets[self._sequence_of.name]
+            rows = [
+                offset + bucket(self._sequence_of, ad_id)
+                for ad_id in user.clicked_ads[: layout.sequence.length]
+            ]
+            out["sequence"][0] = rows + [-1] * (layout.sequence.length - len(rows))
+        return out
+
+    def ad(
+        self,
+        ad_id: str,
+        attributes: Mapping[str, str],
+        counters: Mapping[str, CounterRow] = NO_COUNTERS,
+    ) -> NDArray[np.void]:
+        """The ad part, shape (1,), of ``layout.ad_dtype``; ``counters`` by counter name."""
+        layout = self.layout
+        values = {**attributes, ID_ATTRIBUTES["ad"]: ad_id}
+        out = np.zeros(1, layout.ad_dtype)
+        out["ad_ids"][0] = [
+            layout.offsets[f.name] + bucket(f, values.get(f.source)) for f in layout.ad_categoricals
+        ]
+        out["ad_numbers"][0] = [
+            number
+            for f in layout.ad_numbers
+            for number in (
+                [_numeric(f, values.get(f.source))]
+                if isinstance(f, Numeric)
+                else _counter(f, counters.get(f.counter))
+            )
+        ]
+        return out
+
+    def with_positions(
+        self, samples: NDArray[np.void], positions: NDArray[np.integer[Any]]
+    ) -> NDArray[np.void]:
+        """A copy of samples [n] with the positions [n] at which the ads were really shown."""
+        column = self.layout.position_column
+        copy = samples.copy()
+        if column is not None:
+            feature = self.layout.request_categoricals[column]
+            clipped = np.clip(positions, 0, feature.buckets - 1)
+            copy["request_ids"][:, column] = self.layout.offsets[feature.name] + clipped
+        return copy

@@ -1,0 +1,51 @@
+"""Every Prometheus metric that a process exports: name, help, labels."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """``name`` without the suffixes that Prometheus adds; units are in the name."""
+
+    name: str
+    help: str
+    labels: tuple[str, ...] = ()
+
+
+#: Buckets for freshness, in seconds: from an event's own time to where it is seen.
+FRESHNESS_BUCKETS = (0.1, 0.25, 0.5, 0.75, 1, 1.5, 2, 2.5, 3, 4, 5, 7.5, 10, 20, 30, 60, 300, 3600)
+LATENCY_BUCKETS = (
+    0.0005, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.02, 0.03, 0.05, 0.1, 0.25, 0.5, 1,
+)  # fmt: skip
+
+# scorer
+REQUESTS = Metric("ctr_scorer_requests", "Requests answered", ("method", "code", "rung"))
+REQUEST_SECONDS = Metric("ctr_scorer_request_seconds", "Latency of requests", ("method",))
+STAGE_SECONDS = Metric("ctr_scorer_stage_seconds", "Latency of stages", ("stage",))
+MODEL_INFO = Metric("ctr_scorer_model_info", "1 for the version that is served", ("version",))
+MODEL_AGE_SECONDS = Metric("ctr_scorer_model_age_seconds", "Age of the package that is served")
+ADS = Metric("ctr_scorer_ads", "Active ads in memory")
+ROWS_APPLIED = Metric("ctr_scorer_rows_applied", "Rows changed by deltas")
+DELTA_RESYNCS = Metric("ctr_scorer_delta_resyncs", "Reloads of the compacted rows", ("reason",))
+PACKAGES_REFUSED = Metric("ctr_scorer_packages_refused", "Packages that were refused")
+CLICK_TO_SCORE_SECONDS = Metric(
+    "ctr_click_to_score_seconds", "From a click's time until scores are changed by it"
+)
+
+# events job
+ROWS_WRITTEN = Metric("ctr_sink_rows_written", "Rows written to Redis", ("kind",))
+BATCH_SECONDS = Metric("ctr_sink_batch_seconds", "Time to write one batch to Redis")
+CLICK_TO_COUNTER_SECONDS = Metric(
+    "ctr_click_to_counter_seconds", "From a click's time until its counters are in Redis"
+)
+
+# learning job
+SAMPLES_LEARNT = Metric("ctr_learner_samples", "Samples learnt", ("kind",))
+LEARNER_LOG_LOSS = Metric("ctr_learner_log_loss", "Progressive log loss, first labels, decayed")
+LEARNER_PCOC = Metric("ctr_learner_pcoc", "Predicted over observed clicks, decayed")
+DELTA_ROWS = Metric("ctr_learner_delta_rows", "Rows published in deltas")
+LEARN_SECONDS = Metric("ctr_learner_batch_seconds", "Time to learn one batch")
+
+# stand-in ad server
+ADSERVER_EVENTS = Metric("ctr_adserver_events", "Events sent", ("topic",))
+ADSERVER_REQUEST_SECONDS = Metric("ctr_adserver_request_seconds", "Latency as the client sees it")

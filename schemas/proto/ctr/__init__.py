@@ -1,0 +1,1 @@
+"""Package ctr of the gRPC API."""

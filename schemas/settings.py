@@ -1,0 +1,80 @@
+"""Settings shared by every process, and the base class that refuses misspelt variables.
+
+Every setting is an environment variable that begins with ``CTR_``.
+"""
+
+import difflib
+import os
+from typing import Any, Self
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+SHARED_PREFIX = "CTR_"
+PACKAGE_PREFIXES = (
+    "CTR_ADSERVER_",
+    "CTR_BOOTSTRAP_",
+    "CTR_DEMO_",
+    "CTR_LOCAL_",
+    "CTR_ONLINE_MODEL_",
+    "CTR_SCORER_",
+    "CTR_STREAMING_",
+)
+
+
+class SettingsError(ValueError):
+    """A setting is unknown or has a wrong value; the message names the variable."""
+
+
+class Settings(BaseSettings):
+    """Base of all settings. Sub-classes set ``model_config`` with their own ``env_prefix``.
+
+    Use :meth:`load` rather than the constructor in processes: it turns every fault into a
+    :class:`SettingsError` that names the environment variable and what is allowed.
+    """
+
+    model_config = SettingsConfigDict(env_prefix=SHARED_PREFIX, frozen=True, extra="forbid")
+
+    @classmethod
+    def load(cls, **overrides: Any) -> Self:
+        """Read the environment. Raises :class:`SettingsError`."""
+        cls._refuse_unknown(dict(os.environ))
+        try:
+            return cls(**overrides)
+        except ValidationError as error:
+            prefix = cls._prefix()
+            faults = [
+                f"{prefix}{'_'.join(str(part) for part in fault['loc']).upper()}: {fault['msg']}"
+                for fault in error.errors(include_url=False, include_input=False)
+            ]
+            raise SettingsError("; ".join(faults)) from None
+
+    @classmethod
+    def _prefix(cls) -> str:
+        return cls.model_config.get("env_prefix") or SHARED_PREFIX
+
+    @classmethod
+    def _refuse_unknown(cls, environment: dict[str, str]) -> None:
+        prefix = cls._prefix()
+        known = {prefix + name.upper() for name in cls.model_fields}
+        others = tuple(other for other in PACKAGE_PREFIXES if other != prefix)
+        for variable in sorted(environment):
+            name = variable.upper()
+            if not name.startswith(prefix) or name.startswith(others) or name in known:
+                continue
+            close = difflib.get_close_matches(name, sorted(known), n=1)
+            hint = f"did you mean {close[0]}?" if close else f"known are {', '.join(sorted(known))}"
+            raise SettingsError(f"{variable} is not a setting: {hint}")
+
+
+class SharedSettings(Settings):
+    """Where the brokers and stores are, and what use case is served (``CTR_*``)."""
+
+    kafka_bootstrap: str = Field("127.0.0.1:9092", description="host:port list of Kafka brokers")
+    redis_url: str = Field("redis://127.0.0.1:6379/0", description="URL of Redis")
+    features: str = Field("world", description="built-in feature set, or path of a feature file")
+    model: str = Field("deepfm", description="name of the model that is trained and served")
+    token_keys: SecretStr = Field(
+        SecretStr(""), description="id:hex[,id:hex…]; the first key signs, all of them verify"
+    )
+    log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")

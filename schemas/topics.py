@@ -1,0 +1,44 @@
+"""The Kafka topics: names, keys, records and how long they are kept."""
+
+from dataclasses import dataclass
+
+DAY_MS = 86_400_000
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """A topic; ``record`` names the Avro record of its values."""
+
+    name: str
+    key: str
+    record: str
+    retention_ms: int = 7 * DAY_MS
+    compacted: bool = False
+
+    @property
+    def config(self) -> dict[str, str]:
+        """Kafka topic configuration."""
+        if self.compacted:
+            return {"cleanup.policy": "compact"}
+        return {"cleanup.policy": "delete", "retention.ms": str(self.retention_ms)}
+
+
+IMPRESSIONS = Topic("impressions", "request_id", "Impression")
+CLICKS = Topic("clicks", "request_id", "Click")
+ADS = Topic("ads", "ad_id", "Ad", compacted=True)
+USERS = Topic("users", "user_id", "User", compacted=True)
+ENGAGEMENTS = Topic("engagements", "request_id", "Engagement")
+TRAINING_SAMPLES = Topic("training-samples", "request_id", "TrainingSample")
+DEAD_LETTERS = Topic("dead-letters", "original key", "DeadLetter", retention_ms=30 * DAY_MS)
+MODEL_ANNOUNCEMENTS = Topic("model-announcements", "model", "ModelAnnouncement", compacted=True)
+
+ALL = (
+    IMPRESSIONS,
+    CLICKS,
+    ADS,
+    USERS,
+    ENGAGEMENTS,
+    TRAINING_SAMPLES,
+    DEAD_LETTERS,
+    MODEL_ANNOUNCEMENTS,
+)

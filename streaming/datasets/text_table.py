@@ -1,0 +1,44 @@
+"""Delimited text with a header line, plain or gzip, as dictionaries; a fault names its line."""
+
+import csv
+import gzip
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TextIO
+
+
+class DatasetError(ValueError):
+    """A data set that is missing or malformed; the message names the file and the line."""
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[TextIO]:
+    try:
+        if path.suffix == ".gz":
+            with gzip.open(path, "rt", encoding="utf-8", newline="") as file:
+                yield file
+        else:
+            with path.open(encoding="utf-8", newline="") as file:
+                yield file
+    except (OSError, EOFError) as error:
+        raise DatasetError(f"{path}: cannot be read: {error}") from None
+
+
+def read_table(
+    path: Path, columns: tuple[str, ...], delimiter: str
+) -> Iterator[tuple[int, dict[str, str]]]:
+    """Line number (the header is line 1) and cells by column, of a file with these columns.
+
+    Raises DatasetError if a column is missing or a line has too few or too many cells.
+    """
+    with _opened(path) as file:
+        reader = csv.DictReader(file, delimiter=delimiter)
+        missing = [name for name in columns if name not in (reader.fieldnames or ())]
+        if missing:
+            raise DatasetError(f"{path}: expected a header with the column {missing[0]}")
+        width = len(reader.fieldnames or ())
+        for line, row in enumerate(reader, start=2):
+            if None in row or None in row.values():
+                raise DatasetError(f"{path}, line {line}: expected {width} cells")
+            yield line, row

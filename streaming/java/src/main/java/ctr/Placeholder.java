@@ -1,0 +1,2 @@
+package ctr;
+class Placeholder {}

@@ -1,0 +1,36 @@
+"""Settings: a wrong one is named together with what is allowed."""
+
+import pytest
+from pydantic import Field
+from pydantic_settings import SettingsConfigDict
+
+from schemas.settings import Settings, SettingsError, SharedSettings
+
+
+class ExampleSettings(Settings):
+    model_config = SettingsConfigDict(env_prefix="CTR_SCORER_", frozen=True, extra="forbid")
+    port: int = Field(1, ge=1, le=65_535)
+
+
+def test_a_misspelt_variable_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CTR_KAFKA_BOOTSTARP", "x")
+    with pytest.raises(SettingsError, match="did you mean CTR_KAFKA_BOOTSTRAP"):
+        SharedSettings.load()
+
+
+def test_a_wrong_value_names_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CTR_SCORER_PORT", "70000")
+    with pytest.raises(SettingsError, match=r"CTR_SCORER_PORT: .*65535"):
+        ExampleSettings.load()
+
+
+def test_variables_of_other_packages_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CTR_SCORER_PORT", "7")
+    monkeypatch.setenv("CTR_REDIS_URL", "redis://elsewhere")
+    assert SharedSettings.load().redis_url == "redis://elsewhere"
+    assert ExampleSettings.load().port == 7
+
+
+def test_token_keys_are_not_printed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CTR_TOKEN_KEYS", "1:abcdef")
+    assert "abcdef" not in repr(SharedSettings.load())
