@@ -1,5 +1,6 @@
 """Calibration as the model package has it: a monotone map from a score to a probability."""
 
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
@@ -29,9 +30,14 @@ class Calibration(BaseModel):
             raise ValueError("logits must increase and outputs must not decrease")
         return self
 
+    @cached_property
+    def _knots(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Both tuples as arrays; making them costs more than the rest of a small request."""
+        return np.asarray(self.logits), np.asarray(self.outputs)
+
     def probabilities(self, logits: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
         """Scores [n] of the model, as logits -> calibrated probabilities [n] in (0, 1)."""
-        knots, outputs = np.asarray(self.logits), np.asarray(self.outputs)
+        knots, outputs = self._knots
         scores = np.asarray(logits, np.float64)
         mapped = np.interp(scores, knots, outputs)
         mapped += np.minimum(scores - knots[0], 0.0) + np.maximum(scores - knots[-1], 0.0)

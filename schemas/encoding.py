@@ -18,6 +18,8 @@ from schemas.redis_values import CounterRow, UserRow
 from schemas.windows import WINDOWS_MS
 
 _WINDOW_INDEX = {name: index for index, name in enumerate(WINDOWS_MS)}
+#: Numbers are clipped to this, so that no product of them leaves float32.
+LARGEST_NUMBER = 1e12
 NO_COUNTERS: Mapping[str, CounterRow] = {}
 
 
@@ -51,7 +53,7 @@ def _numeric(feature: Numeric, value: str | None) -> float:
         return feature.default
     if feature.transform == "log1p":
         return math.copysign(math.log1p(abs(number)), number)
-    return number
+    return min(max(number, -LARGEST_NUMBER), LARGEST_NUMBER)
 
 
 def _counter(feature: Counter, row: CounterRow | None) -> list[float]:

@@ -28,6 +28,12 @@ ADS = Metric("ctr_scorer_ads", "Active ads in memory")
 ROWS_APPLIED = Metric("ctr_scorer_rows_applied", "Rows changed by deltas")
 DELTA_RESYNCS = Metric("ctr_scorer_delta_resyncs", "Reloads of the compacted rows", ("reason",))
 PACKAGES_REFUSED = Metric("ctr_scorer_packages_refused", "Packages that were refused")
+STALE_SECONDS = Metric(
+    "ctr_scorer_stale_seconds", "Age of the oldest row change that not all of its ads show yet"
+)
+USER_READS = Metric("ctr_scorer_user_reads", "Reads of user rows", ("outcome",))
+CHANGES_REFUSED = Metric("ctr_scorer_changes_refused", "Damaged catalogue or counter changes")
+FEEDER_ERRORS = Metric("ctr_scorer_feeder_errors", "Failed steps of the background threads")
 CLICK_TO_SCORE_SECONDS = Metric(
     "ctr_click_to_score_seconds", "From a click's time until scores are changed by it"
 )
@@ -41,10 +47,20 @@ CLICK_TO_COUNTER_SECONDS = Metric(
 
 # learning job
 SAMPLES_LEARNT = Metric("ctr_learner_samples", "Samples learnt", ("kind",))
+SAMPLES_REFUSED = Metric("ctr_learner_samples_refused", "Samples not learnt", ("reason",))
 LEARNER_LOG_LOSS = Metric("ctr_learner_log_loss", "Progressive log loss, first labels, decayed")
 LEARNER_PCOC = Metric("ctr_learner_pcoc", "Predicted over observed clicks, decayed")
 DELTA_ROWS = Metric("ctr_learner_delta_rows", "Rows published in deltas")
 LEARN_SECONDS = Metric("ctr_learner_batch_seconds", "Time to learn one batch")
+LATE_CLICK_SHARE = Metric("ctr_learner_late_click_share", "Clicks that come after the first label")
+TOUCHED_ROWS = Metric("ctr_learner_touched_rows", "Rows that differ from the base package")
+
+# bootstrap
+TRAINED_ROWS = Metric("ctr_bootstrap_rows", "Rows of history of the last training", ("model",))
+TRAINED_SECONDS = Metric("ctr_bootstrap_seconds", "Duration of the last training", ("model",))
+TRAINED_LOG_LOSS = Metric("ctr_bootstrap_log_loss", "Log loss on later history", ("model",))
+TRAINED_AUC = Metric("ctr_bootstrap_auc", "AUC on later history", ("model",))
+TRAINED_PCOC = Metric("ctr_bootstrap_pcoc", "Predicted over observed, later history", ("model",))
 
 # stand-in ad server
 ADSERVER_EVENTS = Metric("ctr_adserver_events", "Events sent", ("topic",))

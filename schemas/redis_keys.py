@@ -8,6 +8,8 @@ import zlib
 SHARDS = 256
 USER_TTL_SECONDS = 30 * 86_400
 CHANGES_MAX_ENTRIES = 20_000
+MODEL_DELTAS_MAX_ENTRIES = 120
+MODEL_DELTAS_TTL_SECONDS = 8 * 86_400
 
 #: One entry holds many changed rows; scorers tail it. Fields: see schemas.row_changes.
 CHANGES = "ctr:{changes}"
@@ -54,13 +56,18 @@ def model_chunk(model: str, version: str, file: str, index: int) -> str:
 
 
 def model_deltas(model: str, version: str) -> str:
-    """Stream of row deltas on top of a package."""
+    """Stream of row deltas on top of a package: about the last two minutes."""
     return f"ctr:model:{{{model}}}:deltas:{version}"
 
 
 def model_rows(model: str, version: str) -> str:
     """Hash row id (4 bytes, little-endian) -> newest row: the deltas, compacted."""
     return f"ctr:model:{{{model}}}:rows:{version}"
+
+
+def model_learner(model: str) -> str:
+    """Hash: what the learning job has learnt; see schemas.learner_status."""
+    return f"ctr:model:{{{model}}}:learner"
 
 
 FUNCTION_LIBRARY = "ctr"

@@ -4,6 +4,7 @@ Values are absolute, so that applying a delta twice changes nothing.
 """
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -74,3 +75,25 @@ class RowDelta:
 def row_key(row: int) -> bytes:
     """Field of the compacted rows hash."""
     return row.to_bytes(4, "little")
+
+
+def rows_to_hash(ids: NDArray[np.int32], values: NDArray[np.float32]) -> dict[bytes, bytes]:
+    """Fields of the compacted rows hash: row id -> its 1 + dim floats, little-endian.
+
+    A publisher writes them before (or in one transaction with) the stream's entry, so that who
+    notes the stream's end and then reads the hash misses nothing.
+    """
+    rows = np.ascontiguousarray(values, "<f4")
+    return {row_key(int(row)): rows[i].tobytes() for i, row in enumerate(ids)}
+
+
+def rows_from_hash(
+    fields: Mapping[bytes, bytes], dim: int
+) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+    """Row ids int32 [n] and values float32 [n, 1 + dim]. Raises DeltaError on a wrong size."""
+    try:
+        ids: NDArray[Any] = np.frombuffer(b"".join(fields), "<i4")
+        values: NDArray[Any] = np.frombuffer(b"".join(fields.values()), "<f4")
+        return ids, values.reshape(len(fields), 1 + dim)
+    except ValueError as error:
+        raise DeltaError(f"compacted rows: {error}") from None

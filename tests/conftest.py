@@ -17,6 +17,13 @@ KAFKA_JARS = ROOT / ".build" / "kafka"
 SHARED_DATA = ROOT.parent / "shared" / "data"
 
 
+@pytest.fixture(autouse=True)
+def _no_settings_of_the_shell(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a developer exported for the local stack must not change what a test sees."""
+    for name in [name for name in os.environ if name.startswith("CTR_")]:
+        monkeypatch.delenv(name)
+
+
 @pytest.fixture(scope="session")
 def _redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder = tmp_path_factory.mktemp("redis-server")

@@ -1,5 +1,6 @@
 """One running process with its own session, its log file and a group that is ended as a whole."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -61,17 +62,17 @@ class Child:
         return self._process.poll()
 
     def send(self, number: signal.Signals) -> None:
-        """Send a signal to the command alone, not to what it started."""
+        """Send a signal to the command alone; after SIGKILL returns when it is dead."""
         self._process.send_signal(number)
+        if number == signal.SIGKILL:
+            self._process.wait(_KILL_SECONDS)
 
     def end(self, grace_seconds: float) -> None:
         """SIGTERM to the command, SIGKILL after the grace, and nothing of the group survives."""
         if self._process.poll() is None:
             self._process.terminate()
-            try:
+            with contextlib.suppress(subprocess.TimeoutExpired):
                 self._process.wait(grace_seconds)
-            except subprocess.TimeoutExpired:
-                pass
         self.kill_group()
 
     def kill_group(self) -> None:
@@ -79,7 +80,8 @@ class Child:
         if self._life_write < 0:
             return
         # The watcher is still in the group, so its id cannot have passed to somebody else.
-        os.killpg(self.pid, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)
         self._process.wait(_KILL_SECONDS)
         deadline = time.monotonic() + _KILL_SECONDS
         while group_members(self.pid) and time.monotonic() < deadline:
@@ -98,10 +100,10 @@ class Child:
 def group_members(group: int) -> list[int]:
     """Return the ids of the live (not zombie) processes of a process group."""
     members = []
-    for process in psutil.process_iter(["status"]):
+    for process in psutil.process_iter():
         try:
-            if os.getpgid(process.pid) == group and process.info["status"] != psutil.STATUS_ZOMBIE:
+            if os.getpgid(process.pid) == group and process.status() != psutil.STATUS_ZOMBIE:
                 members.append(process.pid)
-        except ProcessLookupError:
+        except (ProcessLookupError, psutil.NoSuchProcess):
             continue
     return members

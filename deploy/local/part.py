@@ -1,7 +1,7 @@
 """What a part of the local stack is: a command, its ports, and how to tell that it is ready."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +39,9 @@ class RestartPolicy:
         return min(15.0, self.first_delay_seconds * 2.0**attempt)
 
 
+NEVER = RestartPolicy()
+
+
 def _nothing() -> None:
     return None
 
@@ -50,9 +53,8 @@ class Part:
     name: str
     command: tuple[str, ...]
     probe: Probe
-    environment: Mapping[str, str] = field(default_factory=dict)
     ports: tuple[Port, ...] = ()
-    restart: RestartPolicy = RestartPolicy()
+    restart: RestartPolicy = NEVER
     ready_timeout_seconds: float = 60.0
     grace_seconds: float = 10.0
     prepare: Callable[[], None] = _nothing

@@ -6,9 +6,10 @@ from enum import StrEnum
 from pathlib import Path
 
 from deploy.local.child import Child
-from deploy.local.part import Part
+from deploy.local.part import Part, Readiness
 
 _LINES_IN_FAILURE = 12
+_LOOK_SECONDS = 5.0
 
 
 class State(StrEnum):
@@ -34,12 +35,13 @@ class PartRunner:
         self.detail = "not started"
         self.failure = ""
         self.restarts = 0
-        self.ready_at: float | None = None
-        self._environment = {**environment, **part.environment}
+        self.healthy = False
+        self._environment = environment
         self._cwd = cwd
         self._child: Child | None = None
         self._attempts = 0
         self._was_ready = False
+        self._ready_at = 0.0
         self._due = 0.0
 
     @property
@@ -55,6 +57,7 @@ class PartRunner:
     def start(self, now: float) -> None:
         """Start the part; ``now`` and all later times are monotonic seconds."""
         self.state = State.STARTING
+        self.healthy = False
         self.detail = "starting"
         self._due = now + self.part.ready_timeout_seconds
         try:
@@ -72,23 +75,31 @@ class PartRunner:
             self.start(now)
         elif self._child is not None:
             code = self._child.exit_code()
-            if code is not None:
+            if code == 0 and self._may_end:
+                self.stop()
+                self.detail = "ended by itself"
+            elif code is not None:
                 self._died(f"{self.part.name} ended with {_meaning(code)}", now)
             elif self.state is State.STARTING:
                 self._probe(self._child, now)
-            elif self.ready_at and now - self.ready_at > self.part.restart.settled_seconds:
-                self._attempts = 0
+            elif self.state is State.READY and now >= self._due:
+                self._look_again(now)
 
     def send(self, number: signal.Signals) -> None:
-        """Send a signal to the part's own process."""
+        """Send a signal to the part's own process; after SIGKILL returns when it is dead."""
         if self._child is not None:
             self._child.send(number)
+
+    def let_end(self) -> None:
+        """From now on an exit code of 0 is no death: the part was asked to finish its work."""
+        self._may_end = True
 
     def stop(self) -> None:
         """End the part and everything it started."""
         if self._child is not None:
             self._child.end(self.part.grace_seconds)
             self._child = None
+        self.healthy = False
         if self.state is not State.FAILED:
             self.state, self.detail = State.STOPPED, "stopped"
 
@@ -97,10 +108,11 @@ class PartRunner:
         self.stop()
         self.restarts += 1
         self._attempts = 0
+        self._may_end = False
         self.start(now)
 
     def _probe(self, child: Child, now: float) -> None:
-        seen = self.part.probe()
+        seen = self._ask()
         self.detail = seen.detail
         if seen.ready and child.exit_code() is None:
             try:
@@ -109,18 +121,32 @@ class PartRunner:
                 self._give_up(f"{self.part.name} started, but: {error}")
                 return
             self.state = State.READY
-            self.ready_at = now
-            self._was_ready = True
+            self.healthy = self._was_ready = True
+            self._ready_at = now
+            self._due = now + _LOOK_SECONDS
         elif now >= self._due:
             waited = f"{self.part.ready_timeout_seconds:.0f} s"
             self._died(f"{self.part.name} is not ready after {waited} ({seen.detail})", now)
+
+    def _ask(self) -> Readiness:
+        try:
+            return self.part.probe()
+        except Exception as error:
+            return Readiness(False, f"the probe failed: {error!r}")
+
+    def _look_again(self, now: float) -> None:
+        seen = self._ask()
+        self.healthy, self.detail = seen.ready, seen.detail
+        self._due = now + _LOOK_SECONDS
+        if now - self._ready_at > self.part.restart.settled_seconds:
+            self._attempts = 0
 
     def _died(self, reason: str, now: float) -> None:
         assert self._child is not None
         lines = self._child.last_lines(_LINES_IN_FAILURE)
         self._child.kill_group()
         self._child = None
-        self.ready_at = None
+        self.healthy = False
         if self._was_ready and self._attempts < self.part.restart.limit:
             delay_seconds = self.part.restart.delay_seconds(self._attempts)
             self._attempts += 1

@@ -24,10 +24,11 @@ class Phase(StrEnum):
 
 
 class PartState(BaseModel):
-    """What is known of a part; ``started_at`` in epoch seconds."""
+    """What is known of a part, with its probe's last answer; ``started_at`` in epoch seconds."""
 
     name: str
     state: State
+    healthy: bool
     detail: str
     pid: int | None
     ports: list[int]

@@ -34,6 +34,7 @@ class Supervisor:
         self._changed = threading.Condition(self._lock)
         self._stopping = threading.Event()
         self._phase = Phase.STARTING
+        self._refusal = ""
         self._seen: dict[str, tuple[State, str]] = {}
         self._log = structlog.get_logger("supervisor")
         self._state = StateFile(folder)
@@ -58,7 +59,8 @@ class Supervisor:
     def failure(self) -> str:
         """Why the stack cannot go on, or an empty string while all is well."""
         with self._lock:
-            return "\n".join(r.failure for r in self._runners.values() if r.failure)
+            failed = [r.failure for r in self._runners.values() if r.failure]
+            return "\n".join(failed) or self._refusal
 
     def start(self, parts: Sequence[Part]) -> None:
         """Start parts one after the other, each as soon as the one before is ready.
@@ -66,7 +68,11 @@ class Supervisor:
         Raises :class:`StackError` when a port is taken or a part does not become ready; parts that
         run by then go on until :meth:`stop`.
         """
-        refuse_taken(parts)
+        try:
+            refuse_taken(parts)
+        except StackError as error:
+            self._refusal = str(error)
+            raise
         for part in parts:
             self._start(part)
         with self._lock:
@@ -91,13 +97,21 @@ class Supervisor:
     def send(self, name: str, number: signal.Signals) -> None:
         """Send a signal to the process of a part."""
         with self._lock:
-            self._runner(name).send(number)
+            runner = self._runner(name)
+            runner.send(number)
+            runner.tick(time.monotonic())
+            self._publish()
 
     def restart(self, name: str) -> None:
         """End a part cleanly and start it again, without waiting until it is ready."""
         with self._lock:
             self._runner(name).restart(time.monotonic())
             self._publish()
+
+    def let_end(self, name: str) -> None:
+        """Take it as well when the part ends by itself with exit code 0; it is not restarted."""
+        with self._lock:
+            self._runner(name).let_end()
 
     def parts(self) -> list[PartState]:
         """Return the state of every part, in the order they were started."""
@@ -145,23 +159,32 @@ class Supervisor:
 
     def _watch(self) -> None:
         while not self._stopping.wait(_TICK_SECONDS):
-            with self._lock:
-                for name in self._requests.take():
-                    if name in self._runners:
-                        self.restart(name)
-                for runner in list(self._runners.values()):
-                    runner.tick(time.monotonic())
-                self._publish()
+            try:
+                self._step(time.monotonic())
+            except Exception:
+                # A full disk, say, must not end the watch over the parts.
+                self._log.exception("a step of the supervisor failed")
+
+    def _step(self, now: float) -> None:
+        with self._lock:
+            for name in self._requests.take():
+                if name in self._runners:
+                    self._runners[name].restart(now)
+            for runner in self._runners.values():
+                runner.tick(now)
+            self._publish()
 
     def _publish(self) -> None:
         changed = False
         for name, runner in self._runners.items():
             now = (runner.state, runner.detail)
-            if self._seen.get(name) != now:
-                changed = True
-                if self._seen.get(name, (None,))[0] is not runner.state:
-                    self._tell(runner)
-                self._seen[name] = now
+            before = self._seen.get(name, (None, ""))
+            if before == now:
+                continue
+            changed = True
+            self._seen[name] = now
+            if before[0] is not runner.state:
+                self._tell(runner)
         if changed or self._phase is not self._state.phase:
             self._state.write(self._phase, self.failure, self.parts())
             self._changed.notify_all()
@@ -180,6 +203,7 @@ def _state_of(runner: PartRunner) -> PartState:
     return PartState(
         name=runner.part.name,
         state=runner.state,
+        healthy=runner.healthy,
         detail=runner.detail,
         pid=runner.pid,
         ports=[port.number for port in runner.part.ports],

@@ -1,0 +1,42 @@
+# One command per verb; `make help` lists them. Every target that needs it does the set-up itself.
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check up down status clean
+
+python := .venv/bin/python
+SOURCE ?= world
+ARGS ?=
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## install what is missing: system tools (as root), .venv, Kafka and Flink jars; again: nothing
+	@bash deploy/setup.sh
+
+demo: setup ## run the whole loop for a few minutes; SOURCE=world (default), criteo or open-bandit
+	@$(python) -m deploy.demo $(SOURCE) $(ARGS)
+
+test: check ## run the checks and every test; ARGS='tests/schemas -x' narrows the Python ones
+	@mvn -q -B -f streaming/java/pom.xml test
+	@$(python) -m pytest $(ARGS)
+
+check: setup ## lint, format, types, direction of imports, generated files up to date
+	@$(python) -m ruff check .
+	@$(python) -m ruff format --check .
+	@$(python) -m mypy
+	@.venv/bin/lint-imports
+	@$(python) -m schemas check
+
+up: setup ## start the local stack in the background: Kafka, Redis, both Flink jobs, a scorer
+	@$(python) -m deploy.local up
+
+down: ## stop the local stack; its data stay in .local
+	@$(python) -m deploy.local down
+
+status: ## show every part of the local stack; fails unless all are healthy
+	@$(python) -m deploy.local status
+
+clean: ## stop the local stack, delete its data (.local), built jars (.build) and caches; keeps .venv
+	@[ ! -x $(python) ] || $(python) -m deploy.local down
+	@rm -rf .local .build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@rm -rf streaming/java/target deploy/local/kafka/target demo.json demo.png
+	@find . -path ./.venv -prune -o -name __pycache__ -type d -exec rm -rf {} +

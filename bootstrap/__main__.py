@@ -1,0 +1,234 @@
+"""Commands: ``train`` from history and publish, ``list`` versions, ``backtest`` offline."""
+
+import json
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import redis
+import typer
+
+from bootstrap import display
+from bootstrap.announcer import AnnounceError, announce
+from bootstrap.criteo_backtest import CriteoBacktest, CriteoFiles
+from bootstrap.lake import LakeError
+from bootstrap.metrics import write_metrics
+from bootstrap.publisher import Publisher, PublishError
+from bootstrap.settings import BootstrapSettings
+from bootstrap.source import FEATURES, Rows, Source, SourceError
+from bootstrap.training import TrainedPackage, Training, numbers
+from online_model.export import ExportError
+from online_model.model import Architecture
+from online_model.settings import OnlineModelSettings
+from online_model.trainer import HistoryError, rows_to_do
+from schemas.features import FeatureError, FeatureSpec
+from schemas.model_package import PackageError
+from schemas.settings import SettingsError, SharedSettings
+from streaming.datasets.text_table import DatasetError
+
+app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False)
+BASELINE = "lr"
+
+
+class DatasetName(StrEnum):
+    """What ``--dataset`` may be."""
+
+    CRITEO = "criteo"
+    OPEN_BANDIT = "open-bandit"
+    WORLD = "world"
+    LAKE = "lake"
+
+
+class BacktestDataset(StrEnum):
+    """What can be tested offline."""
+
+    CRITEO = "criteo"
+
+
+class ModelName(StrEnum):
+    """Architectures."""
+
+    DEEPFM = "deepfm"
+    LR = "lr"
+
+
+AsJson = Annotated[bool, typer.Option("--json", help="one JSON object on stdout")]
+
+
+@app.command()
+def train(
+    dataset: Annotated[DatasetName, typer.Option(help="where history comes from")],
+    file: Annotated[Path | None, typer.Option(help="criteo, open-bandit: the log")] = None,
+    path: Annotated[Path | None, typer.Option(help="lake: its folder")] = None,
+    rows: Annotated[str, typer.Option(help="A:B of a file; N rows of the world")] = "",
+    label_wait_ms: Annotated[
+        int,
+        typer.Option(
+            envvar="CTR_STREAMING_LABEL_WAIT_MS",
+            help="the stream's: clicks after it are late (world: tells the late share)",
+        ),
+    ] = 900_000,
+    to_kafka: Annotated[
+        bool, typer.Option("--announce", help="also send model announcements to Kafka")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Train DeepFM and logistic regression, calibrate, publish to Redis, switch to them."""
+    with _faults_told():
+        shared = SharedSettings.load()
+        settings = BootstrapSettings.load()
+        model_settings = OnlineModelSettings.load()
+        spec = _spec(shared, dataset)
+        now_ms = int(1000 * time.time())
+        source = Source(dataset.value, file or path, Rows.parse(rows), label_wait_ms)
+        with redis.Redis.from_url(shared.redis_url) as client:
+            client.ping()
+            with display.rows_progress("encoding", source.rows.end) as progress:
+                log = source.read(spec, now_ms, progress)
+            training = Training(spec, log, model_settings, settings, now_ms)
+            trained = [
+                _train_and_publish(client, training, shared.model, "deepfm"),
+                _train_and_publish(client, training, BASELINE, "lr"),
+            ]
+        if settings.metrics_file:
+            write_metrics(Path(settings.metrics_file), trained)
+        if to_kafka:
+            for item in trained:
+                announce(shared.kafka_bootstrap, item.package.manifest, now_ms)
+    if as_json:
+        print(json.dumps({item.package.manifest.model: _report(item) for item in trained}))
+    else:
+        display.show_trained(trained)
+
+
+@app.command(name="list")
+def list_versions(
+    model: Annotated[str, typer.Option(help="name of the model; default CTR_MODEL")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Show the versions of a model that Redis keeps."""
+    with _faults_told():
+        shared = SharedSettings.load()
+        name = model or shared.model
+        with redis.Redis.from_url(shared.redis_url) as client:
+            versions = Publisher(client, name, BootstrapSettings.load().keep_versions).versions()
+    if not as_json:
+        display.show_versions(name, versions)
+        return
+    entries = [
+        {
+            "version": item.version,
+            "current": item.current,
+            "published_ms": item.published_ms,
+            "metrics": {} if item.manifest is None else item.manifest.metrics,
+        }
+        for item in versions
+    ]
+    print(json.dumps({"model": name, "versions": entries}))
+
+
+@app.command()
+def backtest(
+    train_files: Annotated[list[Path], typer.Option("--train", help="files of history")],
+    test_files: Annotated[list[Path], typer.Option("--test", help="files of what follows")],
+    dataset: Annotated[BacktestDataset, typer.Option()] = BacktestDataset.CRITEO,
+    train_blocks: Annotated[str, typer.Option(help="blocks of them, e.g. 1,2; all if none")] = "",
+    test_blocks: Annotated[str, typer.Option(help="blocks of them, e.g. 3; all if none")] = "",
+    model: Annotated[ModelName, typer.Option()] = ModelName.DEEPFM,
+    seed: Annotated[int, typer.Option(min=0, help="of first weights and click delays")] = 0,
+    progressive: Annotated[
+        bool, typer.Option(help="learn the test rows as the stream would, after predicting them")
+    ] = False,
+    lag_rows: Annotated[
+        int, typer.Option(min=0, help="progressive: rows between a label and its effect")
+    ] = 1000,
+    as_json: AsJson = False,
+) -> None:
+    """Train on the first files, test on the last; nothing is published."""
+    with _faults_told():
+        for missing in (path for path in (*train_files, *test_files) if not path.is_file()):
+            raise SourceError(f"{missing}: no such file")
+        test = CriteoBacktest(
+            spec=_spec(SharedSettings.load(), DatasetName(dataset.value)),
+            architecture=model.value,
+            model_settings=OnlineModelSettings.load(seed=seed),
+            settings=BootstrapSettings.load(),
+            progressive=progressive,
+            lag_rows=lag_rows,
+        )
+        with display.rows_progress("backtest", None) as progress:
+            report = test.run(
+                CriteoFiles(train_files, _blocks(train_blocks)),
+                CriteoFiles(test_files, _blocks(test_blocks)),
+                progress,
+            )
+    if as_json:
+        print(json.dumps(report))
+    else:
+        display.show_report("backtest", report)
+
+
+@contextmanager
+def _faults_told() -> Iterator[None]:
+    """A fault that the user can put right is one line on stderr and exit code 1."""
+    try:
+        yield
+    except redis.RedisError as error:
+        print(f"Redis (CTR_REDIS_URL): {error}", file=sys.stderr)
+        raise typer.Exit(1) from None
+    except (
+        AnnounceError,
+        DatasetError,
+        ExportError,
+        FeatureError,
+        HistoryError,
+        LakeError,
+        PackageError,
+        PublishError,
+        SettingsError,
+        SourceError,
+    ) as error:
+        print(error, file=sys.stderr)
+        raise typer.Exit(1) from None
+
+
+def _spec(shared: SharedSettings, dataset: DatasetName) -> FeatureSpec:
+    """CTR_FEATURES if it is set, else the built-in set of the data set."""
+    if "features" in shared.model_fields_set:
+        return FeatureSpec.load(shared.features)
+    return FeatureSpec.load(FEATURES.get(dataset.value, shared.features))
+
+
+def _blocks(text: str) -> frozenset[int] | None:
+    try:
+        return frozenset(int(part) for part in text.split(",")) if text else None
+    except ValueError:
+        raise SourceError(f"blocks {text}: expected numbers with commas, e.g. 1,2") from None
+
+
+def _train_and_publish(
+    client: redis.Redis, training: Training, model: str, architecture: Architecture
+) -> TrainedPackage:
+    publisher = Publisher(client, model, training.settings.keep_versions)
+    total = rows_to_do(len(training.log), training.settings.later_share, training.model_settings)
+    with display.rows_progress(f"training {model}", total) as progress:
+        trained = training.run(model, architecture, publisher.current(), progress)
+    publisher.publish(trained.package, training.created_ms)
+    return trained
+
+
+def _report(trained: TrainedPackage) -> dict[str, Any]:
+    return {
+        "version": trained.package.manifest.version,
+        "rows": trained.rows,
+        "seconds": round(trained.seconds, 2),
+        "validation": numbers(trained.validation),
+    }
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,82 @@
+"""What the commands show: progress on stderr, tables on stdout."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+
+from bootstrap.publisher import PublishedVersion
+from bootstrap.training import TrainedPackage
+
+
+@contextmanager
+def rows_progress(what: str, total: int | None) -> Iterator[Callable[[int], None]]:
+    """A bar that counts rows; silent where stderr is no terminal."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+        task = progress.add_task(what, total=total)
+        yield lambda rows: progress.advance(task, rows)
+
+
+def show_trained(trained: Sequence[TrainedPackage]) -> None:
+    """One line for each model."""
+    table = Table("model", "version", "rows", "log loss", "AUC", "PCOC", "seconds", title="trained")
+    for item in trained:
+        manifest, measured = item.package.manifest, item.validation
+        table.add_row(
+            manifest.model,
+            manifest.version,
+            f"{item.rows:,}",
+            f"{measured.log_loss:.4f}",
+            _number(measured.auc, 4),
+            _number(measured.pcoc, 3),
+            f"{item.seconds:.1f}",
+        )
+    Console().print(table)
+
+
+def show_versions(model: str, versions: Sequence[PublishedVersion]) -> None:
+    """One line for each version, the newest last."""
+    table = Table("version", "published", "kind", "log loss", "AUC", "features", title=model)
+    for item in versions:
+        published = datetime.fromtimestamp(item.published_ms / 1000, UTC)
+        manifest = item.manifest
+        table.add_row(
+            f"{item.version}{' (current)' if item.current else ''}",
+            f"{published:%Y-%m-%d %H:%M:%S}",
+            "lost" if manifest is None else manifest.kind,
+            _number(None if manifest is None else manifest.metrics.get("log_loss"), 4),
+            _number(None if manifest is None else manifest.metrics.get("auc"), 4),
+            "" if manifest is None else manifest.feature_fingerprint,
+        )
+    Console().print(table)
+
+
+def show_report(title: str, report: Mapping[str, Any]) -> None:
+    """One line for each value."""
+    table = Table("what", "value", title=title)
+    for name, value in report.items():
+        table.add_row(name, f"{value:.4f}" if isinstance(value, float) else str(value))
+    Console().print(table)
+
+
+def _number(value: float | None, digits: int) -> str:
+    return "–" if value is None else f"{value:.{digits}f}"

@@ -1,0 +1,107 @@
+"""What the processes say about themselves: Prometheus text to counters and quantiles."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from http.client import HTTPException
+from urllib.request import urlopen
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from schemas.metric_names import Metric
+
+TIMEOUT_SECONDS = 2.0
+_INFINITY = float("inf")
+Labels = Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Histogram:
+    """Cumulative ``counts`` of values up to each of the ``bounds``, the last one infinite."""
+
+    bounds: tuple[float, ...]
+    counts: tuple[float, ...]
+
+    @property
+    def total(self) -> float:
+        """How many values there are."""
+        return self.counts[-1] if self.counts else 0.0
+
+    def quantile(self, q: float) -> float | None:
+        """Linear within its bucket, as Prometheus does it; None of no values.
+
+        A quantile beyond the last finite bound is infinite: nobody knows how much more it is.
+        """
+        if not self.total:
+            return None
+        wanted = q * self.total
+        below, lower = 0.0, 0.0
+        for bound, count in zip(self.bounds, self.counts, strict=True):
+            if count >= wanted and count > below:
+                if bound == _INFINITY:
+                    return _INFINITY
+                return lower + (bound - lower) * (wanted - below) / (count - below)
+            below, lower = count, bound
+        return _INFINITY
+
+    def plus(self, other: "Histogram") -> "Histogram":
+        """Values of both; raises ValueError if their bounds differ."""
+        if self.bounds != other.bounds:
+            raise ValueError("histograms with different buckets")
+        counts = zip(self.counts, other.counts, strict=True)
+        return Histogram(self.bounds, tuple(a + b for a, b in counts))
+
+
+@dataclass(frozen=True, slots=True)
+class Scrape:
+    """One answer of a process: sample name to its labels and values."""
+
+    samples: Mapping[str, list[tuple[Labels, float]]] = field(default_factory=dict)
+
+    @classmethod
+    def parse(cls, text: str) -> "Scrape":
+        """From the text format. Raises ValueError on a malformed one."""
+        samples: dict[str, list[tuple[Labels, float]]] = {}
+        for family in text_string_to_metric_families(text):
+            for sample in family.samples:
+                samples.setdefault(sample.name, []).append((sample.labels, sample.value))
+        return cls(samples)
+
+    @classmethod
+    def of(cls, port: int) -> "Scrape":
+        """From a process of this machine; empty while it does not answer."""
+        try:
+            with urlopen(f"http://127.0.0.1:{port}/metrics", timeout=TIMEOUT_SECONDS) as answer:
+                return cls.parse(answer.read().decode())
+        except (OSError, HTTPException, ValueError):
+            return cls()
+
+    def value(self, metric: Metric, **labels: str) -> float | None:
+        """Sum over all samples of a gauge or counter that have these labels; None of none."""
+        found = [
+            value
+            for name in (metric.name, f"{metric.name}_total")
+            for their, value in self.samples.get(name, ())
+            if labels.items() <= their.items()
+        ]
+        return sum(found) if found else None
+
+    def by_label(self, metric: Metric, label: str) -> dict[str, float]:
+        """Values of a gauge or counter by one label, summed over the others."""
+        values: dict[str, float] = {}
+        for name in (metric.name, f"{metric.name}_total"):
+            for labels, value in self.samples.get(name, ()):
+                key = labels.get(label, "")
+                values[key] = values.get(key, 0.0) + value
+        return values
+
+    def histogram(self, metric: Metric, **labels: str) -> Histogram | None:
+        """Summed over all label sets that have these labels; None of none."""
+        counts: dict[float, float] = {}
+        for their, value in self.samples.get(f"{metric.name}_bucket", ()):
+            if labels.items() <= their.items():
+                bound = float(their["le"])
+                counts[bound] = counts.get(bound, 0.0) + value
+        if not counts:
+            return None
+        bounds = tuple(sorted(counts))
+        return Histogram(bounds, tuple(counts[bound] for bound in bounds))

@@ -1,0 +1,1 @@
+"""How a model learns: network, losses, delayed feedback, learner, calibration, export."""

@@ -1,0 +1,182 @@
+"""A trained model as a package that other processes score without torch, and back.
+
+Beside the files that scorers read there is ``curvature.npz``: what the rows' step sizes follow
+from, so that learning goes on where it stopped.
+"""
+
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import cast
+
+import numpy as np
+import onnx
+import torch
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+
+from online_model.delayed_feedback import LateShare
+from online_model.model import Architecture, Model, Shape, dense_part
+from online_model.package_scorer import PackageScorer
+from schemas.calibration import Calibration
+from schemas.features import FeatureSpec
+from schemas.model_arrays import ModelArrays
+from schemas.model_package import (
+    CALIBRATION_FILE,
+    DELAYED_FEEDBACK_FILE,
+    TOWER_FILE,
+    Manifest,
+    ModelPackage,
+    PackageError,
+    file_entries,
+)
+
+CURVATURE_FILE = "curvature.npz"  # ids int32 [m], values float32 [m, 2]; other rows have none
+TOLERANCE = 1e-5
+OPSET = 17
+IR_VERSION = 8
+
+
+class ExportError(RuntimeError):
+    """The exported package scores differently from the model in torch."""
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What a manifest says of where a model comes from."""
+
+    model: str
+    version: str
+    created_ms: int
+    parent: str | None = None
+    offsets: Mapping[str, int] = field(default_factory=dict)
+    watermark_ms: int = 0
+    metrics: Mapping[str, float] = field(default_factory=dict)
+
+
+def export(
+    model: Model,
+    calibration: Calibration,
+    late_share: LateShare,
+    origin: Origin,
+    check: NDArray[np.void],
+) -> ModelPackage:
+    """A package. Raises ExportError if it scores ``check`` [n] otherwise than the model does."""
+    dense = model.dense_parameters()
+    shape = model.shape
+    files = ModelArrays(
+        table=model.table.values.numpy(),
+        w1=dense.get("w1", np.zeros((shape.numbers, 0), np.float32)),
+        b1=dense.get("b1", np.zeros(0, np.float32)),
+        number_weights=dense["number_weights"],
+        bias=float(dense["bias"]),
+        mean=model.batcher.mean,
+        std=model.batcher.std,
+    ).to_files()
+    if shape.architecture == "deepfm":
+        files[TOWER_FILE] = _tower(dense)
+    files[CALIBRATION_FILE] = calibration.model_dump_json().encode()
+    files[DELAYED_FEEDBACK_FILE] = late_share.to_bytes()
+    curvature = model.table.curvature.numpy()
+    ids = np.flatnonzero(curvature.any(axis=1)).astype(np.int32)
+    files[CURVATURE_FILE] = curvature_file(ids, curvature[ids])
+    spec = model.batcher.spec
+    manifest = Manifest(
+        model=origin.model,
+        version=origin.version,
+        parent=origin.parent,
+        architecture=shape.architecture,
+        created_ms=origin.created_ms,
+        feature_fingerprint=spec.fingerprint,
+        offsets=dict(origin.offsets),
+        watermark_ms=origin.watermark_ms,
+        metrics=dict(origin.metrics),
+        files=file_entries(files),
+    )
+    package = ModelPackage.checked(manifest, files)
+    _require_parity(model, package, spec, check)
+    return package
+
+
+def load(package: ModelPackage, spec: FeatureSpec) -> Model:
+    """The model of a package, ready to learn on.
+
+    Raises PackageError if it does not fit the declaration or a file cannot be used.
+    """
+    package.require_fingerprint(spec.fingerprint)
+    manifest = package.manifest
+    architecture: Architecture = manifest.architecture
+    shape = Shape.of(spec, architecture)
+    arrays = ModelArrays.from_files(
+        dict(package.files), shape.rows, shape.fields if shape.dim else 0
+    )
+    network = dense_part(shape, (1, 1), 0.0, 0)
+    parameters = {"number_weights": arrays.number_weights, "bias": np.float32(arrays.bias)}
+    if architecture == "deepfm":
+        tower = _tower_parameters(package)
+        network = dense_part(shape, (len(arrays.b1), len(tower["b2"])), 0.0, 0)
+        parameters |= {"w1": arrays.w1, "b1": arrays.b1, **tower}
+    network.load_state_dict({n: torch.tensor(value) for n, value in parameters.items()})
+    values = torch.from_numpy(np.array(arrays.table, np.float32))
+    model = Model.assembled(spec, shape, arrays.mean, arrays.std, values, network)
+    _read_curvature(package, model.table.curvature.numpy())
+    return model
+
+
+def _tower(dense: Mapping[str, NDArray[np.float32]]) -> bytes:
+    """``hidden`` float32 [n, h1], before its activation -> ``logit`` [n]."""
+    nodes = [
+        helper.make_node("Relu", ["hidden"], ["first"]),
+        helper.make_node("Gemm", ["first", "w2", "b2"], ["second_hidden"]),
+        helper.make_node("Relu", ["second_hidden"], ["second"]),
+        helper.make_node("MatMul", ["second", "w3"], ["third"]),
+        helper.make_node("Add", ["third", "b3"], ["logit"]),
+    ]
+    constants = [numpy_helper.from_array(dense[name], name) for name in ("w2", "b2", "w3", "b3")]
+    graph = helper.make_graph(
+        nodes,
+        "tower",
+        [helper.make_tensor_value_info("hidden", TensorProto.FLOAT, ["n", len(dense["b1"])])],
+        [helper.make_tensor_value_info("logit", TensorProto.FLOAT, ["n"])],
+        constants,
+    )
+    opsets = [helper.make_opsetid("", OPSET)]
+    onnx_model = helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION)
+    onnx.checker.check_model(onnx_model)
+    return cast(bytes, onnx_model.SerializeToString())
+
+
+def _tower_parameters(package: ModelPackage) -> dict[str, NDArray[np.float32]]:
+    try:
+        graph = onnx.load_model_from_string(package.files[TOWER_FILE]).graph
+        found = {c.name: numpy_helper.to_array(c) for c in graph.initializer}
+        return {name: found[name] for name in ("w2", "b2", "w3", "b3")}
+    except Exception as error:  # protobuf's own error type is not public
+        raise PackageError(f"{TOWER_FILE}: {error!r}") from None
+
+
+def curvature_file(ids: NDArray[np.int32], curvature: NDArray[np.float32]) -> bytes:
+    """File of a package: rows [m] and what they gathered [m, 2]; all others have none."""
+    buffer = io.BytesIO()
+    np.savez(buffer, ids=ids, values=curvature)
+    return buffer.getvalue()
+
+
+def _read_curvature(package: ModelPackage, into: NDArray[np.float32]) -> None:
+    try:
+        stored = np.load(io.BytesIO(package.files[CURVATURE_FILE]), allow_pickle=False)
+        into[stored["ids"]] = stored["values"]
+    except (KeyError, ValueError, IndexError, OSError) as error:
+        raise PackageError(f"{CURVATURE_FILE}: {error!r}") from None
+
+
+def _require_parity(
+    model: Model, package: ModelPackage, spec: FeatureSpec, check: NDArray[np.void]
+) -> None:
+    difference = np.abs(PackageScorer(package, spec).logits(check) - model.logits(check))
+    worst = float(difference.max(initial=0.0))
+    if not worst <= TOLERANCE:
+        raise ExportError(
+            f"package {package.manifest.version}: scores differ by {worst:.2g} from torch, "
+            f"{TOLERANCE:.0e} is allowed"
+        )

@@ -1,0 +1,97 @@
+"""One step of learning on one batch: rows always, the dense part when it is given an optimiser."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from online_model.batch import Batch
+from online_model.delayed_feedback import Method, loss_weights
+from online_model.history import History
+from online_model.model import Model
+from online_model.row_table import SampleGradients
+from online_model.settings import OnlineModelSettings
+from schemas.calibration import Calibration
+
+
+@dataclass(frozen=True, slots=True)
+class Objective:
+    """Weighted log loss of the *calibrated* probability.
+
+    Its slope by the score is taken as that of log loss, (p − y): what is served has its fixed
+    point at the truth, and a flat or steep piece of the calibration neither stops nor excites
+    learning.
+    """
+
+    calibration: Calibration
+    delayed_feedback: Method
+    late_share: float
+
+    def probabilities(self, scores: Tensor) -> Tensor:
+        """What would be served, float32 [n]."""
+        return torch.from_numpy(self.calibration.probabilities(scores.numpy())).float()
+
+
+def learn_batch(
+    model: Model,
+    batch: Batch,
+    labels: Tensor,
+    sample_weights: Tensor,
+    objective: Objective,
+    settings: OnlineModelSettings,
+    dense: torch.optim.Optimizer | None = None,
+) -> tuple[Tensor, Tensor]:
+    """Returns the probabilities [n] from before the step and the rows [u] that it changed.
+
+    Labels [n] are 0 or 1, sample weights [n] positive.
+    """
+    model.network.train(dense is not None)
+    fields = model.table.fields(batch).requires_grad_()
+    scores = model.network(fields, batch.numbers)
+    p = objective.probabilities(scores.detach())
+    weights = sample_weights * loss_weights(
+        objective.delayed_feedback, p, labels, objective.late_share
+    )
+    residual = weights * (p - labels)
+    parameters = [] if dense is None else list(model.network.parameters())
+    by_fields, *by_parameters = torch.autograd.grad(scores, [fields, *parameters], residual)
+    if dense is not None:
+        for parameter, gradient in zip(parameters, by_parameters, strict=True):
+            parameter.grad = gradient / len(batch)
+        dense.step()
+    gradients = SampleGradients(by_fields, residual, weights * p * (1.0 - p))
+    share = settings.online_step if dense is None else settings.training_step
+    return p, model.table.step(batch, gradients, share, settings)
+
+
+def adam(model: Model, settings: OnlineModelSettings) -> torch.optim.Optimizer:
+    """AdamW (Loshchilov & Hutter, ICLR'19) for the dense part."""
+    return torch.optim.AdamW(
+        model.network.parameters(), lr=settings.dense_step, weight_decay=settings.dense_decay
+    )
+
+
+def pass_over(
+    model: Model,
+    history: History,
+    objective: Objective,
+    settings: OnlineModelSettings,
+    dense: torch.optim.Optimizer | None,
+    progress: Callable[[int], None],
+) -> NDArray[np.float32]:
+    """Predict, then learn each batch of n rows in order; returns the logits [n].
+
+    ``progress`` is told how many rows were done.
+    """
+    logits = np.empty(len(history), np.float32)
+    for start in range(0, len(history), settings.batch_size):
+        part = history.part(start, start + settings.batch_size)
+        batch = model.batcher.batch(part.samples)
+        logits[start : start + len(part)] = model.scores(batch).numpy()
+        labels, weights = torch.from_numpy(part.labels), torch.from_numpy(part.weights)
+        learn_batch(model, batch, labels, weights, objective, settings, dense)
+        progress(len(part))
+    return logits

@@ -1,0 +1,1 @@
+"""How a request becomes a ranking in milliseconds, while model and ads keep changing."""

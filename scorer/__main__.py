@@ -1,0 +1,48 @@
+"""``python -m scorer`` serves Rank and Score until SIGTERM or Ctrl-C."""
+
+import os
+import signal
+import sys
+import threading
+from typing import NoReturn
+
+import typer
+
+app = typer.Typer(help=__doc__, add_completion=False)
+
+
+@app.command()
+def serve() -> None:
+    """Serve. Settings: CTR_SCORER_* and the shared CTR_* variables. Exit code 2: cannot start."""
+    # Threads of numerical libraries fight with those of requests; they are read at import.
+    for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ.setdefault(variable, "1")
+    from prometheus_client import REGISTRY
+
+    from schemas.settings import SettingsError, SharedSettings
+    from scorer.settings import ScorerSettings
+
+    stopping = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopping.set())
+    try:
+        shared, settings = SharedSettings.load(), ScorerSettings.load()
+    except SettingsError as error:
+        refuse(error)
+    from scorer.process import ScorerProcess, StartError, configure_logs
+
+    configure_logs(shared.log_level)
+    try:
+        ScorerProcess(shared, settings, REGISTRY).run(stopping)
+    except StartError as error:
+        refuse(error)
+
+
+def refuse(error: Exception) -> NoReturn:
+    """Say why the scorer cannot start, and end."""
+    print(f"scorer: {error}", file=sys.stderr)
+    raise typer.Exit(2)
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,214 @@
+"""The one thread that changes what is served: catalogue, counters, row deltas, new models."""
+
+import threading
+from collections.abc import Callable
+
+import numpy as np
+import redis
+import structlog
+
+from schemas import redis_keys, row_changes
+from schemas.row_changes import RowChange
+from scorer import change_stream, delta_stream
+from scorer.catalogue import SLICE, Catalogue
+from scorer.delta_stream import DeltaGapError
+from scorer.half_refresher import HalfRefresher
+from scorer.metrics import ScorerMetrics
+from scorer.model_follower import ModelFollower
+from scorer.model_holder import ModelHolder, ServedModel
+from scorer.staging import Staged, stage_ads, stage_counters
+
+_log = structlog.get_logger(__name__)
+#: Fewer ads than this share of those in memory: Redis was emptied, not so many ads deleted.
+LOST_SHARE = 0.5
+_BLOCK_MS = 40
+_BACKOFF_SECONDS = 0.25
+_ROWS_PER_LOCK = 4_096
+
+
+class Feeder(threading.Thread):
+    """Tails Redis and applies what it says. Requests only ever wait for one short slice."""
+
+    def __init__(
+        self,
+        client: redis.Redis,
+        model_name: str,
+        catalogue: Catalogue,
+        holder: ModelHolder,
+        follower: ModelFollower,
+        metrics: ScorerMetrics,
+        now_ms: Callable[[], int],
+        on_model: Callable[[], None],
+    ) -> None:
+        """``on_model`` is called after each change of the served model."""
+        super().__init__(name="feeder", daemon=True)
+        self._client = client
+        self._model_name = model_name
+        self._catalogue = catalogue
+        self._holder = holder
+        self._follower = follower
+        self._metrics = metrics
+        self._now_ms = now_ms
+        self._on_model = on_model
+        self._refresher = HalfRefresher(catalogue, metrics, now_ms)
+        self._stopping = threading.Event()
+        self._changes_after: str | None = None
+        self._lost_sight = False
+        self._resyncing = False
+
+    def stop(self) -> None:
+        """End soon; join the thread afterwards."""
+        self._stopping.set()
+
+    def run(self) -> None:
+        """Work until stopped; a fault is logged, counted and tried again."""
+        healthy = True
+        while not self._stopping.is_set():
+            try:
+                self._step()
+                if not healthy:
+                    _log.info("following Redis again")
+                healthy = True
+            except Exception as error:  # the thread must outlive any fault of Redis or its data
+                self._metrics.feeder_errors.inc()
+                self._lost_sight = True
+                if healthy and isinstance(error, redis.RedisError):
+                    _log.warning("Redis is away, serving what is in memory", error=str(error))
+                elif not isinstance(error, redis.RedisError):
+                    _log.exception("feeder step failed")
+                healthy = False
+                self._stopping.wait(_BACKOFF_SECONDS)
+
+    def _step(self) -> None:
+        if self._changes_after is None or self._must_reload(self._changes_after):
+            self._reload()
+        self._lost_sight = False
+        prepared = self._follower.take_prepared()
+        if prepared is not None:
+            self._swap(prepared)
+        self._follow_changes()
+        served = self._holder.current
+        if served is not None:
+            if not self._resyncing:
+                self._follow_deltas(served)
+            self._refresher.step(served)
+
+    def _must_reload(self, after: str) -> bool:
+        return self._lost_sight and change_stream.was_trimmed(
+            self._client, redis_keys.CHANGES, after
+        )
+
+    def _reload(self) -> None:
+        snapshot = change_stream.read_snapshot(self._client)
+        known = len(self._catalogue.ad_ids())
+        complete = len(snapshot.ads) >= LOST_SHARE * known
+        if complete:
+            self._catalogue.counters.clear()
+        else:
+            _log.warning(
+                "Redis has lost ads, those in memory stay", ads=len(snapshot.ads), in_memory=known
+            )
+        self._apply(stage_counters(self._catalogue, snapshot.counters))
+        self._apply(stage_ads(self._catalogue, snapshot.ads, reload=complete))
+        self._changes_after = snapshot.entry_id
+        self._catalogue.loaded.set()
+        _log.info("catalogue loaded", ads=len(snapshot.ads), counters=len(snapshot.counters))
+
+    def _follow_changes(self) -> None:
+        entries = change_stream.read_entries(
+            self._client,
+            redis_keys.CHANGES,
+            self._changes_after or "0-0",
+            change_stream.ENTRIES_PER_READ,
+            None if self._refresher.busy else _BLOCK_MS,
+        )
+        for entry_id, fields in entries:
+            self._apply_entry(fields)
+            self._changes_after = entry_id.decode()
+        # A reader that lags so far behind may have been overtaken by the trimming.
+        self._lost_sight = len(entries) == change_stream.ENTRIES_PER_READ
+
+    def _apply_entry(self, fields: dict[bytes, bytes]) -> None:
+        try:
+            kind, changes = row_changes.from_fields(fields)
+        except (ValueError, KeyError) as error:
+            self._metrics.changes_refused.inc()
+            _log.warning("changes refused", error=str(error))
+            return
+        self._apply(self._staged(kind, changes))
+
+    def _staged(self, kind: str, changes: list[RowChange]) -> Staged:
+        if kind == "ads":
+            return stage_ads(self._catalogue, changes)
+        return stage_counters(self._catalogue, changes)
+
+    def _apply(self, staged: Staged) -> None:
+        served = self._holder.current
+        for piece in staged.update.slices():
+            if served is None:
+                self._catalogue.commit(piece, None, None)
+            else:
+                halves = served.model.ad_halves(piece.parts)
+                self._catalogue.commit(piece, served.store, halves)
+        if staged.removed:
+            self._catalogue.remove(staged.removed)
+        if staged.damaged:
+            self._metrics.changes_refused.inc(staged.damaged)
+            _log.warning("changes refused", count=staged.damaged)
+        self._metrics.ads.set(self._catalogue.active_ads)
+
+    def _follow_deltas(self, served: ServedModel) -> None:
+        version, model = served.manifest.version, served.model
+        entries = change_stream.read_entries(
+            self._client,
+            redis_keys.model_deltas(self._model_name, version),
+            served.position.entry_id,
+            delta_stream.ENTRIES_PER_READ,
+            None if self._refresher.busy else _BLOCK_MS,
+        )
+        shape = (len(model.table), 1 + model.dim)
+        for entry_id, fields in entries:
+            try:
+                delta, position = delta_stream.following(
+                    served.position, entry_id, fields, version, shape
+                )
+            except DeltaGapError as error:
+                self._metrics.delta_resyncs.labels(error.reason).inc()
+                _log.warning("rows are reloaded", version=version, reason=str(error))
+                self._resyncing = True
+                self._follower.request_resync(served.position)
+                return
+            for start in range(0, len(delta.ids), _ROWS_PER_LOCK):
+                rows = slice(start, start + _ROWS_PER_LOCK)
+                with self._catalogue.lock:
+                    model.table[delta.ids[rows]] = delta.values[rows]
+            served.position = position
+            self._metrics.rows_applied.inc(len(delta.ids))
+            self._refresher.rows_changed(served, delta.ids, delta.click_ts.tolist())
+
+    def _swap(self, prepared: ServedModel) -> None:
+        catalogue, old = self._catalogue, self._holder.current
+        changed = catalogue.changed_after(prepared.built_revision)
+        for start in range(0, len(changed), SLICE):
+            slots = changed[start : start + SLICE]
+            halves = prepared.model.ad_halves(catalogue.arrays.parts.take(slots))
+            prepared.store.write(slots, halves, catalogue.arrays.prices.take(slots))
+        catalogue.remember_recent(changed)
+        version = prepared.manifest.version
+        self._holder.current = prepared
+        self._resyncing = False
+        same = old is not None and old.manifest.version == version
+        self._refresher.reset(seen=same)
+        self._metrics.observe_clicks(prepared.learnt_clicks, self._now_ms)
+        self._metrics.model_info.clear()
+        self._metrics.model_info.labels(version).set(1)
+        created_ms, now_ms = prepared.manifest.created_ms, self._now_ms
+        self._metrics.model_age_seconds.set_function(lambda: (now_ms() - created_ms) / 1000)
+        _log.info(
+            "model is served",
+            version=version,
+            resynced=same,
+            ads=catalogue.active_ads,
+            caught_up=int(np.size(changed)),
+        )
+        self._on_model()

@@ -1,0 +1,52 @@
+"""The most clicked ads: what is answered when there is no time for a model."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scorer.catalogue import Catalogue
+
+#: Smoothing towards the CTR of all ads; that one is smoothed towards PRIOR_CTR.
+PRIOR_IMPRESSIONS = 50.0
+PRIOR_CTR = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class PopularAds:
+    """Slots [n] of active ads, most popular first, and the smoothed CTR of a day [n] of each.
+
+    ``overall_ctr`` is for ads that nothing is known of.
+    """
+
+    slots: NDArray[np.int32]
+    ctrs: NDArray[np.float64]
+    overall_ctr: float
+
+    def best(self, mask: NDArray[np.bool_], count: int) -> NDArray[np.int64]:
+        """Places in this list of the first ``count`` ads that ``mask`` [slots] allows."""
+        known = np.flatnonzero(self.slots < len(mask))
+        allowed: NDArray[np.int64] = known[mask[self.slots[known]]][:count]
+        return allowed
+
+
+def popular_ads(catalogue: Catalogue, count: int) -> PopularAds:
+    """The ``count`` most popular ads as of now."""
+    with catalogue.lock:
+        active = np.flatnonzero(catalogue.arrays.active).astype(np.int32)
+        impressions = catalogue.arrays.impressions.take(active)
+        clicks = catalogue.arrays.clicks.take(active)
+    shown, clicked = impressions.sum(dtype=np.float64), clicks.sum(dtype=np.float64)
+    prior_clicks = PRIOR_CTR * PRIOR_IMPRESSIONS
+    overall = float((clicked + prior_clicks) / (shown + PRIOR_IMPRESSIONS))
+    ctrs = smoothed_ctrs(impressions, clicks, overall)
+    order = np.argsort(-ctrs, kind="stable")[:count]
+    return PopularAds(active[order], ctrs[order], overall)
+
+
+def smoothed_ctrs(
+    impressions: NDArray[np.float32], clicks: NDArray[np.float32], overall_ctr: float
+) -> NDArray[np.float64]:
+    """CTRs [n] of ads by their impressions and clicks [n], drawn towards that of all ads."""
+    ctrs = (clicks + overall_ctr * PRIOR_IMPRESSIONS) / (impressions + PRIOR_IMPRESSIONS)
+    return np.minimum(ctrs.astype(np.float64), 1.0)

@@ -1,0 +1,166 @@
+"""The scorer's process: checks what it needs, builds the parts, wires them, runs until told."""
+
+import logging
+import sys
+import threading
+import time
+
+import faiss
+import redis
+import structlog
+from prometheus_client import CollectorRegistry, start_http_server
+
+from schemas.encoding import Encoder
+from schemas.features import FeatureError, FeatureSpec
+from schemas.served_token import TokenKeys
+from schemas.settings import SharedSettings
+from scorer.catalogue import Catalogue
+from scorer.feeder import Feeder
+from scorer.index_keeper import IndexKeeper
+from scorer.metrics import scorer_metrics
+from scorer.model_follower import ModelFollower
+from scorer.model_holder import ModelHolder
+from scorer.model_loader import ModelLoader
+from scorer.ranking import Ranker
+from scorer.server import PortError, ScorerServer
+from scorer.servicer import ScorerServicer
+from scorer.settings import ScorerSettings
+from scorer.tokens import TokenMint
+from scorer.user_reader import UserReader
+from scorer.validation import Validator
+
+_log = structlog.get_logger(__name__)
+_FEEDER_TIMEOUT_SECONDS = 5.0
+_JOIN_SECONDS = 5.0
+
+
+class StartError(RuntimeError):
+    """Something that the scorer needs is missing; the message names it and the remedy."""
+
+
+def wall_clock_ms() -> int:
+    """Now, as Unix time."""
+    return time.time_ns() // 1_000_000
+
+
+class ScorerProcess:
+    """Everything that runs, built and wired; no decision is taken here."""
+
+    def __init__(
+        self, shared: SharedSettings, settings: ScorerSettings, registry: CollectorRegistry
+    ) -> None:
+        """Raises StartError if Redis, the features, the keys or a port cannot be used."""
+        spec, keys = _features(shared), _token_keys(shared)
+        client = _connected(shared)
+        faiss.omp_set_num_threads(1)
+        self._settings = settings
+        self._registry = registry
+        metrics = scorer_metrics(registry)
+        encoder = Encoder(spec)
+        holder = ModelHolder()
+        self.catalogue = Catalogue(encoder, settings.shared_row_ads)
+        users = UserReader(shared.redis_url, settings.user_timeout_ms / 1000, metrics.user_reads)
+        mint = TokenMint(spec, keys, shared.model)
+        self.ranker = Ranker(holder, self.catalogue, users, mint, settings, metrics)
+        servicer = ScorerServicer(
+            self.ranker,
+            Validator(spec, shared.model, settings),
+            shared.model,
+            settings.ranking_budget_ms / 1000,
+            metrics,
+        )
+        try:
+            self.server = ScorerServer(servicer, settings)
+        except PortError as error:
+            raise StartError(str(error)) from None
+        loader = ModelLoader(client, shared.model, self.catalogue, settings)
+        self._follower = ModelFollower(loader, holder, metrics, settings.poll_seconds)
+        self._feeder = Feeder(
+            client,
+            shared.model,
+            self.catalogue,
+            holder,
+            self._follower,
+            metrics,
+            wall_clock_ms,
+            on_model=lambda: self.server.set_ready(True),
+        )
+        self._keeper = IndexKeeper(self.catalogue, holder, settings, metrics)
+        self.holder = holder
+
+    def start(self) -> None:
+        """Begin to answer and to follow Redis. Raises StartError if a port is taken."""
+        settings = self._settings
+        if settings.metrics_port:
+            try:
+                start_http_server(settings.metrics_port, settings.host, self._registry)
+            except OSError as error:
+                raise StartError(
+                    f"cannot listen on port {settings.metrics_port}: {error.strerror}; "
+                    "set CTR_SCORER_METRICS_PORT"
+                ) from None
+        self.server.start()
+        for thread in (self._feeder, self._follower, self._keeper):
+            thread.start()
+        _log.info("scorer is up", port=self.server.port, metrics_port=settings.metrics_port)
+
+    def stop(self) -> None:
+        """Not ready, then no new requests, then the end of those under way."""
+        _log.info("scorer stops")
+        self.server.drain()
+        time.sleep(self._settings.drain_seconds)
+        self.server.stop(self._settings.grace_seconds)
+        for thread in (self._follower, self._feeder, self._keeper):
+            thread.stop()
+        for thread in (self._follower, self._feeder, self._keeper):
+            thread.join(_JOIN_SECONDS)
+
+    def run(self, stopping: threading.Event) -> None:
+        """Serve until ``stopping`` is set."""
+        self.start()
+        stopping.wait()
+        self.stop()
+
+
+def configure_logs(level: str) -> None:
+    """Structured lines on standard error."""
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            structlog.processors.KeyValueRenderer(key_order=["timestamp", "level", "event"]),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level)),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+
+
+def _features(shared: SharedSettings) -> FeatureSpec:
+    try:
+        return FeatureSpec.load(shared.features)
+    except FeatureError as error:
+        raise StartError(str(error)) from None
+
+
+def _token_keys(shared: SharedSettings) -> TokenKeys:
+    try:
+        return TokenKeys.parse(shared.token_keys)
+    except ValueError as error:
+        raise StartError(str(error)) from None
+
+
+def _connected(shared: SharedSettings) -> redis.Redis:
+    try:
+        client = redis.Redis.from_url(
+            shared.redis_url,
+            socket_timeout=_FEEDER_TIMEOUT_SECONDS,
+            socket_connect_timeout=_FEEDER_TIMEOUT_SECONDS,
+        )
+        client.ping()
+    except (redis.RedisError, ValueError) as error:
+        raise StartError(
+            f"CTR_REDIS_URL: no Redis there: {error}; start one, or set the URL of one that runs"
+        ) from None
+    return client

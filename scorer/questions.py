@@ -1,0 +1,72 @@
+"""What the scorer is asked and what it answers, free of any transport."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import IntEnum
+
+
+class Rung(IntEnum):
+    """How much of the full path an answer went through; numbers as in the proto."""
+
+    FULL = 0
+    NO_USER = 1
+    RETRIEVAL_ONLY = 2
+    POPULAR = 3
+
+
+class NoModelError(RuntimeError):
+    """Nothing can be answered before a first model is loaded."""
+
+
+class InvalidRequestError(ValueError):
+    """A request that cannot be answered; the message begins with the field's name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """Who asks, for whom, and where."""
+
+    request_id: str
+    user_id: str
+    context: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class RankQuestion:
+    """The best ``limit`` ads, by CTR or by expected value."""
+
+    asker: Asker
+    limit: int
+    by_value: bool = False
+    blocked: Sequence[str] = ()
+    required: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreQuestion:
+    """Candidates, each an ad id and its attributes: empty for an ad that is known."""
+
+    asker: Asker
+    candidates: Sequence[tuple[str, Mapping[str, str]]]
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredAd:
+    """One ad of an answer; ``expected_value`` in micros of currency."""
+
+    ad_id: str
+    ctr: float
+    propensity: float
+    source: str
+    expected_value: float
+    token: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Ads, with the model and the rung that they come from."""
+
+    request_id: str
+    model_version: str
+    rung: Rung
+    ads: Sequence[ScoredAd]

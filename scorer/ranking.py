@@ -1,0 +1,237 @@
+"""The path of a request: user, retrieval, halves, tower, calibration, tokens, and its lower rungs.
+
+FULL, then NO_USER (Redis late), RETRIEVAL_ONLY (no time for the tower), POPULAR (no time for the
+model). Whatever rung it is, the token has the inputs and the probability that was answered.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import structlog
+from numpy.typing import NDArray
+
+from schemas.redis_values import UserRow
+from scorer import exploration
+from scorer.budget import Budget
+from scorer.candidates import Candidates
+from scorer.catalogue import Catalogue
+from scorer.deepfm import Halves
+from scorer.eligibility import Eligible, eligible_ads
+from scorer.half_store import AdRows, query
+from scorer.metrics import ScorerMetrics
+from scorer.model_holder import ModelHolder, ServedModel
+from scorer.questions import Answer, Asker, RankQuestion, Rung, ScoredAd, ScoreQuestion
+from scorer.retrieval import retrieve
+from scorer.settings import ScorerSettings
+from scorer.tokens import RequestMint, TokenMint
+from scorer.user_reader import UserReader
+
+_log = structlog.get_logger(__name__)
+_LARGEST_LOGIT = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """One request under way; ``rung`` is the best one that is still open to it."""
+
+    asker: Asker
+    served: ServedModel
+    part: NDArray[np.void]
+    mint: RequestMint
+    rung: Rung
+    budget: Budget
+
+
+class Ranker:
+    """Answers questions with the model that is served. Thread-safe; changes nothing."""
+
+    def __init__(
+        self,
+        holder: ModelHolder,
+        catalogue: Catalogue,
+        users: UserReader,
+        mint: TokenMint,
+        settings: ScorerSettings,
+        metrics: ScorerMetrics,
+    ) -> None:
+        self._holder = holder
+        self._catalogue = catalogue
+        self._users = users
+        self._mint = mint
+        self._settings = settings
+        self._metrics = metrics
+        self._retrieval_reserve = settings.retrieval_reserve_ms / 1000
+        self._tower_reserve = settings.tower_reserve_ms / 1000
+
+    def rank(self, question: RankQuestion, budget: Budget) -> Answer:
+        """The best ads of the catalogue. Raises NoModelError before a first model."""
+        request = self._request(question.asker, budget)
+        eligible = eligible_ads(self._catalogue, question.blocked, question.required)
+        if eligible.count == 0:
+            return _answer(request, request.rung, ())
+        if budget.remaining() < self._retrieval_reserve:
+            return self._popular(request, question, eligible)
+        try:
+            return self._ranked(request, question, eligible)
+        except Exception:  # a fault of one model must not silence the ad server
+            _log.exception("ranking failed", request_id=question.asker.request_id)
+            return self._popular(request, question, eligible)
+
+    def score(self, question: ScoreQuestion, budget: Budget) -> Answer:
+        """Candidates in the order given. Raises NoModelError before a first model."""
+        request = self._request(question.asker, budget)
+        served, catalogue = request.served, self._catalogue
+        with self._metrics.stage("gather"):
+            candidates = Candidates.of(question.candidates, catalogue)
+        if budget.remaining() < self._retrieval_reserve:
+            rung = Rung.POPULAR
+            parts, prices = candidates.parts_and_prices(catalogue)
+            ctrs = candidates.popularity(served, catalogue)
+        else:
+            half = served.model.request_half(request.part)
+            rows = candidates.rows(served, catalogue)
+            parts, prices = rows.parts, rows.prices
+            rung, ctrs = self._ctrs(request, half, rows)
+        with self._metrics.stage("answer"):
+            ads = [
+                _scored(request.mint, ad, parts[i], float(ctrs[i]), int(prices[i]), 1.0, "request")
+                for i, ad in enumerate(zip(candidates.ad_ids, candidates.attributes, strict=True))
+            ]
+        return _answer(request, rung, ads)
+
+    def _request(self, asker: Asker, budget: Budget) -> _Request:
+        served = self._holder.require()
+        with self._metrics.stage("user"):
+            known = self._users.read(asker.user_id, budget.remaining())
+        user = UserRow(asker.user_id) if known is None else known
+        with self._metrics.stage("encode"):
+            part = self._catalogue.encoder.request(user, asker.context)
+        mint = self._mint.request(asker, user, part.tobytes(), served.manifest.version)
+        rung = Rung.NO_USER if known is None else Rung.FULL
+        return _Request(asker, served, part, mint, rung, budget)
+
+    def _ranked(self, request: _Request, question: RankQuestion, eligible: Eligible) -> Answer:
+        served, catalogue, epsilon = request.served, self._catalogue, self._settings.epsilon
+        half = served.model.request_half(request.part)
+        with self._metrics.stage("retrieval"):
+            wanted = max(self._settings.candidates, question.limit)
+            vector = query(half, question.by_value)
+            # In order of slots: memory is read forwards, and equal scores keep one order.
+            retrieved = np.sort(
+                retrieve(vector, wanted, eligible, served.index, served.store, catalogue)
+            )
+            drawn = None
+            if exploration.explores(request.asker.request_id, epsilon):
+                drawn = exploration.draw(request.asker.request_id, eligible.mask)
+        # A drawn ad that retrieval missed is scored, but competes for no slot but the last.
+        slots = retrieved if drawn is None else np.append(retrieved, np.int32(drawn))
+        with self._metrics.stage("gather"), catalogue.lock:
+            rows = served.store.gather(slots, catalogue.arrays)
+        rung, ctrs = self._ctrs(request, half, rows)
+        with self._metrics.stage("answer"):
+            values = ctrs * rows.prices if question.by_value else ctrs
+            ranked = np.flatnonzero(rows.active[: len(retrieved)])
+            order = ranked[np.argsort(-values[ranked], kind="stable")]
+            place = None if drawn is None else int(np.flatnonzero(slots == drawn)[0])
+            slate = exploration.slate(order, question.limit, place, eligible.count, epsilon)
+            sources = ["retrieval"] * len(slate.places)
+            if slate.explored:
+                sources[-1] = "exploration"
+            ads = self._ads(
+                request,
+                slots[slate.places],
+                rows.parts[slate.places],
+                rows.prices[slate.places],
+                ctrs[slate.places],
+                slate.propensities,
+                sources,
+            )
+        return _answer(request, rung, ads)
+
+    def _ctrs(
+        self, request: _Request, half: Halves, rows: AdRows
+    ) -> tuple[Rung, NDArray[np.float64]]:
+        """Calibrated probabilities [n], with the tower if there is time for it."""
+        served = request.served
+        model = served.model
+        logits = rows.vectors[:, : model.dim + 1] @ query(half, False)[:-1] + half.scalars[0]
+        if request.budget.remaining() < self._tower_reserve:
+            rung = Rung.RETRIEVAL_ONLY
+            logits += served.mean_tower
+        else:
+            rung = request.rung
+            with self._metrics.stage("tower"):
+                logits += model.tower.logits(rows.hidden + half.hidden)
+        if not np.isfinite(logits).all():
+            logits = np.nan_to_num(logits, nan=-_LARGEST_LOGIT, posinf=_LARGEST_LOGIT)
+        return rung, model.probabilities(logits)
+
+    def _popular(self, request: _Request, question: RankQuestion, eligible: Eligible) -> Answer:
+        served, catalogue = request.served, self._catalogue
+        popular = served.popular
+        places = popular.best(eligible.mask, question.limit)
+        slots, ctrs = popular.slots[places], popular.ctrs[places]
+        with catalogue.lock:
+            parts = catalogue.arrays.parts.take(slots)
+            prices = catalogue.arrays.prices.take(slots)
+        order: Any = slice(None)
+        if question.by_value:
+            order = np.argsort(-(ctrs * prices), kind="stable")
+        ads = self._ads(
+            request,
+            slots[order],
+            parts[order],
+            prices[order],
+            ctrs[order],
+            np.ones(len(slots)),
+            ["popularity"] * len(slots),
+        )
+        return _answer(request, Rung.POPULAR, ads)
+
+    def _ads(
+        self,
+        request: _Request,
+        slots: NDArray[np.int32],
+        parts: NDArray[np.void],
+        prices: NDArray[np.int64],
+        ctrs: NDArray[np.float64],
+        propensities: NDArray[np.float64],
+        sources: Sequence[str],
+    ) -> list[ScoredAd]:
+        """The chosen ads [k] with their tokens; those that were deleted meanwhile are left out."""
+        ads = []
+        for i, slot in enumerate(slots.tolist()):
+            entry = self._catalogue.entries[slot]
+            if entry is not None:
+                ads.append(
+                    _scored(
+                        request.mint,
+                        (entry.ad_id, entry.attributes),
+                        parts[i],
+                        float(ctrs[i]),
+                        int(prices[i]),
+                        float(propensities[i]),
+                        sources[i],
+                    )
+                )
+        return ads
+
+
+def _answer(request: _Request, rung: Rung, ads: Sequence[ScoredAd]) -> Answer:
+    return Answer(request.asker.request_id, request.served.manifest.version, rung, ads)
+
+
+def _scored(
+    mint: RequestMint,
+    ad: tuple[str, Mapping[str, str]],
+    part: np.void,
+    ctr: float,
+    price: int,
+    propensity: float,
+    source: str,
+) -> ScoredAd:
+    ad_id, attributes = ad
+    token = mint.token(ad_id, attributes, part.tobytes(), ctr, propensity)
+    return ScoredAd(ad_id, ctr, propensity, source, ctr * price, token)

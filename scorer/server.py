@@ -1,0 +1,65 @@
+"""The gRPC server: the scorer, health and reflection on one port."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import grpc
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from scorer.servicer import SERVICE, ScorerServicer
+from scorer.settings import ScorerSettings
+
+MAX_MESSAGE_BYTES = 8 << 20
+
+
+class PortError(RuntimeError):
+    """The server cannot listen where it should."""
+
+
+class ScorerServer:
+    """Not ready (health NOT_SERVING) until told otherwise."""
+
+    def __init__(self, servicer: ScorerServicer, settings: ScorerSettings) -> None:
+        """Listens, but answers only after start. Raises PortError."""
+        self._health = health.HealthServicer()
+        self._server = grpc.server(
+            ThreadPoolExecutor(settings.threads, thread_name_prefix="request"),
+            maximum_concurrent_rpcs=settings.max_in_flight,
+            options=[
+                # Two scorers on one port by accident would share its requests.
+                ("grpc.so_reuseport", 0),
+                ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+            ],
+        )
+        self._server.add_generic_rpc_handlers((servicer.handler(),))
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        names = (SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME)
+        reflection.enable_server_reflection(names, self._server)
+        self.set_ready(False)
+        address = f"{settings.host}:{settings.port}"
+        try:
+            self.port = self._server.add_insecure_port(address)
+        except RuntimeError:
+            self.port = 0
+        if self.port == 0:
+            raise PortError(
+                f"cannot listen on {address}: is it taken? Set CTR_SCORER_HOST, CTR_SCORER_PORT"
+            )
+
+    def start(self) -> None:
+        """Begin to answer."""
+        self._server.start()
+
+    def set_ready(self, ready: bool) -> None:
+        """What health says, of the server and of the service."""
+        status = health_pb2.HealthCheckResponse
+        for name in ("", SERVICE):
+            self._health.set(name, status.SERVING if ready else status.NOT_SERVING)
+
+    def drain(self) -> None:
+        """Not ready, for good; requests are still answered."""
+        self._health.enter_graceful_shutdown()
+
+    def stop(self, grace_seconds: float) -> None:
+        """Take no more requests and wait until those under way have ended, or the time is up."""
+        self._server.stop(grace_seconds).wait()

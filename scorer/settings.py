@@ -1,0 +1,54 @@
+"""Settings of the scorer (``CTR_SCORER_*``)."""
+
+from pydantic import Field
+from pydantic_settings import SettingsConfigDict
+
+from schemas.settings import Settings
+
+
+class ScorerSettings(Settings):
+    """Ports, sizes, time budgets and limits of one scorer process."""
+
+    model_config = SettingsConfigDict(env_prefix="CTR_SCORER_", frozen=True, extra="forbid")
+
+    host: str = Field("127.0.0.1", description="address to listen on, gRPC and metrics")
+    port: int = Field(8500, ge=0, le=65535, description="gRPC port; 0: any free one")
+    metrics_port: int = Field(8501, ge=0, le=65535, description="Prometheus port; 0: none")
+    threads: int = Field(4, ge=1, le=64, description="requests worked on at a time")
+    max_in_flight: int = Field(
+        64, ge=1, description="requests accepted at a time, queued ones included; more are refused"
+    )
+    drain_seconds: float = Field(
+        0.5, ge=0, description="on SIGTERM: time between not ready and the last new request"
+    )
+    grace_seconds: float = Field(5.0, ge=0, description="time that requests have to end")
+
+    ranking_budget_ms: float = Field(80.0, gt=0, description="for a request without a deadline")
+    user_timeout_ms: float = Field(30.0, gt=0, description="for reading the user from Redis")
+    retrieval_reserve_ms: float = Field(
+        4.0, ge=0, description="with less time left, popular ads are answered"
+    )
+    tower_reserve_ms: float = Field(
+        8.0, ge=0, description="with less time left, ads are answered in order of the retrieval"
+    )
+
+    candidates: int = Field(500, ge=1, le=100_000, description="ads ranked for one request")
+    epsilon: float = Field(
+        0.05, ge=0, lt=1, description="share of requests whose last slot explores a random ad"
+    )
+    flat_index_ads: int = Field(50_000, ge=0, description="up to here FAISS searches every ad")
+    index_probes: int = Field(64, ge=1, description="inverted lists searched beyond that")
+    index_seconds: float = Field(1.0, gt=0, description="least time between two rebuilt indexes")
+
+    poll_seconds: float = Field(0.5, gt=0, description="how often the current version is read")
+    shared_row_ads: int = Field(
+        1_000, ge=1, description="a row of more ads than this is refreshed in the background"
+    )
+
+    max_limit: int = Field(1_000, ge=1, description="most ads in one answer of Rank")
+    max_candidates: int = Field(1_000, ge=1, description="most candidates in one Score request")
+    max_context: int = Field(64, ge=1, description="most context entries")
+    max_attributes: int = Field(128, ge=1, description="most attributes of a candidate or a target")
+    max_blocked: int = Field(10_000, ge=0, description="most blocked ads")
+    max_id_bytes: int = Field(256, ge=1, description="longest request, user or ad id")
+    max_value_bytes: int = Field(4_096, ge=1, description="longest context or attribute value")

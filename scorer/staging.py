@@ -1,0 +1,104 @@
+"""Changed ads and counters -> encoded updates for the catalogue. Pure but for slots taken."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from schemas.records import Ad
+from schemas.redis_values import split_version
+from schemas.row_changes import RowChange
+from scorer.catalogue import AdEntry, Catalogue, Update
+
+
+@dataclass(frozen=True, slots=True)
+class Staged:
+    """An update to commit, ads to remove, and how many changes were damaged."""
+
+    update: Update
+    removed: tuple[str, ...] = ()
+    damaged: int = 0
+
+
+def stage_ads(catalogue: Catalogue, changes: Iterable[RowChange], reload: bool = False) -> Staged:
+    """Encode new and changed ads; what is older than what is known is left out.
+
+    On a ``reload`` the changes are the whole catalogue: everything is taken anew, the rest goes.
+    """
+    newest: dict[str, tuple[int, Ad | None]] = {}
+    damaged = 0
+    for change in changes:
+        try:
+            version, ad = _parsed(change)
+        except ValueError:
+            damaged += 1
+            continue
+        if change.key in newest:
+            known, previous = newest[change.key]
+            # As in Redis: a delete leaves no version behind.
+            known = -1 if previous is None else known
+        else:
+            known = -1 if reload else _known_version(catalogue, change.key)
+        if version >= known:
+            newest[change.key] = (version, ad)
+    removed = [name for name, (_, ad) in newest.items() if ad is None]
+    if reload:
+        removed += [name for name in catalogue.ad_ids() if name not in newest]
+    ads = {name: (version, ad) for name, (version, ad) in newest.items() if ad is not None}
+    known_and_removed = tuple(name for name in removed if catalogue.slot(name) is not None)
+    return Staged(_encoded(catalogue, ads), known_and_removed, damaged)
+
+
+def _parsed(change: RowChange) -> tuple[int, Ad | None]:
+    version, body = split_version(change.value)
+    if not body:
+        return version, None
+    ad = Ad.decode(body)
+    if ad.ad_id != change.key:
+        raise ValueError(f"ad {ad.ad_id} has the key {change.key}")
+    return version, ad
+
+
+def _known_version(catalogue: Catalogue, ad_id: str) -> int:
+    slot = catalogue.slot(ad_id)
+    entry = None if slot is None else catalogue.entries[slot]
+    return -1 if entry is None else entry.version
+
+
+def _encoded(catalogue: Catalogue, ads: Mapping[str, tuple[int, Ad]]) -> Update:
+    counters = catalogue.counters
+    slots = np.empty(len(ads), np.int32)
+    parts = np.zeros(len(ads), catalogue.arrays.parts.dtype)
+    entries: dict[int, AdEntry] = {}
+    for i, (ad_id, (version, ad)) in enumerate(ads.items()):
+        keys = counters.keys(ad_id, ad.attributes)
+        known = catalogue.slot(ad_id)
+        slot = catalogue.allocate() if known is None else known
+        slots[i] = slot
+        parts[i] = catalogue.encoder.ad(ad_id, ad.attributes, counters.rows(keys))[0]
+        active = ad.status == "ACTIVE"
+        entries[slot] = AdEntry(ad_id, version, active, ad.price, ad.attributes, keys)
+    return Update(slots, parts, entries)
+
+
+def stage_counters(catalogue: Catalogue, changes: Iterable[RowChange]) -> Staged:
+    """Keep newer counter rows and renew the numbers of the ads that they describe."""
+    counters = catalogue.counters
+    keys: set[str] = set()
+    damaged = 0
+    for change in changes:
+        try:
+            if counters.apply(change):
+                keys.add(change.key)
+        except ValueError:
+            damaged += 1
+    catalogue.put_popularity(keys)
+    numbers = {key: list(counters.numbers(key)) for key in keys}
+    by_key = {key: np.fromiter(counters.slots(key), np.int32) for key in keys if numbers[key]}
+    slots = np.unique(np.concatenate((np.empty(0, np.int32), *by_key.values())))
+    parts = catalogue.arrays.parts.take(slots)
+    for key, owners in by_key.items():
+        places = np.searchsorted(slots, owners)
+        for columns, values in numbers[key]:
+            parts["ad_numbers"][places, columns] = values
+    return Staged(Update(slots, parts), damaged=damaged)

@@ -1,2 +1,0 @@
-package ctr;
-class Placeholder {}

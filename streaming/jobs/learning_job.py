@@ -1,0 +1,162 @@
+"""The learning job: training samples -> repeats dropped -> a batch a second -> learner -> Redis.
+
+Operators in order: training_samples (Kafka source), first_samples (SQL), batches (SQL window),
+learner (Python, one key). The model is in the learner's keyed state, saved with Kafka's offsets.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from string import Template
+from typing import Any
+
+import structlog
+from prometheus_client import REGISTRY
+from pyflink.common import Types
+from pyflink.datastream import DataStream, KeyedProcessFunction, RuntimeContext
+from pyflink.datastream.state import ListStateDescriptor, ValueStateDescriptor
+from pyflink.table import StreamTableEnvironment
+
+from schemas.features import FeatureSpec
+from schemas.layout import Layout
+from schemas.topics import TRAINING_SAMPLES
+from streaming.learning.base_packages import BasePackages
+from streaming.learning.continual_learning import ContinualLearning
+from streaming.learning.delta_publisher import DeltaPublisher
+from streaming.learning.learner import Learners
+from streaming.learning.learnt_model import LearntModel
+from streaming.learning.sample_batch import SampleBatch
+from streaming.learning.state_log import StateLog
+from streaming.metrics import learner_metrics, serve_metrics
+from streaming.redis_sink.pipeline import RedisPipeline
+
+_log = structlog.get_logger(__name__)
+
+LEARNER_UID = "learner"
+#: Of the job's Flink configuration, what this job needs besides the common part.
+CONFIGURATION = {
+    # A row is a second's batch: learn it when it comes.
+    "python.fn-execution.bundle.size": "1",
+    # The state is read once, at the start; a cache of it would hold the model twice.
+    "python.state.cache-size": "0",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class LearningJobOptions:
+    """``batch_ms`` is how long samples are gathered; a base package is waited for in spells of
+    ``base_wait_seconds``, after which Flink starts the job again."""
+
+    kafka_bootstrap: str
+    redis_url: str
+    model: str
+    spec: FeatureSpec
+    metrics_port: int
+    batch_ms: int = 1000
+    base_wait_seconds: float = 60.0
+
+
+def build(tables: StreamTableEnvironment, options: LearningJobOptions, learners: Learners) -> None:
+    """Add the job's operators to the environment; the caller executes it."""
+    tables.execute_sql(
+        _sql(
+            "learning_samples",
+            topic=TRAINING_SAMPLES.name,
+            bootstrap=options.kafka_bootstrap,
+            group=f"ctr-learning-{options.model}",
+        )
+    )
+    tables.execute_sql(_sql("learning_first_samples", fingerprint=options.spec.fingerprint))
+    batches = tables.to_data_stream(
+        tables.sql_query(_sql("learning_batches", batch_seconds=_seconds(options.batch_ms)))
+    )
+    learn(batches, options, learners)
+
+
+def learn(batches: DataStream, options: LearningJobOptions, learners: Learners) -> DataStream:
+    """Rows of learning_batches.sql -> nothing but effects; one key, so parallelism 1."""
+    keyed = batches.key_by(lambda _: 0, Types.INT())
+    return (
+        keyed.process(LearnSamples(options, learners), Types.STRING())
+        .uid(LEARNER_UID)
+        .name(LEARNER_UID)
+        .set_parallelism(1)
+    )
+
+
+class LearnSamples(KeyedProcessFunction):  # type: ignore[misc]
+    """Learns each batch. In its state are a snapshot of the model and the batches since."""
+
+    def __init__(self, options: LearningJobOptions, learners: Learners) -> None:
+        self._options = options
+        self._learners = learners
+        self._learning: ContinualLearning | None = None
+
+    def open(self, runtime_context: RuntimeContext) -> None:
+        """Called before the first element."""
+        pickled = Types.PICKLED_BYTE_ARRAY()
+        self._snapshot = runtime_context.get_state(ValueStateDescriptor("snapshot", pickled))
+        self._batches = runtime_context.get_list_state(ListStateDescriptor("batches", pickled))
+        self._layout = Layout.of(self._options.spec)
+        serve_metrics(self._options.metrics_port, REGISTRY)
+
+    def process_element(self, value: Sequence[Any], ctx: KeyedProcessFunction.Context) -> None:
+        """One row of learning_batches.sql: the columns of SampleBatch.of, in its order."""
+        if self._learning is None:
+            self._learning = self._resume()
+        batch = SampleBatch.of(self._layout, *value)
+        has_new_base = self._learning.process(batch)
+        data = batch.to_bytes()
+        if self._log.add(len(data)) or has_new_base:
+            self._save(self._learning.model)
+        else:
+            self._batches.add(data)
+
+    def _resume(self) -> ContinualLearning:
+        """From the state, or from the base package that is served when there is none."""
+        options = self._options
+        pipeline = RedisPipeline(options.redis_url)
+        packages = BasePackages(pipeline, options.model, options.spec.fingerprint)
+        snapshot: bytes | None = self._snapshot.value()
+        if snapshot is None:
+            base = packages.wait(options.base_wait_seconds)
+            model = LearntModel(self._learners.from_package(base), self._layout)
+            self._save(model)
+        else:
+            model = self._restored(snapshot)
+        _log.info(
+            "learning",
+            base=model.learner.base_version,
+            seen=dict(model.seen),
+            relearnt_batches=self._log.batches,
+        )
+        return ContinualLearning(
+            model,
+            self._learners,
+            packages,
+            DeltaPublisher(pipeline, options.model),
+            learner_metrics(REGISTRY),
+        )
+
+    def _restored(self, snapshot: bytes) -> LearntModel:
+        model = LearntModel.load(snapshot, self._learners, self._layout)
+        self._log = StateLog(len(snapshot))
+        for data in self._batches.get() or ():
+            model.learn(SampleBatch.from_bytes(data))
+            self._log.add(len(data))
+        return model
+
+    def _save(self, model: LearntModel) -> None:
+        snapshot = model.dump()
+        self._snapshot.update(snapshot)
+        self._batches.clear()
+        self._log = StateLog(len(snapshot))
+
+
+def _sql(name: str, **values: str) -> str:
+    text = (files("streaming") / "sql" / f"{name}.sql").read_text()
+    return Template(text).substitute(values)
+
+
+def _seconds(milliseconds: int) -> str:
+    return f"{milliseconds // 1000}.{milliseconds % 1000:03d}"

@@ -1,0 +1,1 @@
+"""Labelled samples -> a model that keeps learning -> row deltas, without any Flink in it."""

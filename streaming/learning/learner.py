@@ -1,0 +1,67 @@
+"""What the job needs of a learner; online_model.learner has the real one."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from schemas.model_package import ModelPackage
+
+
+class LearnReport(Protocol):
+    """Of one batch, see online_model.learner.LearnReport."""
+
+    @property
+    def ids(self) -> NDArray[np.int32]:
+        """Rows that changed, int32 [m]."""
+
+    @property
+    def values(self) -> NDArray[np.float32]:
+        """What they are now, float32 [m, 1 + dim]."""
+
+    @property
+    def log_loss(self) -> float:
+        """Mean over first labels, predicted before learning; NaN without any."""
+
+    @property
+    def predicted_sum(self) -> float:
+        """Of the probabilities of first labels."""
+
+    @property
+    def observed_sum(self) -> float:
+        """Of clicks of any kind."""
+
+
+class Learner(Protocol):
+    """A model that learns; the same batches in the same order give the same model."""
+
+    @property
+    def base_version(self) -> str:
+        """Version of the package that it started from."""
+
+    def learn(
+        self,
+        samples: NDArray[np.void],
+        labels: NDArray[np.int32],
+        kinds: Sequence[str],
+        weights: NDArray[np.float32],
+        positions: NDArray[np.int32],
+    ) -> LearnReport:
+        """Learn samples [n] in order."""
+
+    def touched_rows(self) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+        """Rows [m] that differ from the base and their values [m, 1 + dim]."""
+
+    def dump(self) -> bytes:
+        """All that it takes to go on bit by bit."""
+
+
+class Learners(Protocol):
+    """Makes learners."""
+
+    def from_package(self, package: ModelPackage) -> Learner:
+        """One that starts on a base package. Raises PackageError if it cannot be used."""
+
+    def load(self, state: bytes) -> Learner:
+        """One that goes on from a dump."""

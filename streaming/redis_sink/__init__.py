@@ -1,0 +1,1 @@
+"""Batches of absolute, versioned values -> Redis: counters, last clicks, ads, users."""

@@ -1,0 +1,37 @@
+-- Kafka holds a sample again after the events job restarted; the first one counts. How long a
+-- repeat is known: table.exec.state.ttl. What cannot be read has no identity but its offset.
+-- COALESCE makes columns NOT NULL, without which Python cannot be given arrays of them.
+-- Codes of outcome: positions in OUTCOMES of streaming/learning/sample_batch.py.
+CREATE TEMPORARY VIEW first_samples AS
+SELECT
+  CASE
+    WHEN error IS NOT NULL THEN 4
+    WHEN feature_fingerprint <> '$fingerprint' THEN 5
+    WHEN kind = 'POSITIVE' THEN 0
+    WHEN kind = 'NEGATIVE' THEN 1
+    WHEN kind = 'CORRECTION' THEN 2
+    ELSE 3
+  END AS outcome,
+  COALESCE(inputs, X'') AS inputs,
+  COALESCE(label, 0) AS label,
+  COALESCE(sample_weight, CAST(0 AS FLOAT)) AS sample_weight,
+  COALESCE(`position`, 0) AS `position`,
+  COALESCE(click_ts, CAST(0 AS BIGINT)) AS click_ts,
+  COALESCE(label_ts, CAST(0 AS BIGINT)) AS label_ts,
+  arrived
+FROM (
+  SELECT
+    *,
+    ROW_NUMBER() OVER (
+      PARTITION BY
+        COALESCE(
+          request_id,
+          CONCAT('unread ', CAST(kafka_partition AS STRING), '/', CAST(kafka_offset AS STRING))
+        ),
+        ad_id,
+        kind
+      ORDER BY arrived
+    ) AS nth
+  FROM training_samples
+)
+WHERE nth = 1

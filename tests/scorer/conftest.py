@@ -1,0 +1,33 @@
+"""A scorer with a small model and a few ads."""
+
+from collections.abc import Iterator
+
+import pytest
+import redis
+
+from tests.scorer.publisher import ADS, Publisher, ad
+from tests.scorer.running_scorer import RunningScorer
+from tests.scorer.tiny_model import TinyModel
+
+
+@pytest.fixture
+def publisher(redis_url: str) -> Iterator[Publisher]:
+    """Writes to the test's Redis as the jobs do."""
+    with redis.Redis.from_url(redis_url) as client:
+        yield Publisher(client)
+
+
+@pytest.fixture
+def model() -> TinyModel:
+    """The first model."""
+    return TinyModel("v1", seed=1)
+
+
+@pytest.fixture
+def scorer(redis_url: str, publisher: Publisher, model: TinyModel) -> Iterator[RunningScorer]:
+    """A scorer that serves ``model`` over 40 ads."""
+    publisher.package(model.package)
+    publisher.ads(*(ad(number) for number in range(ADS)))
+    with RunningScorer(redis_url) as running:
+        running.wait_for_model(model.version)
+        yield running

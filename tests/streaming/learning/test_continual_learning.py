@@ -1,0 +1,144 @@
+"""Following the base that is served, and what operators see of the learner."""
+
+import pytest
+import redis
+from prometheus_client import CollectorRegistry
+
+from schemas import redis_keys
+from schemas.features import FeatureSpec
+from schemas.layout import Layout
+from schemas.model_package import PackageError
+from streaming.learning.base_packages import BasePackages, NoBasePackageError
+from streaming.learning.continual_learning import ContinualLearning
+from streaming.learning.delta_publisher import DeltaPublisher
+from streaming.learning.learnt_model import LearntModel
+from streaming.learning.torch_learners import TorchLearners
+from streaming.metrics import learner_metrics
+from streaming.redis_sink.pipeline import RedisPipeline
+from tests.streaming.learning.contract import MODEL, PackageFactory, Publish
+from tests.streaming.learning.sample_factory import SampleFactory
+
+
+class Clock:
+    """Time that passes only in pauses; ``at`` runs something once a pause is over."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.at: dict[int, object] = {}
+
+    def __call__(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+        action = self.at.pop(round(self.now), None)
+        if callable(action):
+            action()
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def packages(redis_url: str, spec: FeatureSpec, clock: Clock) -> BasePackages:
+    return BasePackages(RedisPipeline(redis_url), MODEL, spec.fingerprint, clock, clock.sleep)
+
+
+@pytest.fixture
+def registry() -> CollectorRegistry:
+    return CollectorRegistry()
+
+
+@pytest.fixture
+def learning(
+    redis_url: str,
+    packages: BasePackages,
+    publish: Publish,
+    new_package: PackageFactory,
+    learners: TorchLearners,
+    layout: Layout,
+    registry: CollectorRegistry,
+) -> ContinualLearning:
+    publish(new_package("base"))
+    return ContinualLearning(
+        LearntModel(learners.from_package(packages.wait(1)), layout),
+        learners,
+        packages,
+        DeltaPublisher(RedisPipeline(redis_url), MODEL),
+        learner_metrics(registry),
+    )
+
+
+def test_a_base_is_waited_for(
+    packages: BasePackages, publish: Publish, new_package: PackageFactory, clock: Clock
+) -> None:
+    package = new_package("base")
+    clock.at[7] = lambda: publish(package)
+    assert packages.wait(60).manifest == package.manifest
+    assert clock.now == 7
+
+
+def test_waiting_for_a_base_ends(packages: BasePackages, clock: Clock) -> None:
+    with pytest.raises(NoBasePackageError, match=r"nothing is published.*bootstrap train"):
+        packages.wait(60)
+    assert clock.now == 60
+
+
+def test_a_base_for_other_features_is_refused_by_name(
+    redis_url: str, publish: Publish, new_package: PackageFactory, clock: Clock
+) -> None:
+    publish(new_package("base"))
+    other = BasePackages(RedisPipeline(redis_url), MODEL, "0" * 16, clock, clock.sleep)
+    with pytest.raises(PackageError, match="this process has 0000000000000000"):
+        other.fetch("base")
+    with pytest.raises(NoBasePackageError, match="this process has 0000000000000000"):
+        other.wait(5)
+
+
+def test_the_base_that_is_served_is_followed(
+    learning: ContinualLearning,
+    publish: Publish,
+    new_package: PackageFactory,
+    samples: SampleFactory,
+) -> None:
+    assert not learning.process(samples.batch(0, 10))
+    publish(new_package("next"))
+    assert learning.process(samples.batch(10, 10))
+    assert not learning.process(samples.batch(20, 10))
+    assert learning.model.learner.base_version == "next"
+    assert learning.model.seen.total() == 30
+
+
+def test_a_damaged_base_is_passed_over(
+    learning: ContinualLearning,
+    publish: Publish,
+    new_package: PackageFactory,
+    samples: SampleFactory,
+    client: redis.Redis,
+) -> None:
+    publish(new_package("next"))
+    client.delete(redis_keys.model_chunk(MODEL, "next", "table.npy", 0))
+    for start in (0, 10):
+        assert not learning.process(samples.batch(start, 10))
+    assert learning.model.learner.base_version == "base"
+    publish(new_package("after"))
+    assert learning.process(samples.batch(20, 10))
+    assert learning.model.learner.base_version == "after"
+
+
+def test_metrics_tell_what_was_learnt(
+    learning: ContinualLearning, samples: SampleFactory, registry: CollectorRegistry
+) -> None:
+    learning.process(samples.batch(0, 70))
+    value = registry.get_sample_value
+    assert value("ctr_learner_samples_total", {"kind": "POSITIVE"}) == 10
+    assert value("ctr_learner_samples_total", {"kind": "NEGATIVE"}) == 60
+    assert value("ctr_learner_batch_seconds_count") == 1
+    rows = value("ctr_learner_delta_rows_total")
+    assert rows is not None
+    assert rows == len(learning.model.learner.touched_rows()[0])
+    loss = value("ctr_learner_log_loss")
+    assert loss is not None
+    assert 0 < loss < 2
