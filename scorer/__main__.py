@@ -19,6 +19,7 @@ def serve() -> None:
         os.environ.setdefault(variable, "1")
     from prometheus_client import REGISTRY
 
+    from schemas import log_lines
     from schemas.settings import SettingsError, SharedSettings
     from scorer.settings import ScorerSettings
 
@@ -29,9 +30,9 @@ def serve() -> None:
         shared, settings = SharedSettings.load(), ScorerSettings.load()
     except SettingsError as error:
         refuse(error)
-    from scorer.process import ScorerProcess, StartError, configure_logs
+    from scorer.process import ScorerProcess, StartError
 
-    configure_logs(shared.log_level)
+    log_lines.configure(shared.log_level)
     try:
         ScorerProcess(shared, settings, REGISTRY).run(stopping)
     except StartError as error:

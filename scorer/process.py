@@ -1,7 +1,5 @@
 """The scorer's process: checks what it needs, builds the parts, wires them, runs until told."""
 
-import logging
-import sys
 import threading
 import time
 
@@ -120,21 +118,6 @@ class ScorerProcess:
         self.start()
         stopping.wait()
         self.stop()
-
-
-def configure_logs(level: str) -> None:
-    """Structured lines on standard error."""
-    structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            structlog.processors.KeyValueRenderer(key_order=["timestamp", "level", "event"]),
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level)),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )
 
 
 def _features(shared: SharedSettings) -> FeatureSpec:

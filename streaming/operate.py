@@ -5,7 +5,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -23,16 +22,11 @@ from streaming.savepoints import (
     take_savepoint,
     wait_until_gone,
 )
-from streaming.settings import StreamingSettings
+from streaming.settings import JobName, StreamingSettings
 
-app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False)
-
-
-class JobName(StrEnum):
-    """The jobs there are."""
-
-    EVENTS = "events"
-    LEARNING = "learning"
+app = typer.Typer(
+    help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
+)
 
 
 JobArgument = Annotated[JobName, typer.Argument(help="which job")]
@@ -94,7 +88,8 @@ def stop(
         settings = StreamingSettings.load()
         rest = _rest(settings, job)
         found = running_job(rest, job)
-        path = stop_with_savepoint(rest, found, to or settings.savepoints(job), drain, timeout)
+        folder = settings.drained(job) if drain else settings.savepoints(job)
+        path = stop_with_savepoint(rest, found, to or folder, drain, timeout)
         wait_until_gone(rest, found, timeout)
     _print({"job": job, "id": found.id, "savepoint": path, "drained": drain}, path, as_json)
 

@@ -28,12 +28,12 @@ from schemas.served_token import TokenKeys
 from streaming.adserver.event_producer import DeliveryError
 from streaming.adserver.frozen_model import NoModel, frozen_model
 from streaming.adserver.player import PlayError
-from streaming.adserver.readiness import NotReady
 from streaming.adserver.session import Session, source_of
 from streaming.adserver.settings import AdServerSettings
 from streaming.adserver.source import SourceError
 from streaming.datasets.text_table import DatasetError
 from streaming.flink_rest import FlinkRest, FlinkRestError
+from streaming.readiness import NotReady
 from streaming.savepoints import (
     JobNotFoundError,
     SavepointError,

@@ -4,6 +4,7 @@ import threading
 import time
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from deploy.demo.accounting import Ledger
 from schemas.topics import CLICKS, DEAD_LETTERS, IMPRESSIONS, TRAINING_SAMPLES
@@ -11,6 +12,7 @@ from schemas.topics import CLICKS, DEAD_LETTERS, IMPRESSIONS, TRAINING_SAMPLES
 FOLLOWED = (IMPRESSIONS.name, CLICKS.name, TRAINING_SAMPLES.name, DEAD_LETTERS.name)
 BATCH = 500
 POLL_SECONDS = 0.25
+ADMIN_SECONDS = 15.0
 
 
 class TopicsUnread(RuntimeError):
@@ -24,6 +26,7 @@ class TopicReader:
     """
 
     def __init__(self, bootstrap: str) -> None:
+        self._bootstrap = bootstrap
         self._consumer = Consumer(
             {
                 "bootstrap.servers": bootstrap,
@@ -67,16 +70,22 @@ class TopicReader:
     def catch_up(self, timeout_seconds: float) -> None:
         """Wait until all that Kafka holds now was read. Raises TopicsUnread."""
         deadline = time.monotonic() + timeout_seconds
-        ends = {
-            (part.topic, part.partition): self._consumer.get_watermark_offsets(part, timeout=10)[1]
-            for part in self._assigned
-        }
+        ends = self._ends()
         while any(self._positions[part] < end for part, end in ends.items()):
             if self._failure or time.monotonic() > deadline:
                 raise TopicsUnread(
                     f"Kafka's topics could not be read to their ends: {self._failure or 'too slow'}"
                 )
             time.sleep(0.05)
+
+    def _ends(self) -> dict[tuple[str, int], int]:
+        """Of each partition, asked with a client of its own: the consumer is the thread's."""
+        admin = AdminClient({"bootstrap.servers": self._bootstrap, "log_level": 2})
+        latest = {part: OffsetSpec.latest() for part in self._assigned}
+        return {
+            (part.topic, part.partition): answer.result(ADMIN_SECONDS).offset
+            for part, answer in admin.list_offsets(latest).items()
+        }
 
     def close(self) -> None:
         """Stop following."""

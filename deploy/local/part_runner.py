@@ -41,6 +41,7 @@ class PartRunner:
         self._child: Child | None = None
         self._attempts = 0
         self._was_ready = False
+        self._may_end = False
         self._ready_at = 0.0
         self._due = 0.0
 

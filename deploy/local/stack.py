@@ -60,6 +60,8 @@ class LocalStack:
             "CTR_FEATURES": settings.features or shared.features,
             "CTR_MODEL": shared.model,
             "CTR_TOKEN_KEYS": shared.token_keys.get_secret_value() or token_keys(settings.folder),
+            "CTR_STREAMING_DATA": str(settings.folder / "flink"),
+            "CTR_STREAMING_LAKE": str(settings.folder / "lake"),
             "CTR_STREAMING_REST_PORT_EVENTS": str(settings.events_rest_port),
             "CTR_STREAMING_REST_PORT_LEARNING": str(settings.learning_rest_port),
             "CTR_STREAMING_METRICS_PORT_EVENTS": str(settings.events_metrics_port),

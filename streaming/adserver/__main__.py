@@ -16,11 +16,11 @@ from streaming.adserver.event_producer import DeliveryError
 from streaming.adserver.frozen_model import NoModel, frozen_model
 from streaming.adserver.player import PlayError
 from streaming.adserver.progress import show_progress
-from streaming.adserver.readiness import NotReady
 from streaming.adserver.session import Session, SourceName
 from streaming.adserver.settings import AdServerSettings
 from streaming.adserver.source import SourceError
 from streaming.datasets.text_table import DatasetError
+from streaming.readiness import NotReady
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False)
 

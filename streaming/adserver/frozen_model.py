@@ -1,8 +1,8 @@
 """The model as it is served when the play begins, and as it would be had it never learnt since."""
 
 import redis
-from online_model.package_scorer import PackageScorer
 
+from online_model.package_scorer import PackageScorer
 from schemas import model_package, redis_keys
 from schemas.features import FeatureSpec
 from schemas.layout import Layout

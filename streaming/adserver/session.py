@@ -24,6 +24,7 @@ from streaming.adserver.source import Source
 from streaming.adserver.summary import PlaySummary
 from streaming.adserver.validation import FrozenModel, ProgressiveValidation
 from streaming.adserver.world_source import WorldSource
+from streaming.readiness import NotReady, require_topics
 
 SourceName = Literal["world", "criteo", "open-bandit"]
 CATALOGUE_SECONDS = 60.0
@@ -73,10 +74,9 @@ class Session:
 
     def check(self) -> None:
         """Raises NotReady unless broker, topics and scorer are there."""
-        readiness.require_topics(self._shared.kafka_bootstrap, self._settings.ready_timeout_seconds)
-        readiness.require_scorer(
-            self._channel, self._settings.scorer, self._settings.ready_timeout_seconds
-        )
+        timeout_seconds = self._settings.ready_timeout_seconds
+        require_topics(self._shared.kafka_bootstrap, readiness.NEEDED, timeout_seconds)
+        readiness.require_scorer(self._channel, self._settings.scorer, timeout_seconds)
 
     def run(self) -> PlaySummary:
         """Play to the end. Raises NotReady, PlayError, DeliveryError, SourceError."""
@@ -160,7 +160,7 @@ class Session:
             except grpc.RpcError as error:
                 seen = f"{error.code().name}: {error.details()}"
             if time.monotonic() > deadline:
-                raise readiness.NotReady(
+                raise NotReady(
                     f"the scorer does not rank the {ads} ads of the catalogue after "
                     f"{CATALOGUE_SECONDS:.0f} s ({seen}): is the events job running?"
                 )

@@ -6,8 +6,7 @@ learner (Python, one key). The model is in the learner's keyed state, saved with
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.resources import files
-from string import Template
+from functools import partial
 from typing import Any
 
 import structlog
@@ -20,6 +19,7 @@ from pyflink.table import StreamTableEnvironment
 from schemas.features import FeatureSpec
 from schemas.layout import Layout
 from schemas.topics import TRAINING_SAMPLES
+from streaming.jobs.statements import seconds, statement
 from streaming.learning.base_packages import BasePackages
 from streaming.learning.continual_learning import ContinualLearning
 from streaming.learning.delta_publisher import DeltaPublisher
@@ -29,8 +29,11 @@ from streaming.learning.sample_batch import SampleBatch
 from streaming.learning.state_log import StateLog
 from streaming.metrics import learner_metrics, serve_metrics
 from streaming.redis_sink.pipeline import RedisPipeline
+from streaming.settings import JobName
 
 _log = structlog.get_logger(__name__)
+
+_sql = partial(statement, JobName.LEARNING)
 
 LEARNER_UID = "learner"
 #: Of the job's Flink configuration, what this job needs besides the common part.
@@ -39,6 +42,8 @@ CONFIGURATION = {
     "python.fn-execution.bundle.size": "1",
     # The state is read once, at the start; a cache of it would hold the model twice.
     "python.state.cache-size": "0",
+    # How long a repeated sample is known, of processing time: well over any replay after a crash.
+    "table.exec.state.ttl": "6 h",
 }
 
 
@@ -60,21 +65,21 @@ def build(tables: StreamTableEnvironment, options: LearningJobOptions, learners:
     """Add the job's operators to the environment; the caller executes it."""
     tables.execute_sql(
         _sql(
-            "learning_samples",
+            "samples",
             topic=TRAINING_SAMPLES.name,
             bootstrap=options.kafka_bootstrap,
             group=f"ctr-learning-{options.model}",
         )
     )
-    tables.execute_sql(_sql("learning_first_samples", fingerprint=options.spec.fingerprint))
+    tables.execute_sql(_sql("first_samples", fingerprint=options.spec.fingerprint))
     batches = tables.to_data_stream(
-        tables.sql_query(_sql("learning_batches", batch_seconds=_seconds(options.batch_ms)))
+        tables.sql_query(_sql("batches", batch_seconds=seconds(options.batch_ms)))
     )
     learn(batches, options, learners)
 
 
 def learn(batches: DataStream, options: LearningJobOptions, learners: Learners) -> DataStream:
-    """Rows of learning_batches.sql -> nothing but effects; one key, so parallelism 1."""
+    """Rows of batches.sql -> nothing but effects; one key, so parallelism 1."""
     keyed = batches.key_by(lambda _: 0, Types.INT())
     return (
         keyed.process(LearnSamples(options, learners), Types.STRING())
@@ -101,7 +106,7 @@ class LearnSamples(KeyedProcessFunction):  # type: ignore[misc]
         serve_metrics(self._options.metrics_port, REGISTRY)
 
     def process_element(self, value: Sequence[Any], ctx: KeyedProcessFunction.Context) -> None:
-        """One row of learning_batches.sql: the columns of SampleBatch.of, in its order."""
+        """One row of batches.sql: the columns of SampleBatch.of, in its order."""
         if self._learning is None:
             self._learning = self._resume()
         batch = SampleBatch.of(self._layout, *value)
@@ -125,7 +130,7 @@ class LearnSamples(KeyedProcessFunction):  # type: ignore[misc]
         else:
             model = self._restored(snapshot)
         _log.info(
-            "learning",
+            JobName.LEARNING,
             base=model.learner.base_version,
             seen=dict(model.seen),
             relearnt_batches=self._log.batches,
@@ -151,12 +156,3 @@ class LearnSamples(KeyedProcessFunction):  # type: ignore[misc]
         self._snapshot.update(snapshot)
         self._batches.clear()
         self._log = StateLog(len(snapshot))
-
-
-def _sql(name: str, **values: str) -> str:
-    text = (files("streaming") / "sql" / f"{name}.sql").read_text()
-    return Template(text).substitute(values)
-
-
-def _seconds(milliseconds: int) -> str:
-    return f"{milliseconds // 1000}.{milliseconds % 1000:03d}"

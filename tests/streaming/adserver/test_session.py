@@ -14,9 +14,9 @@ from schemas.topics import CLICKS, IMPRESSIONS
 from streaming.adserver.__main__ import app
 from streaming.adserver.event_producer import DeliveryError, EventProducer
 from streaming.adserver.metrics import AdServerMetrics
-from streaming.adserver.readiness import NotReady
 from streaming.adserver.session import Session
 from streaming.adserver.settings import AdServerSettings
+from streaming.readiness import NotReady
 
 Make = Callable[..., Any]
 KEYS = "1:" + "ab" * 16

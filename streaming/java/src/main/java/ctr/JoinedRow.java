@@ -4,17 +4,20 @@ import org.apache.flink.types.Row;
 
 /**
  * The rows that {@link LabelJoin} gives: three kinds in one type, told apart by {@code output}
- * (ENGAGEMENT, SAMPLE, DEAD_LETTER); columns of the other kinds are null.
+ * (ENGAGEMENT, SAMPLE, DEAD_LETTER); columns of the other kinds are null. The impression's identity
+ * is among the columns because Flink 2.3.0 mixes up the partition columns that it puts before them
+ * when there are two tables and two such columns.
  */
 final class JoinedRow {
   static final String TYPE =
       "ROW<`output` STRING, kind STRING, user_id STRING, ts BIGINT, `position` INT, price BIGINT,"
-          + " variant STRING, model_version STRING, predicted_ctr FLOAT, propensity FLOAT,"
+          + " `variant` STRING, model_version STRING, predicted_ctr FLOAT, propensity FLOAT,"
           + " feature_fingerprint STRING, counter_keys ARRAY<STRING>, inputs BYTES, label INT,"
           + " label_ts BIGINT, click_ts BIGINT, sample_weight FLOAT, topic STRING,"
-          + " `partition` INT, `offset` BIGINT, reason STRING, message_key BYTES, raw BYTES>";
+          + " `partition` INT, `offset` BIGINT, reason STRING, message_key BYTES, `raw` BYTES,"
+          + " of_request_id STRING, of_ad_id STRING>";
   static final String ORPHAN = "orphan-click: no impression within the attribution window";
-  private static final int COLUMNS = 23;
+  private static final int COLUMNS = 25;
 
   private JoinedRow() {}
 
@@ -76,6 +79,8 @@ final class JoinedRow {
     row.setField(7, of.model_version);
     row.setField(8, of.predicted_ctr);
     row.setField(9, of.propensity);
+    row.setField(23, of.request_id);
+    row.setField(24, of.ad_id);
     return row;
   }
 }

@@ -29,6 +29,8 @@ public final class LabelJoin extends ProcessTableFunction<Row> {
     // The impression; null until it is known. After the final label only ts and stage are left.
     public Long ts;
     public Integer stage;
+    public String request_id;
+    public String ad_id;
     public String user_id;
     public Integer position;
     public Long price;
@@ -109,6 +111,8 @@ public final class LabelJoin extends ProcessTableFunction<Row> {
     }
     pending.ts = ts;
     pending.stage = UNLABELLED;
+    pending.request_id = (String) row.getField("request_id");
+    pending.ad_id = (String) row.getField("ad_id");
     pending.user_id = (String) row.getField("user_id");
     pending.position = (Integer) row.getField("position");
     pending.price = (Long) row.getField("price");
@@ -120,8 +124,7 @@ public final class LabelJoin extends ProcessTableFunction<Row> {
     pending.counter_keys = (String[]) row.getField("counter_keys");
     pending.inputs = (byte[]) row.getField("inputs");
     pending.negative_weight =
-        NegativeSampling.weight(
-            (String) row.getField("request_id"), (String) row.getField("ad_id"), negativeKeep);
+        NegativeSampling.weight(pending.request_id, pending.ad_id, negativeKeep);
     pending.negative_due_ts = ts + labelWaitMs;
     pending.forget_ts = ts + attributionWindowMs;
     collect(JoinedRow.engagement("IMPRESSION", pending, ts));
@@ -223,6 +226,8 @@ public final class LabelJoin extends ProcessTableFunction<Row> {
   /** The impression stays known until its window ends, so that a repetition is recognised. */
   private static void finish(Pending pending) {
     pending.stage = FINAL;
+    pending.request_id = null;
+    pending.ad_id = null;
     pending.user_id = null;
     pending.position = null;
     pending.price = null;

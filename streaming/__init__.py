@@ -1,0 +1,1 @@
+"""How events become features, labels and model updates: the two Flink jobs and their tools."""

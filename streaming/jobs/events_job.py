@@ -1,0 +1,182 @@
+"""The events job: impressions and clicks -> labels, counters and last clicks; catalogue -> Redis.
+
+Operators in order: impressions, clicks (Kafka sources) → label-join (Java) → the stream
+``joined``, which everything else reads:
+  engagements, samples, dead letters (Kafka sinks), lake (Parquet sink);
+  counted → counts (window) → window-counters (Java) → counter batches (window) → Redis;
+  last-clicks (Java) → last-click batches (window) → Redis.
+Beside it: ads, users (Kafka sources) → ``catalogue_rows`` → batches (window) → Redis.
+"""
+
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from pyflink.table import Schema, StreamTableEnvironment, Table
+
+from schemas import topics
+from schemas.features import FeatureSpec
+from schemas.redis_keys import USER_TTL_SECONDS
+from schemas.windows import LAST_CLICKS
+from streaming.jobs.redis_rows import (
+    RedisTarget,
+    write_catalogue,
+    write_counters,
+    write_last_clicks,
+    write_rows,
+)
+from streaming.jobs.statements import seconds, statement
+from streaming.settings import JobName
+
+_sql = partial(statement, JobName.EVENTS)
+
+FUNCTIONS = {
+    "LabelJoin": "ctr.LabelJoin",
+    "WindowCounters": "ctr.WindowCounters",
+    "LastClicks": "ctr.LastClicks",
+}
+#: Of the job's Flink configuration, what this job needs besides the common part.
+CONFIGURATION = {
+    # A row is a batch: write it when it comes.
+    "python.fn-execution.bundle.size": "1",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class EventsJobOptions:
+    """``token_keys`` as in CTR_TOKEN_KEYS; times in ms as in StreamingSettings."""
+
+    kafka_bootstrap: str
+    token_keys: str
+    redis: RedisTarget
+    lake: Path
+    label_wait_ms: int
+    attribution_window_ms: int
+    negative_keep: float
+    out_of_order_ms: int
+    ahead_seconds: int
+    batch_ms: int
+
+    @property
+    def spec(self) -> FeatureSpec:
+        """The feature declaration whose tokens are accepted."""
+        return self.redis.spec
+
+
+def build(tables: StreamTableEnvironment, options: EventsJobOptions) -> None:
+    """Add the job's operators to the environment; the caller executes it."""
+    for name, class_name in FUNCTIONS.items():
+        tables.execute_sql(f"CREATE TEMPORARY FUNCTION {name} AS '{class_name}'")
+    _sources(tables, options)
+    _join(tables, options)
+    _catalogue(tables, options)
+    _counters(tables, options)
+    _last_clicks(tables, options)
+    _sinks(tables, options)
+
+
+def _sources(tables: StreamTableEnvironment, options: EventsJobOptions) -> None:
+    for topic in (topics.IMPRESSIONS, topics.CLICKS):
+        tables.execute_sql(
+            _sql(
+                topic.name,
+                topic=topic.name,
+                bootstrap=options.kafka_bootstrap,
+                group="ctr-events",
+                token_keys=options.token_keys,
+                fingerprint=options.spec.fingerprint,
+                ahead_seconds=options.ahead_seconds,
+                out_of_order_seconds=seconds(options.out_of_order_ms),
+            )
+        )
+    for topic in (topics.ADS, topics.USERS):
+        text = _sql(
+            "catalogue",
+            name=topic.name,
+            id=topic.key,
+            topic=topic.name,
+            record=topic.record.lower(),
+            bootstrap=options.kafka_bootstrap,
+            group="ctr-events",
+        )
+        tables.execute_sql(text)
+
+
+def _join(tables: StreamTableEnvironment, options: EventsJobOptions) -> None:
+    tables.execute_sql(_sql("impressions_to_join"))
+    tables.execute_sql(_sql("clicks_to_join"))
+    joined = tables.sql_query(
+        _sql(
+            "join",
+            label_wait_ms=options.label_wait_ms,
+            attribution_window_ms=options.attribution_window_ms,
+            negative_keep=repr(options.negative_keep),
+        )
+    )
+    # As a DataStream, so that the planner sees one source instead of planning the join once more
+    # for each of its readers.
+    stream = tables.to_data_stream(joined)
+    schema = (
+        Schema.new_builder()
+        .column_by_metadata("event_time", "TIMESTAMP_LTZ(3)", "rowtime")
+        .column_by_expression("arrived", "PROCTIME()")
+        .watermark("event_time", "SOURCE_WATERMARK()")
+        .build()
+    )
+    tables.create_temporary_view("joined", stream, schema)
+
+
+def _catalogue(tables: StreamTableEnvironment, options: EventsJobOptions) -> None:
+    rows = tables.sql_query(_sql("catalogue_rows", ahead_seconds=options.ahead_seconds))
+    schema = Schema.new_builder().column_by_expression("arrived", "PROCTIME()").build()
+    tables.create_temporary_view("catalogue_rows", tables.to_data_stream(rows), schema)
+    batches = _batches(tables, "catalogue_batches", options)
+    write_rows(tables.to_data_stream(batches), options.redis, write_catalogue, "redis-catalogue")
+
+
+def _counters(tables: StreamTableEnvironment, options: EventsJobOptions) -> None:
+    tables.execute_sql(_sql("counted"))
+    counts = tables.to_data_stream(_batches(tables, "counts", options))
+    # A window of processing time has no event time; watermarks pass through it all the same.
+    schema = (
+        Schema.new_builder()
+        .column_by_expression("event_time", "TO_TIMESTAMP_LTZ(ts, 3)")
+        .watermark("event_time", "SOURCE_WATERMARK()")
+        .build()
+    )
+    tables.create_temporary_view("counts", counts, schema)
+    tables.execute_sql(_sql("counters"))
+    batches = _batches(tables, "counter_batches", options)
+    write_rows(tables.to_data_stream(batches), options.redis, write_counters, "redis-counters")
+
+
+def _last_clicks(tables: StreamTableEnvironment, options: EventsJobOptions) -> None:
+    tables.execute_sql(_sql("user_clicks"))
+    tables.execute_sql(_sql("last_clicks", length=LAST_CLICKS, idle_ms=USER_TTL_SECONDS * 1000))
+    batches = _batches(tables, "last_click_batches", options)
+    write_rows(tables.to_data_stream(batches), options.redis, write_last_clicks, "redis-clicks")
+
+
+def _batches(tables: StreamTableEnvironment, name: str, options: EventsJobOptions) -> Table:
+    return tables.sql_query(_sql(name, batch_seconds=seconds(options.batch_ms)))
+
+
+def _sinks(tables: StreamTableEnvironment, options: EventsJobOptions) -> None:
+    inserts = tables.create_statement_set()
+    by_name = {
+        "engagements": topics.ENGAGEMENTS.name,
+        "samples": topics.TRAINING_SAMPLES.name,
+        "dead_letters": topics.DEAD_LETTERS.name,
+        "lake": "",
+    }
+    for name, topic in by_name.items():
+        tables.execute_sql(
+            _sql(
+                f"{name}_sink",
+                topic=topic,
+                bootstrap=options.kafka_bootstrap,
+                path=options.lake.absolute().as_uri(),
+            )
+        )
+        inserts.add_insert_sql(_sql(name))
+    inserts.attach_as_datastream()

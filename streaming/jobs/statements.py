@@ -1,0 +1,17 @@
+"""The SQL of the jobs: files of streaming/sql with ``$name`` for what settings decide."""
+
+from importlib.resources import files
+from string import Template
+
+from streaming.settings import JobName
+
+
+def statement(job: JobName, name: str, /, **values: object) -> str:
+    """The text of a file; values end up inside quotes, so quotes in them are doubled."""
+    text = (files("streaming") / "sql" / job / f"{name}.sql").read_text()
+    return Template(text).substitute({k: str(v).replace("'", "''") for k, v in values.items()})
+
+
+def seconds(milliseconds: int) -> str:
+    """For an interval with the precision of a millisecond."""
+    return f"{milliseconds // 1000}.{milliseconds % 1000:03d}"

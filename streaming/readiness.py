@@ -1,0 +1,52 @@
+"""What a process of ours needs before it starts; what is missing is named with its remedy."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import redis
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient
+
+from schemas.topics import Topic
+
+
+class NotReady(RuntimeError):
+    """Something that is needed is not there; the message names it and the remedy."""
+
+
+def require_topics(bootstrap: str, needed: Sequence[Topic], timeout_seconds: float) -> None:
+    """Raises NotReady if no broker answers or a topic is missing."""
+    client = AdminClient({"bootstrap.servers": bootstrap, "log_level": 2})
+    try:
+        known = client.list_topics(timeout=timeout_seconds).topics
+    except KafkaException as error:
+        raise NotReady(
+            f"no Kafka broker answers at {bootstrap} ({error.args[0].str()}): start one with "
+            "`make up`, or set CTR_KAFKA_BOOTSTRAP"
+        ) from None
+    missing = [topic.name for topic in needed if topic.name not in known]
+    if missing:
+        raise NotReady(
+            f"Kafka at {bootstrap} has no topic {', '.join(missing)}: `make up` creates them"
+        )
+
+
+def require_redis(url: str, timeout_seconds: float) -> None:
+    """Raises NotReady if no Redis 7 or newer answers (functions came with 7)."""
+    try:
+        with redis.Redis.from_url(url, socket_timeout=timeout_seconds) as client:
+            version = str(client.info("server")["redis_version"])
+    except (redis.RedisError, ValueError) as error:
+        raise NotReady(
+            f"no Redis answers ({error}): start one with `make up`, or set CTR_REDIS_URL"
+        ) from None
+    if int(version.partition(".")[0]) < 7:
+        raise NotReady(f"Redis is version {version}: 7 or newer is needed for its functions")
+
+
+def require_jars(folder: Path) -> list[Path]:
+    """The jars that a job needs, absolute. Raises NotReady if there are none of ours."""
+    jars = sorted(path.absolute() for path in folder.glob("*.jar"))
+    if not any(path.name == "ctr-flink.jar" for path in jars):
+        raise NotReady(f"no ctr-flink.jar in {folder.absolute()}: run `make setup`")
+    return jars

@@ -1,0 +1,80 @@
+"""Settings of the Flink jobs and of the operator's commands (``CTR_STREAMING_*``)."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+from pydantic_settings import SettingsConfigDict
+
+from schemas.settings import Settings
+
+DAY_MS = 86_400_000
+
+
+class JobName(StrEnum):
+    """The jobs there are."""
+
+    EVENTS = "events"
+    LEARNING = "learning"
+
+
+class StreamingSettings(Settings):
+    """Windows, sizes, folders and ports. Times are in ms; those of events are event time."""
+
+    model_config = SettingsConfigDict(env_prefix="CTR_STREAMING_", frozen=True, extra="forbid")
+
+    label_wait_ms: int = Field(900_000, ge=0, description="e: without a click, then NEGATIVE")
+    attribution_window_ms: int = Field(DAY_MS, ge=1, description="W: a later click counts nothing")
+    negative_keep: float = Field(0.1, gt=0, le=1, description="share of NEGATIVE samples kept")
+    out_of_order_ms: int = Field(
+        1_000, ge=0, le=999_999, description="how far a topic's events may be mixed"
+    )
+    ahead_seconds: int = Field(
+        600, ge=0, description="a record's time may be this far after Kafka's; else it is refused"
+    )
+    idle_ms: int = Field(1_000, ge=1, description="a silent partition holds no label back longer")
+    batch_ms: int = Field(500, ge=10, le=60_000, description="counters are gathered so long")
+    learning_batch_ms: int = Field(1_000, ge=10, le=60_000, description="samples, likewise")
+    base_wait_seconds: float = Field(60.0, gt=0, description="learning waits for a base package")
+
+    data: Path = Field(Path(".local/flink"), description="checkpoints and savepoints")
+    lake: Path = Field(Path(".local/lake"), description="labelled samples as Parquet files")
+    jars: Path = Field(Path(".build/flink"), description="connectors and our Java functions")
+
+    state_backend: Literal["rocksdb", "hashmap"] = "rocksdb"
+    managed_memory_mb: int = Field(256, ge=64, description="RocksDB's caches and Python's workers")
+    heap_mb: int = Field(1_024, ge=256, description="of the embedded cluster's JVM")
+    parallelism: int = Field(1, ge=1, le=128)
+    checkpoint_ms: int = Field(5_000, ge=100, description="from checkpoint to checkpoint")
+    ready_timeout_seconds: float = Field(30.0, gt=0, description="how long start-up checks wait")
+
+    rest_port_events: int = Field(8081, ge=1, le=65535, description="Flink's REST API")
+    rest_port_learning: int = Field(8082, ge=1, le=65535, description="Flink's REST API")
+    metrics_port_events: int = Field(9101, ge=1, le=65535, description="Prometheus")
+    metrics_port_learning: int = Field(9102, ge=1, le=65535, description="Prometheus")
+
+    @model_validator(mode="after")
+    def _windows(self) -> Self:
+        if self.label_wait_ms > self.attribution_window_ms:
+            raise ValueError(
+                f"label_wait_ms ({self.label_wait_ms}) is longer than attribution_window_ms "
+                f"({self.attribution_window_ms})"
+            )
+        return self
+
+    def rest_port(self, job: JobName) -> int:
+        """Where Flink answers for a job."""
+        return self.rest_port_events if job is JobName.EVENTS else self.rest_port_learning
+
+    def checkpoints(self, job: JobName) -> Path:
+        """Folder of a job's checkpoints."""
+        return self.data.absolute() / job / "checkpoints"
+
+    def savepoints(self, job: JobName) -> Path:
+        """Folder of a job's savepoints, from the newest of which it goes on."""
+        return self.data.absolute() / job / "savepoints"
+
+    def drained(self, job: JobName) -> Path:
+        """Folder of savepoints at the end of event time, from which no job must go on."""
+        return self.data.absolute() / job / "drained"

@@ -1,0 +1,8 @@
+INSERT INTO dead_letters_topic
+SELECT message_key, topic, `partition`, `offset`, reason, `raw`
+FROM joined
+WHERE `output` = 'DEAD_LETTER'
+UNION ALL
+SELECT CAST(message_key AS BYTES), topic, `partition`, `offset`, fault, body
+FROM catalogue_rows
+WHERE fault IS NOT NULL

@@ -1,0 +1,38 @@
+-- Labelled samples as Parquet files, a folder for each hour (UTC) in which labels became known.
+-- _SUCCESS marks an hour that is over.
+CREATE TEMPORARY TABLE lake (
+  kind STRING,
+  request_id STRING,
+  ad_id STRING,
+  user_id STRING,
+  ts TIMESTAMP_LTZ(3),
+  `position` INT,
+  price BIGINT,
+  `variant` STRING,
+  model_version STRING,
+  predicted_ctr FLOAT,
+  propensity FLOAT,
+  feature_fingerprint STRING,
+  inputs BYTES,
+  label INT,
+  label_ts TIMESTAMP_LTZ(3),
+  click_ts TIMESTAMP_LTZ(3),
+  sample_weight FLOAT,
+  `day` STRING,
+  `hour` STRING
+) PARTITIONED BY (`day`, `hour`) WITH (
+  'connector' = 'filesystem',
+  'path' = '$path',
+  'format' = 'parquet',
+  'parquet.compression' = 'SNAPPY',
+  'parquet.write.int64.timestamp' = 'true',
+  'parquet.timestamp.time.unit' = 'millis',
+  'auto-compaction' = 'true',
+  'compaction.file-size' = '128MB',
+  'sink.rolling-policy.rollover-interval' = '10 min',
+  'sink.partition-commit.trigger' = 'partition-time',
+  'sink.partition-commit.delay' = '1 h',
+  'sink.partition-commit.watermark-time-zone' = 'UTC',
+  'sink.partition-commit.policy.kind' = 'success-file',
+  'partition.time-extractor.timestamp-pattern' = '$$day $$hour:00:00'
+)

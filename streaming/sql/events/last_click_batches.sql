@@ -1,0 +1,7 @@
+-- Lists of last clicks of a moment as columns.
+SELECT
+  ARRAY_AGG(COALESCE(user_id, '')) AS user_ids,
+  ARRAY_AGG(COALESCE(version_ms, CAST(0 AS BIGINT))) AS versions,
+  ARRAY_AGG(ad_ids) AS ad_ids
+FROM TABLE(TUMBLE(TABLE last_clicks, DESCRIPTOR(counted_at), INTERVAL '$batch_seconds' SECOND(2, 3)))
+GROUP BY window_start, window_end

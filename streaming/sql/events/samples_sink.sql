@@ -1,0 +1,32 @@
+-- Labelled samples for the learning job.
+CREATE TEMPORARY TABLE samples_topic (
+  message_key STRING,
+  kind STRING,
+  request_id STRING,
+  ad_id STRING,
+  user_id STRING,
+  ts BIGINT,
+  `position` INT,
+  price BIGINT,
+  `variant` STRING,
+  model_version STRING,
+  predicted_ctr FLOAT,
+  propensity FLOAT,
+  feature_fingerprint STRING,
+  inputs BYTES,
+  label INT,
+  label_ts BIGINT,
+  click_ts BIGINT,
+  sample_weight FLOAT
+) WITH (
+  'connector' = 'kafka',
+  'topic' = '$topic',
+  'properties.bootstrap.servers' = '$bootstrap',
+  'properties.enable.idempotence' = 'true',
+  'sink.delivery-guarantee' = 'at-least-once',
+  'key.format' = 'raw',
+  'key.fields' = 'message_key',
+  'value.fields-include' = 'EXCEPT_KEY',
+  'value.format' = 'ctr-event',
+  'value.ctr-event.record' = 'training_sample'
+)
