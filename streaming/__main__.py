@@ -65,6 +65,7 @@ def learning() -> None:
         model=shared.model,
         spec=spec,
         metrics_port=settings.metrics_port_learning,
+        log_level=shared.log_level,
         batch_ms=settings.learning_batch_ms,
         base_wait_seconds=settings.base_wait_seconds,
     )

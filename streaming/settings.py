@@ -34,7 +34,7 @@ class StreamingSettings(Settings):
         600, ge=0, description="a record's time may be this far after Kafka's; else it is refused"
     )
     idle_ms: int = Field(1_000, ge=1, description="a silent partition holds no label back longer")
-    batch_ms: int = Field(500, ge=10, le=60_000, description="counters are gathered so long")
+    batch_ms: int = Field(250, ge=10, le=60_000, description="counters are gathered so long")
     learning_batch_ms: int = Field(1_000, ge=10, le=60_000, description="samples, likewise")
     base_wait_seconds: float = Field(60.0, gt=0, description="learning waits for a base package")
 
@@ -45,6 +45,7 @@ class StreamingSettings(Settings):
     state_backend: Literal["rocksdb", "hashmap"] = "rocksdb"
     managed_memory_mb: int = Field(256, ge=64, description="RocksDB's caches and Python's workers")
     heap_mb: int = Field(1_024, ge=256, description="of the embedded cluster's JVM")
+    jvm_options: str = Field("", description="further options of that JVM")
     parallelism: int = Field(1, ge=1, le=128)
     checkpoint_ms: int = Field(5_000, ge=100, description="from checkpoint to checkpoint")
     ready_timeout_seconds: float = Field(30.0, gt=0, description="how long start-up checks wait")

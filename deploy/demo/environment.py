@@ -41,6 +41,7 @@ def stream_environment(profile: Profile) -> dict[str, str]:
         "CTR_STREAMING_LABEL_WAIT_MS": str(profile.label_wait_ms),
         "CTR_STREAMING_ATTRIBUTION_WINDOW_MS": str(profile.attribution_window_ms),
         "CTR_STREAMING_NEGATIVE_KEEP": "1.0",
+        "CTR_STREAMING_OUT_OF_ORDER_MS": "200",
     }
 
 

@@ -42,7 +42,7 @@ def profile(source: SourceName, settings: DemoSettings, file: Path | None) -> Pr
         return Profile(
             source,
             features="world",
-            label_wait_ms=3_000,
+            label_wait_ms=500,
             attribution_window_ms=MINUTE_MS,
             history_rows=settings.history_rows or WORLD_HISTORY,
             adserver={"world_seconds": seconds, "requests_per_second": 75.0},

@@ -134,7 +134,7 @@ def _prepare_jvm(settings: StreamingSettings) -> None:
     """The JVM is started by pyflink, which reads these."""
     os.environ["LOG4J_PROPERTIES"] = str(LOGGING)
     os.environ["FLINK_LOG_DIR"] = str(settings.data.absolute())
-    os.environ["JVM_ARGS"] = f"-Xmx{settings.heap_mb}m"
+    os.environ["JVM_ARGS"] = f"-Xmx{settings.heap_mb}m {settings.jvm_options}"
     settings.data.mkdir(parents=True, exist_ok=True)
     if shutil.which("java") is None and "JAVA_HOME" not in os.environ:
         raise JobFailed("no java on the PATH: install JDK 17 (make setup does it as root)")

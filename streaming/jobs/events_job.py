@@ -3,28 +3,23 @@
 Operators in order: impressions, clicks (Kafka sources) → label-join (Java) → the stream
 ``joined``, which everything else reads:
   engagements, samples, dead letters (Kafka sinks), lake (Parquet sink);
-  counted → counts (window) → window-counters (Java) → counter batches (window) → Redis;
-  last-clicks (Java) → last-click batches (window) → Redis.
-Beside it: ads, users (Kafka sources) → ``catalogue_rows`` → batches (window) → Redis.
+  counted → counts (window) → window-counters (Java) → counter batches (window);
+  last-clicks (Java) → last-click batches (window).
+Beside it: ads, users (Kafka sources) → ``catalogue_rows`` → catalogue batches (window).
+All batches → redis (Python).
 """
 
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from pyflink.table import Schema, StreamTableEnvironment, Table
+from pyflink.table import Schema, StreamTableEnvironment
 
 from schemas import topics
 from schemas.features import FeatureSpec
 from schemas.redis_keys import USER_TTL_SECONDS
 from schemas.windows import LAST_CLICKS
-from streaming.jobs.redis_rows import (
-    RedisTarget,
-    write_catalogue,
-    write_counters,
-    write_last_clicks,
-    write_rows,
-)
+from streaming.jobs.redis_rows import RedisTarget, write_rows
 from streaming.jobs.statements import seconds, statement
 from streaming.settings import JobName
 
@@ -72,6 +67,7 @@ def build(tables: StreamTableEnvironment, options: EventsJobOptions) -> None:
     _catalogue(tables, options)
     _counters(tables, options)
     _last_clicks(tables, options)
+    write_rows(tables.to_data_stream(tables.sql_query(_sql("redis_batches"))), options.redis)
     _sinks(tables, options)
 
 
@@ -130,13 +126,12 @@ def _catalogue(tables: StreamTableEnvironment, options: EventsJobOptions) -> Non
     rows = tables.sql_query(_sql("catalogue_rows", ahead_seconds=options.ahead_seconds))
     schema = Schema.new_builder().column_by_expression("arrived", "PROCTIME()").build()
     tables.create_temporary_view("catalogue_rows", tables.to_data_stream(rows), schema)
-    batches = _batches(tables, "catalogue_batches", options)
-    write_rows(tables.to_data_stream(batches), options.redis, write_catalogue, "redis-catalogue")
+    tables.execute_sql(_batches("catalogue_batches", options))
 
 
 def _counters(tables: StreamTableEnvironment, options: EventsJobOptions) -> None:
     tables.execute_sql(_sql("counted"))
-    counts = tables.to_data_stream(_batches(tables, "counts", options))
+    counts = tables.to_data_stream(tables.sql_query(_batches("counts", options)))
     # A window of processing time has no event time; watermarks pass through it all the same.
     schema = (
         Schema.new_builder()
@@ -146,19 +141,17 @@ def _counters(tables: StreamTableEnvironment, options: EventsJobOptions) -> None
     )
     tables.create_temporary_view("counts", counts, schema)
     tables.execute_sql(_sql("counters"))
-    batches = _batches(tables, "counter_batches", options)
-    write_rows(tables.to_data_stream(batches), options.redis, write_counters, "redis-counters")
+    tables.execute_sql(_batches("counter_batches", options))
 
 
 def _last_clicks(tables: StreamTableEnvironment, options: EventsJobOptions) -> None:
     tables.execute_sql(_sql("user_clicks"))
     tables.execute_sql(_sql("last_clicks", length=LAST_CLICKS, idle_ms=USER_TTL_SECONDS * 1000))
-    batches = _batches(tables, "last_click_batches", options)
-    write_rows(tables.to_data_stream(batches), options.redis, write_last_clicks, "redis-clicks")
+    tables.execute_sql(_batches("last_click_batches", options))
 
 
-def _batches(tables: StreamTableEnvironment, name: str, options: EventsJobOptions) -> Table:
-    return tables.sql_query(_sql(name, batch_seconds=seconds(options.batch_ms)))
+def _batches(name: str, options: EventsJobOptions) -> str:
+    return _sql(name, batch_seconds=seconds(options.batch_ms))
 
 
 def _sinks(tables: StreamTableEnvironment, options: EventsJobOptions) -> None:

@@ -1,7 +1,8 @@
 """The learning job: training samples -> repeats dropped -> a batch a second -> learner -> Redis.
 
-Operators in order: training_samples (Kafka source), first_samples (SQL), batches (SQL window),
-learner (Python, one key). The model is in the learner's keyed state, saved with Kafka's offsets.
+Operators in order: training_samples (Kafka source), first_samples (SQL, with ticks from a
+generator), batches (SQL window), learner (Python, one key). The model is in the learner's keyed
+state, saved with Kafka's offsets.
 """
 
 from collections.abc import Sequence
@@ -16,6 +17,7 @@ from pyflink.datastream import DataStream, KeyedProcessFunction, RuntimeContext
 from pyflink.datastream.state import ListStateDescriptor, ValueStateDescriptor
 from pyflink.table import StreamTableEnvironment
 
+from schemas import log_lines
 from schemas.features import FeatureSpec
 from schemas.layout import Layout
 from schemas.topics import TRAINING_SAMPLES
@@ -57,6 +59,7 @@ class LearningJobOptions:
     model: str
     spec: FeatureSpec
     metrics_port: int
+    log_level: str = "INFO"
     batch_ms: int = 1000
     base_wait_seconds: float = 60.0
 
@@ -71,6 +74,7 @@ def build(tables: StreamTableEnvironment, options: LearningJobOptions, learners:
             group=f"ctr-learning-{options.model}",
         )
     )
+    tables.execute_sql(_sql("ticks"))
     tables.execute_sql(_sql("first_samples", fingerprint=options.spec.fingerprint))
     batches = tables.to_data_stream(
         tables.sql_query(_sql("batches", batch_seconds=seconds(options.batch_ms)))
@@ -102,29 +106,39 @@ class LearnSamples(KeyedProcessFunction):  # type: ignore[misc]
         pickled = Types.PICKLED_BYTE_ARRAY()
         self._snapshot = runtime_context.get_state(ValueStateDescriptor("snapshot", pickled))
         self._batches = runtime_context.get_list_state(ListStateDescriptor("batches", pickled))
-        self._layout = Layout.of(self._options.spec)
-        serve_metrics(self._options.metrics_port, REGISTRY)
+        options = self._options
+        log_lines.configure(options.log_level)
+        self._layout = Layout.of(options.spec)
+        self._pipeline = RedisPipeline(options.redis_url)
+        self._packages = BasePackages(self._pipeline, options.model, options.spec.fingerprint)
+        serve_metrics(options.metrics_port, REGISTRY)
 
     def process_element(self, value: Sequence[Any], ctx: KeyedProcessFunction.Context) -> None:
         """One row of batches.sql: the columns of SampleBatch.of, in its order."""
-        if self._learning is None:
-            self._learning = self._resume()
         batch = SampleBatch.of(self._layout, *value)
+        if self._learning is None:
+            if batch.is_empty and not self._has_base():
+                return
+            self._learning = self._resume()
         has_new_base = self._learning.process(batch)
+        if batch.is_empty and not has_new_base:
+            return
         data = batch.to_bytes()
         if self._log.add(len(data)) or has_new_base:
             self._save(self._learning.model)
         else:
             self._batches.add(data)
 
+    def _has_base(self) -> bool:
+        """Whether there is anything to start from: without samples there is no hurry."""
+        return self._snapshot.value() is not None or self._packages.current() is not None
+
     def _resume(self) -> ContinualLearning:
         """From the state, or from the base package that is served when there is none."""
         options = self._options
-        pipeline = RedisPipeline(options.redis_url)
-        packages = BasePackages(pipeline, options.model, options.spec.fingerprint)
         snapshot: bytes | None = self._snapshot.value()
         if snapshot is None:
-            base = packages.wait(options.base_wait_seconds)
+            base = self._packages.wait(options.base_wait_seconds)
             model = LearntModel(self._learners.from_package(base), self._layout)
             self._save(model)
         else:
@@ -138,8 +152,8 @@ class LearnSamples(KeyedProcessFunction):  # type: ignore[misc]
         return ContinualLearning(
             model,
             self._learners,
-            packages,
-            DeltaPublisher(pipeline, options.model),
+            self._packages,
+            DeltaPublisher(self._pipeline, options.model),
             learner_metrics(REGISTRY),
         )
 

@@ -1,6 +1,6 @@
 """Rows of the events job's batches -> Redis, in Flink's Python worker."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,7 @@ from schemas.features import FeatureSpec
 from streaming.metrics import serve_metrics
 from streaming.redis_sink.writer import RedisWriter
 
-Write = Callable[[RedisWriter, Sequence[Any]], None]
+UID = "redis"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,43 +26,47 @@ class RedisTarget:
     log_level: str
 
 
-def write_rows(batches: DataStream, target: RedisTarget, write: Write, uid: str) -> None:
-    """Write each row of ``batches``, whose columns are arrays of equal length.
+def write_rows(batches: DataStream, target: RedisTarget) -> None:
+    """Write rows of redis_batches.sql.
 
     A failed write fails the job: Flink starts it again from its checkpoint, and since values are
     absolute and versioned the repetition changes nothing.
     """
-    batches.process(_WriteRows(target, write), Types.STRING()).uid(uid).name(uid)
+    batches.process(_WriteRows(target), Types.STRING()).uid(UID).name(UID)
 
 
 class _WriteRows(ProcessFunction):  # type: ignore[misc]
-    def __init__(self, target: RedisTarget, write: Write) -> None:
+    def __init__(self, target: RedisTarget) -> None:
         self._target = target
-        self._write = write
 
     def open(self, runtime_context: RuntimeContext) -> None:
-        log_lines.configure(self._target.log_level)
-        serve_metrics(self._target.metrics_port, REGISTRY)
-        self._writer = RedisWriter(self._target.redis_url, self._target.spec, REGISTRY)
+        target = self._target
+        log_lines.configure(target.log_level)
+        serve_metrics(target.metrics_port, REGISTRY)
+        self._writer = RedisWriter(target.redis_url, target.spec, REGISTRY)
 
     def process_element(self, value: Sequence[Any], ctx: ProcessFunction.Context) -> None:
-        self._write(self._writer, value)
+        write_row(self._writer, *value)
 
 
-def write_counters(writer: RedisWriter, row: Sequence[Any]) -> None:
-    """A row of counter_batches.sql."""
-    keys, versions, impressions, clicks, click_ts = row
-    writer.write_counters(keys, versions, impressions, clicks, [ts or None for ts in click_ts])
-
-
-def write_last_clicks(writer: RedisWriter, row: Sequence[Any]) -> None:
-    """A row of last_click_batches.sql."""
-    user_ids, versions, ad_ids = row
-    writer.write_clicks(user_ids, versions, ad_ids)
-
-
-def write_catalogue(writer: RedisWriter, row: Sequence[Any]) -> None:
-    """A row of catalogue_batches.sql; an empty body deletes."""
-    kind, ids, versions, bodies = row
-    write = writer.write_ads if kind == "ads" else writer.write_users
-    write(ids, versions, [body or None for body in bodies])
+def write_row(
+    writer: RedisWriter,
+    kind: str,
+    keys: Sequence[str],
+    versions: Sequence[int],
+    bodies: Sequence[bytes],
+    impressions: Sequence[Sequence[int]],
+    clicks: Sequence[Sequence[int]],
+    click_ts: Sequence[int],
+    ad_ids: Sequence[Sequence[str]],
+) -> None:
+    """One batch; an empty body deletes, a ``click_ts`` of 0 means none."""
+    if kind == "counters":
+        times = [ts or None for ts in click_ts]
+        writer.write_counters(keys, versions, impressions, clicks, times)
+    elif kind == "clicks":
+        writer.write_clicks(keys, versions, ad_ids)
+    elif kind == "ads":
+        writer.write_ads(keys, versions, [body or None for body in bodies])
+    else:
+        writer.write_users(keys, versions, [body or None for body in bodies])

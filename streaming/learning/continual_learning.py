@@ -37,6 +37,8 @@ class ContinualLearning:
         Raises RedisUnavailableError: then this object is of no more use, start from saved state.
         """
         adopted = self._follow_current()
+        if batch.is_empty and not adopted:
+            return False
         with self._metrics.batch_seconds.time():
             report = self.model.learn(batch)
         delta = self._publisher.publish(self.model, report, batch.click_ts)

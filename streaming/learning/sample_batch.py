@@ -14,6 +14,8 @@ KINDS = ("POSITIVE", "NEGATIVE", "CORRECTION", "MATURE")
 UNDECODABLE, OTHER_FEATURES, WRONG_SIZE = REASONS = ("undecodable", "other-features", "wrong-size")
 #: What a sample is: its kind, or why it is refused.
 OUTCOMES = (*KINDS, *REASONS)
+#: No sample: the clock of the job, see ticks.sql.
+TICK = len(OUTCOMES)
 _REFUSED = len(KINDS)
 _CLICKS = (KINDS.index("POSITIVE"), KINDS.index("CORRECTION"))
 
@@ -55,7 +57,7 @@ class SampleBatch:
         usable = outcome < _REFUSED
         clicked = np.asarray(click_ts, np.int64)
         return cls(
-            outcomes=outcome,
+            outcomes=outcome[outcome != TICK],
             inputs=np.frombuffer(
                 b"".join(item for item, use in zip(inputs, usable, strict=True) if use), np.uint8
             ).reshape(-1, size),
@@ -65,6 +67,11 @@ class SampleBatch:
             click_ts=clicked[np.isin(outcome, _CLICKS) & (clicked > 0)],
             watermark_ms=watermark_ms,
         )
+
+    @property
+    def is_empty(self) -> bool:
+        """Nothing came but ticks."""
+        return not len(self.outcomes)
 
     def samples(self, layout: Layout) -> NDArray[np.void]:
         """Model inputs [n] of ``layout.dtype``."""

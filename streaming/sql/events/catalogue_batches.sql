@@ -1,7 +1,8 @@
 -- Catalogue rows of a moment as columns, in the order of arrival.
+CREATE TEMPORARY VIEW catalogue_batches AS
 SELECT
   kind,
-  ARRAY_AGG(COALESCE(message_key, '')) AS ids,
+  ARRAY_AGG(COALESCE(message_key, '')) AS keys,
   ARRAY_AGG(COALESCE(version_ms, CAST(0 AS BIGINT))) AS versions,
   ARRAY_AGG(COALESCE(body, X'')) AS bodies
 FROM TABLE(TUMBLE(TABLE catalogue_rows, DESCRIPTOR(arrived), INTERVAL '$batch_seconds' SECOND(2, 3)))

@@ -1,6 +1,7 @@
 -- Counters of a moment as columns. COALESCE: Python is given no NULL inside an array.
+CREATE TEMPORARY VIEW counter_batches AS
 SELECT
-  ARRAY_AGG(COALESCE(counter_key, '')) AS counter_keys,
+  ARRAY_AGG(COALESCE(counter_key, '')) AS keys,
   ARRAY_AGG(COALESCE(version_ms, CAST(0 AS BIGINT))) AS versions,
   ARRAY_AGG(impressions) AS impressions,
   ARRAY_AGG(clicks) AS clicks,

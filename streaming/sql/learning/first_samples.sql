@@ -35,3 +35,7 @@ FROM (
   FROM training_samples
 )
 WHERE nth = 1
+UNION ALL
+SELECT
+  7, X'', 0, CAST(0 AS FLOAT), 0, CAST(0 AS BIGINT), CAST(0 AS BIGINT), ticked
+FROM ticks

@@ -1,0 +1,8 @@
+-- A row a second, so that the learner follows the base that is served also while no samples come.
+CREATE TEMPORARY TABLE ticks (
+  tick BIGINT,
+  ticked AS PROCTIME()
+) WITH (
+  'connector' = 'datagen',
+  'rows-per-second' = '1'
+)
