@@ -20,7 +20,6 @@ from deploy.local.part import StackError
 from streaming.adserver.session import SourceName
 from streaming.adserver.source import SourceError
 
-KILL_AFTER_SAMPLES = 8_000
 app = typer.Typer(add_completion=False)
 
 
@@ -45,11 +44,12 @@ def demo(
     try:
         given = {"rows": rows, "seconds": seconds}
         settings = DemoSettings.load(**{k: v for k, v in given.items() if v is not None})
+        chosen = profile(source, settings, file)
         run = Demo(
-            profile(source, settings, file),
+            chosen,
             settings,
             Screen(console, settings.line_seconds),
-            kill_learner_after=KILL_AFTER_SAMPLES if kill_learner else None,
+            kill_learner_after=chosen.kill_after_samples if kill_learner else None,
         )
         run.require_data()
     except (StackError, SourceError, ValueError) as error:

@@ -22,7 +22,8 @@ class Profile:
     """``adserver`` are settings of the ad server that its environment may override.
 
     ``learnable`` tells whether the data hold a signal that must be learnt, ``expected_reasons``
-    which dead-letters belong to the source.
+    which dead-letters belong to the source, ``kill_after_samples`` when the learner is killed, if
+    it is to be.
     """
 
     source: SourceName
@@ -33,6 +34,7 @@ class Profile:
     adserver: Mapping[str, Any] = field(default_factory=dict)
     learnable: bool = True
     expected_reasons: frozenset[str] = frozenset()
+    kill_after_samples: int = 8_000
 
 
 def profile(source: SourceName, settings: DemoSettings, file: Path | None) -> Profile:
@@ -42,6 +44,7 @@ def profile(source: SourceName, settings: DemoSettings, file: Path | None) -> Pr
         return Profile(
             source,
             features="world",
+            # Short: until the first negatives come, the learner sees nothing but clicks.
             label_wait_ms=500,
             attribution_window_ms=MINUTE_MS,
             history_rows=settings.history_rows or WORLD_HISTORY,
@@ -78,4 +81,5 @@ def profile(source: SourceName, settings: DemoSettings, file: Path | None) -> Pr
         adserver=bandit,
         # 10,000 rows with 40 clicks teach nothing that could be told from chance.
         learnable=False,
+        kill_after_samples=2_000,
     )

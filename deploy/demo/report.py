@@ -120,6 +120,9 @@ def _freshness(sight: Sight, kill: Kill | None) -> Table:
         ("click → changed score", sight.click_to_score, CLICK_TO_SCORE_P99_SECONDS),
     ):
         p99 = histogram.quantile(0.99) if histogram else None
+        if p99 == float("inf"):
+            table.add_row(name, "not measured", "event time is that of a log, long past")
+            continue
         met = "" if p99 is None else "met" if p99 <= mark_seconds else "missed"
         text = view.milliseconds(histogram, "s")
         table.add_row(name, text, f"p99 ≤ {mark_seconds:g} s: {met}")

@@ -61,6 +61,8 @@ def milliseconds(histogram: Histogram | None, unit: str = "ms") -> str:
         return "–"
     factor, digits = (1000.0, 1) if unit == "ms" else (1.0, 2)
     values = [histogram.quantile(q) or 0.0 for q in (0.5, 0.99)]
+    if float("inf") in values:
+        return "–"
     return " / ".join(f"{factor * value:.{digits}f}" for value in values) + f" {unit}"
 
 
