@@ -65,6 +65,8 @@ def learning() -> None:
         model=shared.model,
         spec=spec,
         metrics_port=settings.metrics_port_learning,
+        label_wait_ms=settings.label_wait_ms,
+        out_of_order_ms=settings.out_of_order_ms,
         log_level=shared.log_level,
         batch_ms=settings.learning_batch_ms,
         base_wait_seconds=settings.base_wait_seconds,
@@ -73,7 +75,7 @@ def learning() -> None:
         JobName.LEARNING,
         settings,
         lambda tables: learning_job.build(tables, options, learners),
-        learning_job.CONFIGURATION,
+        learning_job.configuration(settings.label_wait_ms),
     )
     try:
         job.run()

@@ -19,6 +19,14 @@ class JobName(StrEnum):
     LEARNING = "learning"
 
 
+EVENTS_GROUP = "ctr-events"
+
+
+def learner_group(model: str) -> str:
+    """Kafka consumer group of the learning job; offsets are committed with its checkpoints."""
+    return f"ctr-learning-{model}"
+
+
 class StreamingSettings(Settings):
     """Windows, sizes, folders and ports. Times are in ms; those of events are event time."""
 

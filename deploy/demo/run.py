@@ -1,7 +1,7 @@
 """One demo from an empty data folder to a judged result: stack, history, jobs, play, accounts."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from deploy.demo import accounting, verdict
@@ -41,6 +41,7 @@ from streaming.savepoints import (
     stop_with_savepoint,
     wait_until_gone,
 )
+from streaming.settings import JobName, learner_group
 
 POLL_SECONDS = 0.5
 KNOWN_FAULTS = (
@@ -141,11 +142,10 @@ class Demo:
         with screen.step("play", seconds), _blamed("play"):
             report.play = play(session, self.stack, watcher, screen, killer)
         with screen.step("drain the events job", seconds), _blamed("events job"):
-            self.stack.let_end("events")
-            self._drain()
+            self._drain(JobName.EVENTS)
             reader.catch_up(self._settings.drain_timeout_seconds)
         with screen.step("learn the last samples", seconds), _blamed("learning job"):
-            self._await_learner(watcher, reader, killer)
+            self._learn_the_rest(watcher, reader, killer)
         report.sight = watcher.look(time.monotonic())
         report.kill = killer.kill if killer else None
         with _blamed("accounting"):
@@ -161,31 +161,46 @@ class Demo:
             expected_reasons=self._profile.expected_reasons,
         )
 
-    def _drain(self) -> None:
-        """Take event time to its end, so that every label that is still due comes, and stop."""
+    def _drain(self, name: JobName) -> None:
+        """Take event time to its end, so that all that is still due comes, and stop."""
         timeout_seconds = self._settings.drain_timeout_seconds
-        flink = FlinkRest(f"http://{HOST}:{self.local.events_rest_port}")
-        job = running_job(flink, "events")
-        folder = self.local.folder / "drained"
+        local = self.local
+        ports = {
+            JobName.EVENTS: local.events_rest_port,
+            JobName.LEARNING: local.learning_rest_port,
+        }
+        self.stack.let_end(name)
+        flink = FlinkRest(f"http://{HOST}:{ports[name]}")
+        job = running_job(flink, name)
+        folder = local.folder / "drained"
         stop_with_savepoint(flink, job, folder, drain=True, timeout_seconds=timeout_seconds)
         wait_until_gone(flink, job, timeout_seconds)
 
-    def _await_learner(self, watcher: Watcher, reader: TopicReader, killer: Killer | None) -> None:
+    def _until(self, done: Callable[[], bool], what: str) -> None:
+        """Wait for something, until a part fails or the time is over: the accounts will tell."""
         deadline = time.monotonic() + self._settings.learn_timeout_seconds
-        while True:
-            now = time.monotonic()
-            learnt = watcher.look(now).samples_learnt
-            if killer is not None:
-                killer.tick(learnt, now, self._screen)
-            if learnt >= reader.samples and (killer is None or killer.is_over):
-                return
+        while not done():
             if self.stack.failure:
                 raise StackError(self.stack.failure)
-            if now > deadline:
-                # The accounts will say what is missing.
-                self._screen.say(f"only {learnt:,.0f} of {reader.samples:,} samples were learnt")
+            if time.monotonic() > deadline:
+                self._screen.say(what)
                 return
             time.sleep(POLL_SECONDS)
+
+    def _learn_the_rest(self, watcher: Watcher, reader: TopicReader, killer: Killer | None) -> None:
+        def learnt() -> int:
+            return watcher.look(time.monotonic()).samples_learnt
+
+        def is_back() -> bool:
+            if killer is not None:
+                killer.tick(learnt(), time.monotonic(), self._screen)
+            return killer is None or killer.is_over
+
+        group = learner_group(self.stack.environment()["CTR_MODEL"])
+        self._until(is_back, "the learning job did not come back")
+        self._until(lambda: reader.lag_of(group) == 0, "the learning job did not read all samples")
+        self._drain(JobName.LEARNING)
+        self._until(lambda: learnt() >= reader.samples, "not all samples were learnt")
 
 
 @contextmanager

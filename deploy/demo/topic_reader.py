@@ -3,7 +3,12 @@
 import threading
 import time
 
-from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka import (
+    Consumer,
+    ConsumerGroupTopicPartitions,
+    KafkaException,
+    TopicPartition,
+)
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from deploy.demo.accounting import Ledger
@@ -77,6 +82,21 @@ class TopicReader:
                     f"Kafka's topics could not be read to their ends: {self._failure or 'too slow'}"
                 )
             time.sleep(0.05)
+
+    def lag_of(self, group: str) -> int:
+        """Samples that a consumer group has not yet committed to have read."""
+        admin = AdminClient({"bootstrap.servers": self._bootstrap, "log_level": 2})
+        samples = [
+            TopicPartition(part.topic, part.partition)
+            for part in self._assigned
+            if part.topic == TRAINING_SAMPLES.name
+        ]
+        asked = [ConsumerGroupTopicPartitions(group, samples)]
+        answer = admin.list_consumer_group_offsets(asked)[group].result(ADMIN_SECONDS)
+        # Nothing committed is a negative offset.
+        read = sum(max(0, part.offset) for part in answer.topic_partitions)
+        ends = self._ends()
+        return sum(ends[part.topic, part.partition] for part in samples) - read
 
     def _ends(self) -> dict[tuple[str, int], int]:
         """Of each partition, asked with a client of its own: the consumer is the thread's."""

@@ -21,7 +21,7 @@ from schemas.redis_keys import USER_TTL_SECONDS
 from schemas.windows import LAST_CLICKS
 from streaming.jobs.redis_rows import RedisTarget, write_rows
 from streaming.jobs.statements import seconds, statement
-from streaming.settings import JobName
+from streaming.settings import EVENTS_GROUP, JobName
 
 _sql = partial(statement, JobName.EVENTS)
 
@@ -78,7 +78,7 @@ def _sources(tables: StreamTableEnvironment, options: EventsJobOptions) -> None:
                 topic.name,
                 topic=topic.name,
                 bootstrap=options.kafka_bootstrap,
-                group="ctr-events",
+                group=EVENTS_GROUP,
                 token_keys=options.token_keys,
                 fingerprint=options.spec.fingerprint,
                 ahead_seconds=options.ahead_seconds,
@@ -93,7 +93,7 @@ def _sources(tables: StreamTableEnvironment, options: EventsJobOptions) -> None:
             topic=topic.name,
             record=topic.record.lower(),
             bootstrap=options.kafka_bootstrap,
-            group="ctr-events",
+            group=EVENTS_GROUP,
         )
         tables.execute_sql(text)
 

@@ -1,8 +1,8 @@
 """The learning job: training samples -> repeats dropped -> a batch a second -> learner -> Redis.
 
-Operators in order: training_samples (Kafka source), first_samples (SQL, with ticks from a
-generator), batches (SQL window), learner (Python, one key). The model is in the learner's keyed
-state, saved with Kafka's offsets.
+Operators in order: training_samples (Kafka source), first_samples (SQL), balanced-labels (Java),
+with ticks from a generator: labels → batches (SQL window) → learner (Python, one key). The model
+is in the learner's keyed state, saved with Kafka's offsets.
 """
 
 from collections.abc import Sequence
@@ -31,34 +31,42 @@ from streaming.learning.sample_batch import SampleBatch
 from streaming.learning.state_log import StateLog
 from streaming.metrics import learner_metrics, serve_metrics
 from streaming.redis_sink.pipeline import RedisPipeline
-from streaming.settings import JobName
+from streaming.settings import JobName, learner_group
 
 _log = structlog.get_logger(__name__)
 
 _sql = partial(statement, JobName.LEARNING)
 
 LEARNER_UID = "learner"
-#: Of the job's Flink configuration, what this job needs besides the common part.
-CONFIGURATION = {
-    # A row is a second's batch: learn it when it comes.
-    "python.fn-execution.bundle.size": "1",
-    # The state is read once, at the start; a cache of it would hold the model twice.
-    "python.state.cache-size": "0",
-    # How long a repeated sample is known, of processing time: well over any replay after a crash.
-    "table.exec.state.ttl": "6 h",
-}
+MIN_REPEAT_MS = 6 * 3_600_000
+
+
+def configuration(label_wait_ms: int) -> dict[str, str]:
+    """Of the job's Flink configuration, what this job needs besides the common part."""
+    return {
+        # A row is a second's batch: learn it when it comes.
+        "python.fn-execution.bundle.size": "1",
+        # The state is read once, at the start; a cache of it would hold the model twice.
+        "python.state.cache-size": "0",
+        # How long a repeated sample is known and a positive is held, of processing time: well over
+        # any replay after a crash.
+        "table.exec.state.ttl": f"{max(MIN_REPEAT_MS, 4 * label_wait_ms)} ms",
+    }
 
 
 @dataclass(frozen=True, slots=True)
 class LearningJobOptions:
-    """``batch_ms`` is how long samples are gathered; a base package is waited for in spells of
-    ``base_wait_seconds``, after which Flink starts the job again."""
+    """``label_wait_ms`` is that of the events job, ``batch_ms`` is how long samples are gathered. A
+    base package is waited for in spells of ``base_wait_seconds``, after which Flink starts the job
+    again."""
 
     kafka_bootstrap: str
     redis_url: str
     model: str
     spec: FeatureSpec
     metrics_port: int
+    label_wait_ms: int
+    out_of_order_ms: int
     log_level: str = "INFO"
     batch_ms: int = 1000
     base_wait_seconds: float = 60.0
@@ -71,11 +79,17 @@ def build(tables: StreamTableEnvironment, options: LearningJobOptions, learners:
             "samples",
             topic=TRAINING_SAMPLES.name,
             bootstrap=options.kafka_bootstrap,
-            group=f"ctr-learning-{options.model}",
+            group=learner_group(options.model),
+            out_of_order_seconds=seconds(options.out_of_order_ms),
         )
     )
+    tables.execute_sql("CREATE TEMPORARY FUNCTION BalancedLabels AS 'ctr.BalancedLabels'")
     tables.execute_sql(_sql("ticks"))
     tables.execute_sql(_sql("first_samples", fingerprint=options.spec.fingerprint))
+    balanced = tables.sql_query(_sql("balanced_labels", label_wait_ms=options.label_wait_ms))
+    # CREATE VIEW does not parse a call with two partition columns back (Flink 2.3.0).
+    tables.create_temporary_view("balanced_labels", balanced)
+    tables.execute_sql(_sql("labels"))
     batches = tables.to_data_stream(
         tables.sql_query(_sql("batches", batch_seconds=seconds(options.batch_ms)))
     )

@@ -5,10 +5,10 @@ SELECT
   ARRAY_AGG(inputs) AS inputs,
   ARRAY_AGG(label) AS labels,
   ARRAY_AGG(sample_weight) AS weights,
-  ARRAY_AGG(`position`) AS positions,
+  ARRAY_AGG(shown_position) AS positions,
   ARRAY_AGG(click_ts) AS click_ts,
   MAX(label_ts) AS watermark_ms
 FROM TABLE(
-  TUMBLE(TABLE first_samples, DESCRIPTOR(arrived), INTERVAL '$batch_seconds' SECOND(1, 3))
+  TUMBLE(TABLE labels, DESCRIPTOR(arrived), INTERVAL '$batch_seconds' SECOND(1, 3))
 )
 GROUP BY window_start, window_end

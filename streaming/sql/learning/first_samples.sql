@@ -4,6 +4,11 @@
 -- Codes of outcome: positions in OUTCOMES of streaming/learning/sample_batch.py.
 CREATE TEMPORARY VIEW first_samples AS
 SELECT
+  sample_id,
+  ad_id,
+  kind,
+  COALESCE(ts, CAST(0 AS BIGINT)) AS ts,
+  COALESCE(kind = 'POSITIVE', FALSE) AS is_positive,
   CASE
     WHEN error IS NOT NULL THEN 4
     WHEN feature_fingerprint <> '$fingerprint' THEN 5
@@ -15,27 +20,22 @@ SELECT
   COALESCE(inputs, X'') AS inputs,
   COALESCE(label, 0) AS label,
   COALESCE(sample_weight, CAST(0 AS FLOAT)) AS sample_weight,
-  COALESCE(`position`, 0) AS `position`,
+  COALESCE(`position`, 0) AS shown_position,
   COALESCE(click_ts, CAST(0 AS BIGINT)) AS click_ts,
   COALESCE(label_ts, CAST(0 AS BIGINT)) AS label_ts,
-  arrived
+  event_time
 FROM (
   SELECT
     *,
-    ROW_NUMBER() OVER (
-      PARTITION BY
-        COALESCE(
-          request_id,
-          CONCAT('unread ', CAST(kafka_partition AS STRING), '/', CAST(kafka_offset AS STRING))
-        ),
-        ad_id,
-        kind
-      ORDER BY arrived
-    ) AS nth
-  FROM training_samples
+    ROW_NUMBER() OVER (PARTITION BY sample_id, ad_id, kind ORDER BY arrived) AS nth
+  FROM (
+    SELECT
+      *,
+      COALESCE(
+        request_id,
+        CONCAT('unread ', CAST(kafka_partition AS STRING), '/', CAST(kafka_offset AS STRING))
+      ) AS sample_id
+    FROM training_samples
+  )
 )
 WHERE nth = 1
-UNION ALL
-SELECT
-  7, X'', 0, CAST(0 AS FLOAT), 0, CAST(0 AS BIGINT), CAST(0 AS BIGINT), ticked
-FROM ticks

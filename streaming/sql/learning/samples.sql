@@ -3,6 +3,7 @@ CREATE TEMPORARY TABLE training_samples (
   kind STRING,
   request_id STRING,
   ad_id STRING,
+  ts BIGINT,
   `position` INT,
   feature_fingerprint STRING,
   inputs BYTES,
@@ -13,7 +14,9 @@ CREATE TEMPORARY TABLE training_samples (
   error STRING,
   kafka_partition INT METADATA FROM 'partition' VIRTUAL,
   kafka_offset BIGINT METADATA FROM 'offset' VIRTUAL,
-  arrived AS PROCTIME()
+  arrived AS PROCTIME(),
+  event_time AS TO_TIMESTAMP_LTZ(COALESCE(label_ts, CAST(0 AS BIGINT)), 3),
+  WATERMARK FOR event_time AS event_time - INTERVAL '$out_of_order_seconds' SECOND(3, 3)
 ) WITH (
   'connector' = 'kafka',
   'topic' = '$topic',
