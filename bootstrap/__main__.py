@@ -85,9 +85,9 @@ def train(
         spec = _spec(shared, dataset)
         now_ms = int(1000 * time.time())
         source = Source(dataset.value, file or path, Rows.parse(rows), label_wait_ms)
-        with redis.Redis.from_url(shared.redis_url) as client:
+        with _redis(shared) as client:
             client.ping()
-            with display.rows_progress("encoding", source.rows.end) as progress:
+            with display.rows_progress("encoding", source.rows.count) as progress:
                 log = source.read(spec, now_ms, progress)
             training = Training(spec, log, model_settings, settings, now_ms)
             trained = [
@@ -114,7 +114,7 @@ def list_versions(
     with _faults_told():
         shared = SharedSettings.load()
         name = model or shared.model
-        with redis.Redis.from_url(shared.redis_url) as client:
+        with _redis(shared) as client:
             versions = Publisher(client, name, BootstrapSettings.load().keep_versions).versions()
     if not as_json:
         display.show_versions(name, versions)
@@ -194,6 +194,13 @@ def _faults_told() -> Iterator[None]:
     ) as error:
         print(error, file=sys.stderr)
         raise typer.Exit(1) from None
+
+
+def _redis(shared: SharedSettings) -> redis.Redis:
+    try:
+        return redis.Redis.from_url(shared.redis_url)
+    except ValueError as error:
+        raise SettingsError(f"CTR_REDIS_URL: {error}") from None
 
 
 def _spec(shared: SharedSettings, dataset: DatasetName) -> FeatureSpec:

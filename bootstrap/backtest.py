@@ -27,14 +27,14 @@ def backtest(
 ) -> NDArray[np.float64]:
     """Served probabilities [n] of samples [n], in time order; the learner has then learnt.
 
-    What ``stream`` brings at the time of row i is learnt before row i + ``lag_rows``.
+    What ``stream`` brings before the time of row i is learnt before row i + ``lag_rows``.
     """
     served = np.empty(len(samples))
     done = 0
     for start in range(0, len(samples), ROWS_AT_A_TIME):
         end = min(start + ROWS_AT_A_TIME, len(samples))
         if start >= lag_rows:
-            due = int(np.searchsorted(stream.due_ms, ts_ms[start - lag_rows], side="right"))
+            due = int(np.searchsorted(stream.due_ms, ts_ms[start - lag_rows], side="left"))
             rows = stream.row[done:due]
             learner.learn(
                 samples[rows],

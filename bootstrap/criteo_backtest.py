@@ -4,7 +4,6 @@ import resource
 import time
 from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from bootstrap.backtest import backtest
 from bootstrap.delayed_stream import DelayedStream, exponential_clicks
 from bootstrap.encoded_log import EncodedLog, encode_log
 from bootstrap.log_sources import criteo_rows
+from bootstrap.logged_rows import LoggedRow
 from bootstrap.settings import BootstrapSettings
 from bootstrap.source import CRITEO_ROW_MS, SourceError
 from bootstrap.training import Training
@@ -37,9 +37,11 @@ class CriteoFiles:
     blocks: Container[int] | None
 
     def encoded(self, spec: FeatureSpec, progress: Callable[[int], None]) -> EncodedLog:
-        """All rows, file after file. Raises SourceError if there are none."""
-        files = (criteo_rows(path, CRITEO_ROW_MS, self.blocks) for path in self.paths)
-        rows = list(chain.from_iterable(files))
+        """All rows, file after file in time, too. Raises SourceError if there are none."""
+        rows: list[LoggedRow] = []
+        for path in self.paths:
+            start_ms = rows[-1].ts_ms + CRITEO_ROW_MS if rows else 0
+            rows.extend(criteo_rows(path, CRITEO_ROW_MS, self.blocks, start_ms))
         if not rows:
             raise SourceError("no rows: no such blocks in the files")
         return encode_log(spec, rows, None, progress)
@@ -79,9 +81,11 @@ class CriteoBacktest:
             report["late_click_share"] = learner.late_click_share
         else:
             served = frozen
+        measured = quality(tested.labels, served)
+        both = measured.auc is not None
         return report | {
-            **_report(quality(tested.labels, served)),
-            "pr_auc": float(average_precision_score(tested.labels, served)),
+            **_report(measured),
+            "pr_auc": float(average_precision_score(tested.labels, served)) if both else None,
             "rows": len(tested),
             "train_seconds": round(trained_seconds, 2),
             "seconds": round(time.monotonic() - start, 2),

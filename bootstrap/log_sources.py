@@ -10,16 +10,18 @@ from streaming.datasets import criteo, open_bandit
 
 
 def criteo_rows(
-    path: Path, row_ms: int, blocks: Container[int] | None = None
+    path: Path, row_ms: int, blocks: Container[int] | None = None, start_ms: int = 0
 ) -> Iterator[LoggedRow]:
     """Rows of a Criteo file, of all blocks or some; the log has no times, so ``row_ms`` apart.
+
+    The first row of the file is at ``start_ms``.
 
     Raises streaming.datasets.text_table.DatasetError.
     """
     for index, row in enumerate(criteo.read_rows(path)):
         if blocks is not None and row.block not in blocks:
             continue
-        ts_ms = index * row_ms
+        ts_ms = start_ms + index * row_ms
         yield LoggedRow(
             ts_ms=ts_ms,
             user_id=row.user_id,

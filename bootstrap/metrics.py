@@ -6,10 +6,11 @@ from prometheus_client import CollectorRegistry, write_to_textfile
 
 from bootstrap.training import TrainedPackage
 from schemas import metric_names, metrics
+from schemas.settings import SettingsError
 
 
 def write_metrics(path: Path, trained: list[TrainedPackage]) -> None:
-    """For the text-file collector of node_exporter; replaced atomically."""
+    """For the text-file collector of node_exporter; replaced atomically. Raises SettingsError."""
     registry = CollectorRegistry()
     rows = metrics.gauge(metric_names.TRAINED_ROWS, registry)
     seconds = metrics.gauge(metric_names.TRAINED_SECONDS, registry)
@@ -25,4 +26,7 @@ def write_metrics(path: Path, trained: list[TrainedPackage]) -> None:
             auc.labels(model).set(item.validation.auc)
         if item.validation.pcoc is not None:
             pcoc.labels(model).set(item.validation.pcoc)
-    write_to_textfile(str(path), registry)
+    try:
+        write_to_textfile(str(path), registry)
+    except OSError as error:
+        raise SettingsError(f"CTR_BOOTSTRAP_METRICS_FILE: {error}") from None

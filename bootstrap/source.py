@@ -44,6 +44,11 @@ class Rows:
             raise SourceError(f"--rows {text}: expected 0 ≤ A < B")
         return rows
 
+    @property
+    def count(self) -> int | None:
+        """How many rows are meant; None: all that follow."""
+        return None if self.end is None else self.end - self.first
+
     def of(self, rows: Iterable[LoggedRow]) -> list[LoggedRow]:
         """The rows in memory."""
         return list(islice(rows, self.first, self.end))
@@ -75,11 +80,13 @@ class Source:
         Raises SourceError, or what the reader of the data set raises.
         """
         if self.dataset == "lake":
+            if self.rows != Rows():
+                raise SourceError("--rows: a lake is read as a whole")
             return read_lake(self.require_path(), spec, progress)
         if self.dataset == "world":
             if self.rows.first:
                 raise SourceError("--rows: of the world, say how many: --rows N")
-            settings = AdServerSettings()
+            settings = AdServerSettings.load()
             logged = list(world_rows(settings, self.rows.end or WORLD_ROWS, now_ms))
             return encode_log(spec, logged, self.label_wait_ms, progress)
         path = self.require_path()

@@ -34,7 +34,7 @@ def inspect(
     try:
         shared = SharedSettings.load()
         name = model or shared.model
-        with redis.Redis.from_url(shared.redis_url) as client:
+        with _redis(shared) as client:
             stored: Any = client.get(redis_keys.model_current(name))
             wanted = version or (stored.decode() if stored else "")
             if not wanted:
@@ -51,6 +51,13 @@ def inspect(
     for key, value in report.items():
         table.add_row(key, json.dumps(value))
     Console().print(table)
+
+
+def _redis(shared: SharedSettings) -> redis.Redis:
+    try:
+        return redis.Redis.from_url(shared.redis_url)
+    except ValueError as error:
+        raise SettingsError(f"CTR_REDIS_URL: {error}") from None
 
 
 def _report(package: ModelPackage, spec: FeatureSpec) -> dict[str, Any]:

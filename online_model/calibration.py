@@ -1,7 +1,8 @@
 """Fits what turns a score into a probability: isotonic (default) or Platt, on unseen data.
 
 Isotonic regression is centred (Oron & Flournoy, 2017): each level of the step function becomes a
-knot at its mean score, and lines join them, so order is kept and little is read from few rows.
+knot at its mean, and lines join them, so order is kept and little is read from few rows. The mean
+is that of probabilities, not of scores: a wide level that is calibrated already stays where it is.
 """
 
 from typing import Any, Literal
@@ -17,35 +18,43 @@ from schemas.calibration import Calibration
 MethodChoice = Literal["isotonic", "platt", "best"]
 Floats = NDArray[np.floating[Any]]
 PLATT_REACH = 15.0
+LARGEST_LOGIT = 20.0
 
 
 def fit_calibration(
-    method: MethodChoice, logits: Floats, labels: NDArray[Any], bin_rows: int
+    method: MethodChoice,
+    logits: Floats,
+    labels: NDArray[Any],
+    bin_rows: int,
+    weights: Floats | None = None,
 ) -> Calibration:
     """From scores [n] and labels [n] in the order of time; the identity if one class is absent.
 
+    Weights [n] (1 if none) undo down-sampling: what is fitted is the rate before it.
     ``best`` takes what is better on the later half when fitted on the earlier one.
     """
     clicks = float(np.sum(labels))
     if not 0 < clicks < len(labels):
         return Calibration()
+    w = np.ones(len(labels)) if weights is None else np.asarray(weights, np.float64)
     if method == "platt":
-        return _platt(logits, labels)
+        return _platt(logits, labels, w)
     if method == "isotonic":
-        return _isotonic(logits, labels, bin_rows)
+        return _isotonic(logits, labels, bin_rows, w)
     half = len(labels) // 2
     losses: dict[MethodChoice, float] = {}
     choices: tuple[MethodChoice, ...] = ("isotonic", "platt")
     for choice in choices:
-        earlier = fit_calibration(choice, logits[:half], labels[:half], bin_rows)
-        losses[choice] = log_loss(labels[half:], earlier.probabilities(logits[half:]))
+        earlier = fit_calibration(choice, logits[:half], labels[:half], bin_rows, w[:half])
+        losses[choice] = log_loss(labels[half:], earlier.probabilities(logits[half:]), w[half:])
     best = min(losses, key=lambda choice: losses[choice])
-    return fit_calibration(best, logits, labels, bin_rows)
+    return fit_calibration(best, logits, labels, bin_rows, w)
 
 
-def _platt(logits: Floats, labels: NDArray[Any]) -> Calibration:
+def _platt(logits: Floats, labels: NDArray[Any], weights: NDArray[np.float64]) -> Calibration:
     """logit p = a·score + b (Platt, 1999). A slope that is not positive says: do not touch."""
-    fitted = LogisticRegression(C=1e6).fit(np.asarray(logits, np.float64)[:, None], labels)
+    scores = np.asarray(logits, np.float64)[:, None]
+    fitted = LogisticRegression(C=1e6).fit(scores, labels, sample_weight=weights)
     slope, shift = float(fitted.coef_[0, 0]), float(fitted.intercept_[0])
     if slope <= 0:
         return Calibration()
@@ -55,21 +64,29 @@ def _platt(logits: Floats, labels: NDArray[Any]) -> Calibration:
     )
 
 
-def _isotonic(logits: Floats, labels: NDArray[Any], bin_rows: int) -> Calibration:
+def _isotonic(
+    logits: Floats, labels: NDArray[Any], bin_rows: int, weights: NDArray[np.float64]
+) -> Calibration:
     order = np.argsort(logits, kind="stable")
+    scores = np.clip(np.asarray(logits, np.float64), -LARGEST_LOGIT, LARGEST_LOGIT)
+    p = 1.0 / (1.0 + np.exp(-scores))
     bins = np.array_split(order, max(1, len(order) // bin_rows))
-    rows = np.array([len(chosen) for chosen in bins], np.float64)
-    scores = np.array([np.mean(logits[chosen], dtype=np.float64) for chosen in bins])
+    mass = np.array([weights[chosen].sum() for chosen in bins])
+    means = np.array([np.average(p[chosen], weights=weights[chosen]) for chosen in bins])
+    clicks = np.array([(weights * labels)[chosen].sum() for chosen in bins])
     # Half a click and half a non-click are added, so that no level is 0 or 1.
-    rates = np.array([(labels[chosen].sum() + 0.5) / (len(chosen) + 1.0) for chosen in bins])
-    fitted = IsotonicRegression().fit_transform(scores, rates, sample_weight=rows)
+    rates = (clicks + 0.5) / (mass + 1.0)
+    fitted = IsotonicRegression().fit_transform(means, rates, sample_weight=mass)
     levels, level_of = np.unique(fitted, return_inverse=True)
-    weight = np.bincount(level_of, rows)
-    centres = np.bincount(level_of, rows * scores) / weight
-    outputs = np.log(levels) - np.log1p(-levels)
+    centres = _logit(np.bincount(level_of, mass * means) / np.bincount(level_of, mass))
     distinct = np.concatenate([[True], np.diff(centres) > 0])
     return Calibration(
         method="isotonic",
         logits=tuple(centres[distinct].tolist()),
-        outputs=tuple(outputs[distinct].tolist()),
+        outputs=tuple(_logit(levels)[distinct].tolist()),
     )
+
+
+def _logit(p: NDArray[np.float64]) -> NDArray[np.float64]:
+    logits: NDArray[np.float64] = np.log(p) - np.log1p(-p)
+    return logits

@@ -5,6 +5,7 @@ from, so that learning goes on where it stopped.
 """
 
 import io
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import cast
@@ -116,7 +117,10 @@ def load(package: ModelPackage, spec: FeatureSpec) -> Model:
         tower = _tower_parameters(package)
         network = dense_part(shape, (len(arrays.b1), len(tower["b2"])), 0.0, 0)
         parameters |= {"w1": arrays.w1, "b1": arrays.b1, **tower}
-    network.load_state_dict({n: torch.tensor(value) for n, value in parameters.items()})
+    try:
+        network.load_state_dict({n: torch.tensor(value) for n, value in parameters.items()})
+    except RuntimeError as error:  # a shape that does not fit; torch has no type of its own
+        raise PackageError(f"package {manifest.version}: {' '.join(str(error).split())}") from None
     values = torch.from_numpy(np.array(arrays.table, np.float32))
     model = Model.assembled(spec, shape, arrays.mean, arrays.std, values, network)
     _read_curvature(package, model.table.curvature.numpy())
@@ -166,7 +170,7 @@ def _read_curvature(package: ModelPackage, into: NDArray[np.float32]) -> None:
     try:
         stored = np.load(io.BytesIO(package.files[CURVATURE_FILE]), allow_pickle=False)
         into[stored["ids"]] = stored["values"]
-    except (KeyError, ValueError, IndexError, OSError) as error:
+    except (KeyError, ValueError, IndexError, OSError, EOFError, zipfile.BadZipFile) as error:
         raise PackageError(f"{CURVATURE_FILE}: {error!r}") from None
 
 

@@ -5,6 +5,7 @@ Rows that were never seen are zero and have no curvature, so the table is kept a
 
 import io
 import json
+import zipfile
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +18,15 @@ from schemas.model_package import TABLE_FILE, Manifest, ModelPackage
 
 FORMAT = "ctr-learner-1"
 _DENSE = "file:"
+_UNREADABLE = (
+    KeyError,
+    ValidationError,
+    ValueError,
+    IndexError,
+    OSError,
+    EOFError,
+    zipfile.BadZipFile,
+)
 
 
 class StateError(ValueError):
@@ -100,7 +110,7 @@ def read(data: bytes) -> LearnerState:
             early_clicks=float.fromhex(head["early_clicks"]),
             late_clicks=float.fromhex(head["late_clicks"]),
         )
-    except (KeyError, ValidationError, ValueError, IndexError, OSError, EOFError) as error:
-        if isinstance(error, StateError):
-            raise
+    except StateError:
+        raise
+    except _UNREADABLE as error:
         raise StateError(f"learner state cannot be read: {error!r}") from None

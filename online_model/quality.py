@@ -1,4 +1,7 @@
-"""How good probabilities are: log loss, AUC, PCOC and ECE."""
+"""How good probabilities are: log loss, AUC, PCOC and ECE, each over weighted rows if need be.
+
+A row that stands for others which down-sampling dropped counts for as many as it stands for.
+"""
 
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +17,8 @@ ECE_BINS = 20
 
 @dataclass(frozen=True, slots=True)
 class Quality:
-    """``auc`` is None with one class only, ``pcoc`` without a click."""
+    """``auc`` is None with one class only, ``pcoc`` without a click. ``rows`` and ``clicks`` are
+    counted as they are, without weights."""
 
     rows: int
     clicks: int
@@ -24,40 +28,52 @@ class Quality:
     ece: float
 
 
-def quality(labels: NDArray[Any], probabilities: Floats) -> Quality:
-    """Of probabilities [n] for labels [n] in {0, 1}, n > 0."""
+def quality(labels: NDArray[Any], probabilities: Floats, weights: Floats | None = None) -> Quality:
+    """Of probabilities [n] for labels [n] in {0, 1} and weights [n] (1 if none), n > 0."""
     clicks = int(np.sum(labels))
     both = 0 < clicks < len(labels)
     return Quality(
         rows=len(labels),
         clicks=clicks,
-        log_loss=log_loss(labels, probabilities),
-        auc=float(roc_auc_score(labels, probabilities)) if both else None,
-        pcoc=pcoc(labels, probabilities),
-        ece=expected_calibration_error(labels, probabilities),
+        log_loss=log_loss(labels, probabilities, weights),
+        auc=float(roc_auc_score(labels, probabilities, sample_weight=weights)) if both else None,
+        pcoc=pcoc(labels, probabilities, weights),
+        ece=expected_calibration_error(labels, probabilities, weights=weights),
     )
 
 
-def log_loss(labels: NDArray[Any], probabilities: Floats) -> float:
+def log_loss(labels: NDArray[Any], probabilities: Floats, weights: Floats | None = None) -> float:
     """Mean negative log likelihood, in nats."""
     p = np.clip(np.asarray(probabilities, np.float64), FLOOR, 1.0 - FLOOR)
     y = np.asarray(labels, np.float64)
-    return float(-np.mean(y * np.log(p) + (1.0 - y) * np.log1p(-p)))
+    return float(-np.average(y * np.log(p) + (1.0 - y) * np.log1p(-p), weights=weights))
 
 
-def pcoc(labels: NDArray[Any], probabilities: Floats) -> float | None:
+def pcoc(
+    labels: NDArray[Any], probabilities: Floats, weights: Floats | None = None
+) -> float | None:
     """Predicted clicks over observed clicks; 1 is right."""
-    clicks = float(np.sum(labels))
-    return float(np.sum(probabilities, dtype=np.float64)) / clicks if clicks else None
+    w = _weights(labels, weights)
+    clicks = float(np.sum(w * labels))
+    return float(np.sum(w * probabilities)) / clicks if clicks else None
 
 
 def expected_calibration_error(
-    labels: NDArray[Any], probabilities: Floats, bins: int = ECE_BINS
+    labels: NDArray[Any],
+    probabilities: Floats,
+    bins: int = ECE_BINS,
+    weights: Floats | None = None,
 ) -> float:
-    """Mean |predicted − observed| over bins of equal mass (Naeini et al., AAAI'15)."""
+    """Mean |predicted − observed| over bins of as many rows (Naeini et al., AAAI'15)."""
+    w = _weights(labels, weights)
+    differences = w * (np.asarray(probabilities, np.float64) - labels)
     order = np.argsort(probabilities, kind="stable")
     gaps = [
-        abs(float(np.sum(probabilities[part], dtype=np.float64)) - float(np.sum(labels[part])))
+        abs(float(np.sum(differences[part])))
         for part in np.array_split(order, min(bins, len(order)))
     ]
-    return sum(gaps) / len(order)
+    return sum(gaps) / float(np.sum(w))
+
+
+def _weights(labels: NDArray[Any], weights: Floats | None) -> NDArray[np.float64]:
+    return np.ones(len(labels)) if weights is None else np.asarray(weights, np.float64)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from online_model.calibration import fit_calibration
 from online_model.history import History
@@ -47,9 +48,10 @@ def train(
 ) -> Trained:
     """``later_share`` of the rows calibrate. ``progress`` is told of each batch of rows done.
 
-    Raises HistoryError if there are too few rows, or no clicks, or nothing but clicks.
+    Raises HistoryError if there are too few rows, or no clicks, or nothing but clicks, or if a
+    weight is not positive.
     """
-    _require_learnable(history)
+    _require_learnable(history, later_share)
     torch.set_num_threads(settings.torch_threads)
     torch.manual_seed(settings.seed)
     split = len(history) - int(later_share * len(history))
@@ -61,13 +63,25 @@ def train(
     for _ in range(settings.passes):
         pass_over(model, earlier, objective, settings, dense, progress)
     logits = pass_over(model, later, objective, settings, dense, progress)
-    fit = settings.calibration, settings.calibration_bin_rows
     half = len(later) // 2
-    first = fit_calibration(fit[0], logits[:half], later.labels[:half], fit[1])
+    unseen = later.part(half, len(later))
+    first = _calibrated(later.part(0, half), logits[:half], settings)
     return Trained(
         model=model,
-        calibration=fit_calibration(fit[0], logits, later.labels, fit[1]),
-        validation=quality(later.labels[half:], first.probabilities(logits[half:])),
+        calibration=_calibrated(later, logits, settings),
+        validation=quality(unseen.labels, first.probabilities(logits[half:]), unseen.weights),
+    )
+
+
+def _calibrated(
+    history: History, logits: NDArray[np.float32], settings: OnlineModelSettings
+) -> Calibration:
+    return fit_calibration(
+        settings.calibration,
+        logits,
+        history.labels,
+        settings.calibration_bin_rows,
+        history.weights,
     )
 
 
@@ -77,8 +91,14 @@ def rows_to_do(rows: int, later_share: float, settings: OnlineModelSettings) -> 
     return settings.passes * (rows - later) + later
 
 
-def _require_learnable(history: History) -> None:
+def _require_learnable(history: History, later_share: float) -> None:
     if len(history) < LEAST_ROWS:
         raise HistoryError(f"history has {len(history)} rows, {LEAST_ROWS} are the least")
     if not 0 < history.labels.sum() < len(history):
         raise HistoryError("history has no clicks or nothing else: there is nothing to learn")
+    if not np.all(history.weights > 0):
+        raise HistoryError("history has a sample weight that is not positive")
+    if int(later_share * len(history)) < 1:
+        raise HistoryError(
+            f"a share of {later_share} of {len(history)} rows leaves none to calibrate"
+        )

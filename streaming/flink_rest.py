@@ -97,6 +97,11 @@ class FlinkRest:
             restored_path=restored.get("external_path"),
         )
 
+    def records_written(self, job_id: str, vertex: str) -> int:
+        """By all vertices of a job whose names begin with ``vertex``, as Flink last counted."""
+        vertices = self._call(f"/jobs/{job_id}")["vertices"]
+        return sum(v["metrics"]["write-records"] for v in vertices if v["name"].startswith(vertex))
+
     def trigger_savepoint(self, job_id: str, target: str) -> str:
         """Begin a savepoint in Flink's native format; returns the id to ask for."""
         body = {"target-directory": target, "cancel-job": False, "formatType": "NATIVE"}

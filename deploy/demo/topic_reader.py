@@ -94,9 +94,10 @@ class TopicReader:
         asked = [ConsumerGroupTopicPartitions(group, samples)]
         answer = admin.list_consumer_group_offsets(asked)[group].result(ADMIN_SECONDS)
         # Nothing committed is a negative offset.
-        read = sum(max(0, part.offset) for part in answer.topic_partitions)
+        read: int = sum(max(0, part.offset) for part in answer.topic_partitions)
         ends = self._ends()
-        return sum(ends[part.topic, part.partition] for part in samples) - read
+        written: int = sum(ends[part.topic, part.partition] for part in samples)
+        return written - read
 
     def _ends(self) -> dict[tuple[str, int], int]:
         """Of each partition, asked with a client of its own: the consumer is the thread's."""

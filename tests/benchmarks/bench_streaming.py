@@ -1,0 +1,156 @@
+"""Kafka to sink on one core: the label join against plain SQL and a Python function, in one run.
+
+``python -m tests.benchmarks.bench_streaming --help``. Every variant reads the same events from a
+real broker, pinned to core 0; broker and client are on the others. The rate is that of the middle
+80 % of the events, when the JVM is warm.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from confluent_kafka import Producer
+from rich.console import Console
+
+from deploy.local.kafka_broker import kafka_part
+from deploy.local.ports import HOST, free_ports
+from deploy.local.supervisor import Supervisor
+from streaming.flink_rest import FlinkRest, FlinkRestError
+from tests.benchmarks.join_events import events
+
+ROOT = Path(__file__).resolve().parents[2]
+POLL_SECONDS = 0.2
+RUNS = (
+    ("label-join", "hashmap"),
+    ("plain-sql", "hashmap"),
+    ("label-join", "rocksdb"),
+    ("plain-sql", "rocksdb"),
+    ("python", "hashmap"),
+)
+app = typer.Typer(add_completion=False)
+screen = Console(stderr=True)
+
+
+@app.command()
+def bench(
+    impressions: Annotated[int, typer.Option(help="with 5 % clicks")] = 1_000_000,
+    python_impressions: Annotated[int, typer.Option(help="for the Python function")] = 20_000,
+    only: Annotated[str, typer.Option(help="VARIANT/BACKEND")] = "",
+    seed: int = 1,
+) -> None:
+    """Print one JSON object with events/s of each variant and the ratios."""
+    chosen = [run for run in RUNS if not only or "/".join(run) == only]
+    rates: dict[str, dict[str, Any]] = {}
+    for count in sorted({impressions, python_impressions}, reverse=True):
+        runs = [r for r in chosen if (r[0] == "python") == (count == python_impressions)]
+        if runs:
+            with tempfile.TemporaryDirectory() as folder:
+                rates |= measure(runs, count, seed, Path(folder))
+    print(json.dumps({"impressions": impressions, "rates": rates, "ratios": ratios(rates)}))
+
+
+def measure(
+    runs: list[tuple[str, str]], impressions: int, seed: int, folder: Path
+) -> dict[str, dict[str, Any]]:
+    """Fill a broker once, then run each variant on it."""
+    port, controller = free_ports(2)
+    broker = kafka_part(
+        folder=folder / "kafka",
+        jars=ROOT / ".build" / "kafka",
+        port=port,
+        controller_port=controller,
+        heap_mb=1024,
+        partitions=1,
+    )
+    with Supervisor(folder, environment=os.environ, cwd=ROOT) as supervisor:
+        supervisor.start([broker])
+        bootstrap = f"{HOST}:{port}"
+        total = fill(bootstrap, impressions, seed)
+        screen.print(f"{total:,} events are in Kafka")
+        results = {}
+        for variant, backend in runs:
+            result = run(variant, backend, bootstrap, total, folder)
+            screen.print(f"{variant} on {backend}: {result}")
+            results[f"{variant}/{backend}"] = result
+        return results
+
+
+def fill(bootstrap: str, impressions: int, seed: int) -> int:
+    """Send the events; how many there are."""
+    producer = Producer(
+        {"bootstrap.servers": bootstrap, "linger.ms": 20, "compression.type": "none"}
+    )
+    start_ms = int(time.time() * 1000) - 2 * 86_400_000
+    total = 0
+    for topic, key, value in events(impressions, seed, start_ms):
+        while True:
+            try:
+                producer.produce(topic, key=key, value=value)
+                break
+            except BufferError:
+                producer.poll(0.1)
+        total += 1
+    producer.flush()
+    return total
+
+
+def run(
+    variant: str, backend: str, bootstrap: str, total: int, folder: Path
+) -> dict[str, float | int]:
+    """One variant to its end; events/s over the middle, and seconds overall."""
+    (rest_port,) = free_ports(1)
+    work = folder / f"{variant}-{backend}"
+    work.mkdir()
+    module = "tests.benchmarks.join_variants"
+    command = [sys.executable, "-m", module, variant, backend, bootstrap, str(rest_port), str(work)]
+    with (work / "log").open("wb") as log:
+        job = subprocess.Popen(
+            ["taskset", "-c", "0", *command], cwd=ROOT, stdout=log, stderr=subprocess.STDOUT
+        )
+    seen: list[tuple[float, int]] = []
+    rest = FlinkRest(f"http://{HOST}:{rest_port}")
+    while job.poll() is None:
+        read = records_read(rest)
+        if read:
+            seen.append((time.monotonic(), read))
+        time.sleep(POLL_SECONDS)
+    if job.returncode:
+        raise SystemExit(f"{variant} on {backend} failed:\n{(work / 'log').read_text()[-3000:]}")
+    middle = [(at, read) for at, read in seen if 0.1 * total <= read <= 0.9 * total]
+    if len(middle) < 2:
+        raise SystemExit(f"{variant} on {backend}: too quick to be measured, take more events")
+    (began, first), (ended, last) = middle[0], middle[-1]
+    return {
+        "events_per_second": round((last - first) / (ended - began)),
+        "seconds": round(seen[-1][0] - seen[0][0], 1),
+        "events": total,
+    }
+
+
+def records_read(rest: FlinkRest) -> int:
+    """By all sources of the only job; 0 while there is none."""
+    try:
+        return sum(rest.records_written(job.id, "Source") for job in rest.jobs())
+    except FlinkRestError:
+        return 0
+
+
+def ratios(rates: dict[str, dict[str, Any]]) -> dict[str, float]:
+    """Of ours to the obvious versions, on the same backend."""
+    found = {}
+    for other in ("plain-sql/hashmap", "plain-sql/rocksdb", "python/hashmap"):
+        ours = f"label-join/{other.partition('/')[2]}"
+        if other in rates and ours in rates:
+            ratio = rates[ours]["events_per_second"] / rates[other]["events_per_second"]
+            found[f"label-join to {other}"] = round(ratio, 2)
+    return found
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,165 @@
+"""One join over the benchmark's topics, in a process of its own: ours, plain SQL, or Python.
+
+``python -m tests.benchmarks.join_variants VARIANT BACKEND BOOTSTRAP REST_PORT FOLDER``: the topics
+are read to where they end now, and the rows go to a blackhole.
+"""
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from pyflink.common import Configuration, Types
+from pyflink.datastream import KeyedCoProcessFunction, RuntimeContext, StreamExecutionEnvironment
+from pyflink.datastream.state import ValueStateDescriptor
+from pyflink.table import StreamTableEnvironment
+
+from schemas import topics
+from streaming.jobs.embedded_flink import LOGGING
+from streaming.jobs.statements import seconds, statement
+from streaming.readiness import require_jars
+from streaming.settings import JobName
+
+ROOT = Path(__file__).resolve().parents[2]
+TOKEN_KEYS = "1:" + "00" * 16
+FINGERPRINT = "0" * 16
+LABEL_WAIT_MS = 900_000
+ATTRIBUTION_WINDOW_MS = 86_400_000
+
+HOLE = """
+CREATE TEMPORARY TABLE hole (
+  request_id STRING, ad_id STRING, user_id STRING, inputs BYTES, label INT
+) WITH ('connector' = 'blackhole')
+"""
+PLAIN_SQL = """
+SELECT i.request_id, i.ad_id, i.user_id, i.inputs, IF(c.request_id IS NULL, 0, 1)
+FROM impressions i
+LEFT JOIN clicks c
+  ON i.request_id = c.request_id AND i.ad_id = c.ad_id
+  AND c.event_time BETWEEN i.event_time AND i.event_time + INTERVAL '15' MINUTE
+UNION ALL
+SELECT i.request_id, i.ad_id, i.user_id, i.inputs, 1
+FROM impressions i
+JOIN clicks c
+  ON i.request_id = c.request_id AND i.ad_id = c.ad_id
+  AND c.event_time > i.event_time + INTERVAL '15' MINUTE
+  AND c.event_time <= i.event_time + INTERVAL '1' DAY
+"""
+
+
+class Flink:
+    """An embedded cluster with the events job's own sources, bounded."""
+
+    def __init__(self, backend: str, bootstrap: str, rest_port: int, folder: Path) -> None:
+        configuration = Configuration()
+        for key, value in _options(backend, rest_port, folder).items():
+            configuration.set_string(key, value)
+        self.stream = StreamExecutionEnvironment.get_execution_environment(configuration)
+        self.tables = StreamTableEnvironment.create(self.stream)
+        for topic in (topics.IMPRESSIONS, topics.CLICKS):
+            text = statement(
+                JobName.EVENTS,
+                topic.name,
+                topic=topic.name,
+                bootstrap=bootstrap,
+                group="bench",
+                token_keys=TOKEN_KEYS,
+                fingerprint=FINGERPRINT,
+                ahead_seconds=600,
+                out_of_order_seconds=seconds(1_000),
+            )
+            bounded = "'connector' = 'kafka',\n  'scan.bounded.mode' = 'latest-offset'"
+            self.tables.execute_sql(text.replace("'connector' = 'kafka'", bounded))
+        self.tables.execute_sql(HOLE)
+
+
+def label_join(flink: Flink) -> None:
+    """The events job's own join."""
+    tables = flink.tables
+    tables.execute_sql("CREATE TEMPORARY FUNCTION LabelJoin AS 'ctr.LabelJoin'")
+    for view in ("impressions_to_join", "clicks_to_join"):
+        tables.execute_sql(statement(JobName.EVENTS, view))
+    query = statement(
+        JobName.EVENTS,
+        "join",
+        label_wait_ms=LABEL_WAIT_MS,
+        attribution_window_ms=ATTRIBUTION_WINDOW_MS,
+        negative_keep="1.0",
+    )
+    tables.create_temporary_view("joined", tables.sql_query(query))
+    tables.execute_sql(
+        "INSERT INTO hole SELECT request_id, ad_id, user_id, inputs, label FROM joined"
+    ).wait()
+
+
+def plain_sql(flink: Flink) -> None:
+    """Two interval joins: no repeats dropped, no first label before a correction."""
+    flink.tables.execute_sql(f"INSERT INTO hole {PLAIN_SQL}").wait()
+
+
+def python_function(flink: Flink) -> None:
+    """A keyed function in Python that does no more than remember and match."""
+    impressions, clicks = (
+        flink.tables.to_data_stream(
+            flink.tables.sql_query(f"SELECT CONCAT(request_id, ad_id) AS id, {column} FROM {table}")
+        ).key_by(lambda row: row[0], Types.STRING())
+        for table, column in (("impressions", "inputs"), ("clicks", "ts"))
+    )
+    impressions.connect(clicks).process(_Match(), Types.STRING())
+    flink.stream.execute("python")
+
+
+class _Match(KeyedCoProcessFunction):  # type: ignore[misc]
+    def open(self, runtime_context: RuntimeContext) -> None:
+        inputs = ValueStateDescriptor("inputs", Types.PICKLED_BYTE_ARRAY())
+        self._inputs = runtime_context.get_state(inputs)
+
+    def process_element1(self, value: Any, ctx: Any) -> Iterator[str]:
+        self._inputs.update(value[1])
+        yield value[0]
+
+    def process_element2(self, value: Any, ctx: Any) -> Iterator[str]:
+        if self._inputs.value() is not None:
+            yield value[0]
+
+
+def _options(backend: str, rest_port: int, folder: Path) -> dict[str, str]:
+    return {
+        "pipeline.jars": ";".join(jar.as_uri() for jar in require_jars(ROOT / ".build" / "flink")),
+        "parallelism.default": "1",
+        "rest.port": str(rest_port),
+        "rest.bind-address": "127.0.0.1",
+        "metrics.fetcher.update-interval": "200 ms",
+        "execution.checkpointing.interval": "5 s",
+        "execution.checkpointing.incremental": "true",
+        "execution.checkpointing.dir": folder.as_uri(),
+        "state.backend.type": backend,
+        "state.backend.rocksdb.timer-service.factory": "HEAP",
+        "taskmanager.memory.managed.size": "1gb",
+        "table.exec.uid.generation": "ALWAYS",
+        "table.exec.source.idle-timeout": "1 s",
+        "table.local-time-zone": "UTC",
+        "python.executable": sys.executable,
+        "python.client.executable": sys.executable,
+    }
+
+
+VARIANTS: dict[str, Callable[[Flink], None]] = {
+    "label-join": label_join,
+    "plain-sql": plain_sql,
+    "python": python_function,
+}
+
+
+def main() -> None:
+    """See the module's text."""
+    variant, backend, bootstrap, rest_port, folder = sys.argv[1:]
+    os.environ["LOG4J_PROPERTIES"] = str(LOGGING)
+    os.environ["FLINK_LOG_DIR"] = folder
+    os.environ["JVM_ARGS"] = f"-Xmx6g {os.environ.get('BENCH_JVM_OPTIONS', '')}"
+    VARIANTS[variant](Flink(backend, bootstrap, int(rest_port), Path(folder)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,42 @@
+"""A package of the world's features, and a connection to the test's Redis."""
+
+from collections.abc import Iterator
+
+import pytest
+import redis
+
+from bootstrap.encoded_log import EncodedLog, encode_log
+from bootstrap.settings import BootstrapSettings
+from bootstrap.training import TrainedPackage, Training
+from online_model.settings import OnlineModelSettings
+from schemas.features import FeatureSpec
+from tests.bootstrap.small_logs import world_log
+
+
+@pytest.fixture(scope="session")
+def spec() -> FeatureSpec:
+    return FeatureSpec.load("world")
+
+
+@pytest.fixture(scope="session")
+def log(spec: FeatureSpec) -> EncodedLog:
+    """2,000 rows of a log in which half of the ads are good."""
+    return encode_log(spec, world_log(2000), short_window_ms=30_000)
+
+
+@pytest.fixture(scope="session")
+def training(spec: FeatureSpec, log: EncodedLog) -> Training:
+    created_ms = 1_763_958_190_007
+    settings = OnlineModelSettings(batch_size=50, calibration_bin_rows=100)
+    return Training(spec, log, settings, BootstrapSettings(), created_ms)
+
+
+@pytest.fixture(scope="session")
+def trained(training: Training) -> TrainedPackage:
+    return training.run("deepfm", "deepfm", parent="before")
+
+
+@pytest.fixture
+def client(redis_url: str) -> Iterator[redis.Redis]:
+    with redis.Redis.from_url(redis_url) as connection:
+        yield connection

@@ -1,0 +1,170 @@
+"""``python -m bootstrap``: train, list and backtest as a person or a script calls them."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+from typer.testing import CliRunner, Result
+
+from bootstrap.__main__ import app
+from bootstrap.publisher import Publisher
+from schemas import redis_keys
+from schemas.model_package import fetch
+from tests.bootstrap.small_logs import write_criteo
+
+WORLD = ("train", "--dataset", "world", "--rows", "2000")
+
+
+@pytest.fixture(autouse=True)
+def _this_redis(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CTR_REDIS_URL", redis_url)
+
+
+@pytest.fixture(scope="module")
+def criteo_log(tmp_path_factory: pytest.TempPathFactory) -> str:
+    folder = tmp_path_factory.mktemp("criteo")
+    return str(write_criteo(folder / "train.tsv", 600, block_rows=200))
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(app, list(arguments))
+
+
+def json_of(result: Result) -> Any:
+    """Standard output has one JSON object and nothing else."""
+    assert result.exit_code == 0, result.output
+    assert result.stdout.count("\n") == 1
+    return json.loads(result.stdout)
+
+
+def test_training_publishes_both_models(client: Any, tmp_path: Path) -> None:
+    report = json_of(run(*WORLD, "--json"))
+    assert report.keys() == {"deepfm", "lr"}
+    for model, told in report.items():
+        version = client.get(redis_keys.model_current(model)).decode()
+        assert told["version"] == version
+        assert told["rows"] == 2000
+        assert told["validation"]["rows"] == 200
+        package = fetch(model, version, client.mget)
+        assert package.manifest.metrics == told["validation"]
+        assert package.manifest.parent is None
+
+
+def test_training_again_goes_on_from_what_is_current(
+    client: redis.Redis, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """With a name of its own, fewer versions kept, and metrics left for Prometheus."""
+    metrics = tmp_path / "bootstrap.prom"
+    monkeypatch.setenv("CTR_MODEL", "mine")
+    monkeypatch.setenv("CTR_BOOTSTRAP_KEEP_VERSIONS", "2")
+    monkeypatch.setenv("CTR_BOOTSTRAP_METRICS_FILE", str(metrics))
+    small = (*WORLD[:-1], "300")
+    versions = [json_of(run(*small, "--json"))["mine"]["version"] for _ in range(3)]
+    kept = Publisher(client, "mine", 2).versions()
+    assert [item.version for item in kept] == versions[1:]
+    assert kept[1].manifest is not None
+    assert kept[1].manifest.parent == versions[1]
+    assert 'ctr_bootstrap_rows{model="mine"} 300.0' in metrics.read_text()
+
+
+def test_tables_for_people() -> None:
+    nothing = run("list")
+    assert nothing.exit_code == 0
+    result = run(*WORLD[:-1], "300")
+    assert result.exit_code == 0, result.output
+    assert "deepfm" in result.stdout
+    listed = run("list")
+    assert "current" in listed.stdout
+    assert "FULL" in listed.stdout
+
+
+def test_versions_are_listed_as_one_object() -> None:
+    assert json_of(run("list", "--json")) == {"model": "deepfm", "versions": []}
+    trained = json_of(run(*WORLD[:-1], "300", "--json"))["lr"]
+    listed = json_of(run("list", "--model", "lr", "--json"))
+    (version,) = listed["versions"]
+    assert (version["version"], version["current"]) == (trained["version"], True)
+    assert version["metrics"] == trained["validation"]
+
+
+def test_an_announcement_is_sent_where_it_is_wanted(
+    kafka_bootstrap: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CTR_KAFKA_BOOTSTRAP", kafka_bootstrap)
+    assert json_of(run(*WORLD[:-1], "300", "--announce", "--json")).keys() == {"deepfm", "lr"}
+
+
+def test_a_backtest_prints_one_object(criteo_log: str) -> None:
+    blocks = ("--train-blocks", "1,2", "--test-blocks", "3")
+    result = run(
+        "backtest", "--train", criteo_log, "--test", criteo_log, *blocks, "--model", "lr", "--json"
+    )
+    report = json_of(result)
+    assert (report["model"], report["train_rows"], report["rows"]) == ("lr", 400, 200)
+    assert report["auc"] > 0.6
+
+
+def test_a_backtest_shows_a_table(criteo_log: str) -> None:
+    files = ("--train", criteo_log, "--test", criteo_log, "--test-blocks", "3", "--model", "lr")
+    result = run("backtest", *files, "--progressive", "--lag-rows", "10")
+    assert result.exit_code == 0, result.output
+    assert "frozen_auc" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("train", "--dataset", "criteo"), "--dataset criteo needs --file"),
+        (("train", "--dataset", "lake", "--path", "/no/lake"), "--path /no/lake: no such"),
+        (("train", "--dataset", "world", "--rows", "x"), "--rows x: expected A:B"),
+        (("train", "--dataset", "world", "--rows", "5"), "history has 5 rows"),
+        (("backtest", "--train", "/no/a", "--test", "/no/b"), "/no/a: no such file"),
+    ],
+)
+def test_wrong_arguments_are_one_line(arguments: tuple[str, ...], said: str) -> None:
+    assert_one_line(run(*arguments), said)
+
+
+def test_wrong_blocks_are_one_line(criteo_log: str) -> None:
+    files = ("backtest", "--train", criteo_log, "--test", criteo_log)
+    assert_one_line(run(*files, "--test-blocks", "a"), "blocks a: expected numbers with commas")
+    assert_one_line(run(*files, "--train-blocks", "7"), "no rows: no such blocks")
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "said"),
+    [
+        ("CTR_REDIS_URL", "redis://127.0.0.1:1/0", "Redis (CTR_REDIS_URL): "),
+        ("CTR_REDIS_URL", "nonsense", "CTR_REDIS_URL: Redis URL must specify"),
+        ("CTR_FEATURES", "nowhere", "CTR_FEATURES: 'nowhere'"),
+        ("CTR_BOOTSTRAP_LATER_SHARE", "2", "CTR_BOOTSTRAP_LATER_SHARE: "),
+        ("CTR_BOOTSTRAP_LATTER_SHARE", "1", "did you mean CTR_BOOTSTRAP_LATER_SHARE?"),
+        ("CTR_ONLINE_MODEL_PASSES", "0", "CTR_ONLINE_MODEL_PASSES: "),
+        ("CTR_ADSERVER_SEED", "x", "CTR_ADSERVER_SEED: "),
+    ],
+)
+def test_wrong_settings_are_one_line(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str, said: str
+) -> None:
+    monkeypatch.setenv(variable, value)
+    assert_one_line(run(*WORLD), said)
+
+
+def assert_one_line(result: Result, said: str) -> None:
+    assert result.exit_code == 1, result.output
+    assert result.stdout == ""
+    assert said in result.stderr
+    assert len(result.stderr.splitlines()) == 1, result.stderr
+
+
+def test_the_module_is_a_command() -> None:
+    """The same through a process: what is wrong is one line on standard error, and 1."""
+    root = Path(__file__).resolve().parents[2]
+    command = [sys.executable, "-m", "bootstrap", "train", "--dataset", "open-bandit"]
+    ended = subprocess.run(command, cwd=root, capture_output=True, text=True)
+    assert ended.returncode == 1
+    assert (ended.stdout, ended.stderr) == ("", "--dataset open-bandit needs --file\n")

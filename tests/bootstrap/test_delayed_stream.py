@@ -1,0 +1,60 @@
+"""The labelled stream offline: what the events job would emit, each at the time it is due."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bootstrap.delayed_stream import DelayedStream, exponential_clicks
+from bootstrap.logged_rows import NO_CLICK
+
+SHORT_MS, WINDOW_MS = 100, 1000
+DELAYS = st.none() | st.sampled_from([0, 99, 100, 101, 999, 1000, 1001]) | st.integers(0, 2000)
+
+
+def stream(ts_ms: list[int], click_ms: list[int]) -> DelayedStream:
+    return DelayedStream.of(np.array(ts_ms), np.array(click_ms), SHORT_MS, WINDOW_MS)
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 3000), DELAYS), min_size=1, max_size=40))
+def test_it_is_what_the_join_emits_row_by_row(rows: list[tuple[int, int | None]]) -> None:
+    rows.sort(key=lambda row: row[0])
+    expected = []
+    for number, (ts, delay) in enumerate(rows):
+        if delay is not None and delay <= SHORT_MS:
+            expected.append((ts + delay, number, 1, "POSITIVE"))
+            continue
+        expected.append((ts + SHORT_MS, number, 0, "NEGATIVE"))
+        if delay is not None and delay <= WINDOW_MS:
+            expected.append((ts + delay, number, 1, "CORRECTION"))
+    times = [ts for ts, _ in rows]
+    clicks = [NO_CLICK if delay is None else ts + delay for ts, delay in rows]
+    got = stream(times, clicks)
+    columns = (got.due_ms, got.row, got.label, got.kind)
+    emitted = list(zip(*(column.tolist() for column in columns), strict=True))
+    assert sorted(emitted) == sorted(expected)
+    assert (np.diff(got.due_ms) >= 0).all()
+    order = {(row, kind): place for place, (_, row, _, kind) in enumerate(emitted)}
+    for (row, kind), place in order.items():
+        assert kind != "CORRECTION" or order[row, "NEGATIVE"] < place
+
+
+def test_the_late_share_is_of_clicks_within_the_window() -> None:
+    assert stream([0, 0, 0, 0, 0], [50, 300, 400, 5000, NO_CLICK]).late_share == pytest.approx(
+        2 / 3
+    )
+    assert stream([0], [NO_CLICK]).late_share == 1.0
+
+
+def test_clicks_come_after_exponential_delays() -> None:
+    labels = (np.arange(40_000) % 2).astype(np.float32)
+    ts_ms = np.arange(40_000, dtype=np.int64)
+    clicks = exponential_clicks(ts_ms, labels, 5000.0, seed=3)
+    assert (clicks[labels == 0] == NO_CLICK).all()
+    delays = (clicks - ts_ms)[labels == 1]
+    assert delays.min() >= 0
+    assert delays.mean() == pytest.approx(5000, rel=0.03)
+    assert np.mean(delays > 5000) == pytest.approx(np.exp(-1), abs=0.01)
+    assert np.array_equal(clicks, exponential_clicks(ts_ms, labels, 5000.0, seed=3))
+    assert not np.array_equal(clicks, exponential_clicks(ts_ms, labels, 5000.0, seed=4))

@@ -1,0 +1,173 @@
+"""Publishing to a real Redis: readers see all of a version or nothing of it; old ones go."""
+
+import threading
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import pytest
+import redis
+
+from bootstrap.publisher import UNFINISHED_SECONDS, Publisher, PublishError
+from schemas import redis_keys
+from schemas.model_package import CHUNK_BYTES, Manifest, ModelPackage, fetch, file_entries
+
+
+def package(version: str, model: str = "m", size_bytes: int = 10) -> ModelPackage:
+    files = {"table": version.encode() * size_bytes, "empty": b""}
+    manifest = Manifest(
+        model=model,
+        version=version,
+        created_ms=1,
+        feature_fingerprint="f",
+        files=file_entries(files),
+    )
+    return ModelPackage.checked(manifest, files)
+
+
+@pytest.fixture
+def publisher(client: redis.Redis) -> Publisher:
+    return Publisher(client, "m", keep_versions=3)
+
+
+@pytest.fixture
+def limited(client: redis.Redis, redis_url: str) -> Iterator[redis.Redis]:
+    """A connection that may write files but not list versions: it fails half-way."""
+    client.acl_setuser(
+        "limited", enabled=True, nopass=True, keys=["*"], commands=["+@all", "-zadd"]
+    )
+    with redis.Redis.from_url(redis_url, username="limited", password="") as connection:
+        yield connection
+    client.acl_deluser("limited")
+
+
+def keys_of(client: redis.Redis, version: str) -> list[bytes]:
+    return sorted(client.scan_iter(f"*:{version}*"))
+
+
+def lives(client: Any, keys: Iterable[bytes]) -> set[int]:
+    """Seconds that keys have to live; −1: for ever."""
+    return {int(client.ttl(key)) for key in keys}
+
+
+def read(client: Any, version: str) -> ModelPackage:
+    return fetch("m", version, client.mget)
+
+
+def test_nothing_is_published_at_first(publisher: Publisher) -> None:
+    assert publisher.current() is None
+    assert publisher.versions() == []
+
+
+def test_what_is_published_is_read_back(client: redis.Redis, publisher: Publisher) -> None:
+    large = package("v1", size_bytes=CHUNK_BYTES)
+    publisher.publish(large, now_ms=7)
+    assert read(client, "v1") == large
+    assert publisher.current() == "v1"
+    (only,) = publisher.versions()
+    assert (only.version, only.current, only.published_ms) == ("v1", True, 7)
+    assert only.manifest == large.manifest
+    assert lives(client, client.scan_iter("*")) == {-1}, "nothing expires"
+
+
+def test_versions_are_listed_oldest_first(publisher: Publisher) -> None:
+    for now_ms, version in enumerate(("v1", "v9", "v5")):
+        publisher.publish(package(version), now_ms)
+    listed = [(item.version, item.current) for item in publisher.versions()]
+    assert listed == [("v1", False), ("v9", False), ("v5", True)]
+
+
+def test_versions_beyond_the_kept_ones_leave_nothing(
+    client: redis.Redis, publisher: Publisher
+) -> None:
+    publisher.publish(package("v1", size_bytes=CHUNK_BYTES), 1)
+    client.xadd(redis_keys.model_deltas("m", "v1"), {"rows": "x"})
+    client.hset(redis_keys.model_rows("m", "v1"), "row", "x")
+    for number in range(2, 6):
+        publisher.publish(package(f"v{number}"), number)
+    assert [item.version for item in publisher.versions()] == ["v3", "v4", "v5"]
+    assert keys_of(client, "v1") == keys_of(client, "v2") == []
+    assert read(client, "v3") == package("v3")
+
+
+def test_the_current_version_stays_whatever_the_clock_says(
+    client: redis.Redis,
+) -> None:
+    publisher = Publisher(client, "m", keep_versions=1)
+    publisher.publish(package("late"), now_ms=2000)
+    publisher.publish(package("early"), now_ms=1000)
+    assert publisher.current() == "early"
+    assert read(client, "early") == package("early")
+
+
+def test_models_do_not_meet(client: redis.Redis, publisher: Publisher) -> None:
+    publisher.publish(package("v1"), 1)
+    other = Publisher(client, "other", keep_versions=1)
+    assert other.current() is None
+    for number in (1, 2):
+        other.publish(package(f"v{number}", "other"), number)
+    assert publisher.current() == "v1"
+    assert read(client, "v1") == package("v1")
+
+
+def test_a_version_is_published_once(publisher: Publisher) -> None:
+    publisher.publish(package("v1"), 1)
+    with pytest.raises(PublishError, match=r"^m v1 is published already$"):
+        publisher.publish(package("v1"), 2)
+
+
+def test_a_package_of_another_model_is_refused(publisher: Publisher) -> None:
+    with pytest.raises(PublishError, match=r"^package v1 is of model other$"):
+        publisher.publish(package("v1", "other"), 1)
+    assert publisher.versions() == []
+
+
+def test_a_lost_manifest_is_told(client: redis.Redis, publisher: Publisher) -> None:
+    publisher.publish(package("v1"), 1)
+    client.delete(redis_keys.model_manifest("m", "v1"))
+    (only,) = publisher.versions()
+    assert only.manifest is None
+
+
+def test_what_fails_half_way_is_not_seen_and_expires(
+    client: redis.Redis, publisher: Publisher, limited: redis.Redis
+) -> None:
+    publisher.publish(package("v1"), 1)
+    with pytest.raises(redis.RedisError):
+        Publisher(limited, "m", 3).publish(package("v2"), 2)
+    assert publisher.current() == "v1"
+    assert [item.version for item in publisher.versions()] == ["v1"]
+    left = keys_of(client, "v2")
+    assert left, "files were written"
+    assert all(0 < life <= UNFINISHED_SECONDS for life in lives(client, left))
+    publisher.publish(package("v2"), 3)
+    assert lives(client, keys_of(client, "v2")) == {-1}
+
+
+def test_whatever_is_current_can_be_read(client: redis.Redis, redis_url: str) -> None:
+    """A reader that follows ``current`` all the time never meets half a version."""
+    publisher = Publisher(client, "m", keep_versions=10)
+    seen: list[str] = []
+    faults: list[Exception] = []
+    ended = threading.Event()
+
+    def follow() -> None:
+        with redis.Redis.from_url(redis_url) as reader:
+            while not ended.is_set():
+                version = reader.get(redis_keys.model_current("m"))
+                if isinstance(version, bytes):
+                    try:
+                        seen.append(read(reader, version.decode()).manifest.version)
+                    except Exception as error:
+                        faults.append(error)
+
+    reader = threading.Thread(target=follow)
+    reader.start()
+    try:
+        for number in range(10):
+            publisher.publish(package(f"v{number}", size_bytes=1_000_000), number)
+    finally:
+        ended.set()
+        reader.join()
+    assert faults == []
+    assert seen == sorted(seen)
+    assert seen

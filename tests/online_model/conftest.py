@@ -1,0 +1,31 @@
+"""A trained package of each architecture."""
+
+import pytest
+
+from online_model.delayed_feedback import LateShare
+from online_model.export import Origin, export
+from online_model.model import Architecture
+from online_model.trainer import train
+from schemas.model_package import ModelPackage
+from tests.online_model.small_log import SETTINGS, SPEC, history, samples
+
+
+def _trained_package(architecture: Architecture, rows: int) -> ModelPackage:
+    trained = train(SPEC, architecture, history(rows), SETTINGS, 0.25)
+    origin = Origin(
+        architecture, "v1", created_ms=5, parent="v0", watermark_ms=9, metrics={"auc": 0.7}
+    )
+    share = LateShare.assumed(0.4)
+    return export(trained.model, trained.calibration, share, origin, samples(64, seed=11))
+
+
+@pytest.fixture(scope="session")
+def package() -> ModelPackage:
+    """DeepFM of 3,000 rows."""
+    return _trained_package("deepfm", 3000)
+
+
+@pytest.fixture(scope="session")
+def regression_package() -> ModelPackage:
+    """Logistic regression of 1,000 rows."""
+    return _trained_package("lr", 1000)

@@ -1,0 +1,58 @@
+"""DeepFM: the score is the formula of the paper, pair by pair; first weights follow the seed."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from online_model.deepfm import DeepFM
+from tests.online_model.plain_score import plain_deepfm
+
+
+@settings(deadline=None)
+@given(
+    fields=st.integers(1, 6),
+    dim=st.integers(1, 5),
+    numbers=st.integers(0, 4),
+    seed=st.integers(0, 2**31),
+)
+def test_score_is_that_of_the_paper(fields: int, dim: int, numbers: int, seed: int) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    model = DeepFM(fields, dim, numbers, (7, 3), 0.0, seed)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.copy_(torch.randn(parameter.shape, generator=generator))
+    rows = torch.randn(5, fields, 1 + dim, generator=generator)
+    standardised = torch.randn(5, numbers, generator=generator)
+    with torch.no_grad():
+        scores = model(rows, standardised).numpy()
+    weights = {name: value.detach().numpy() for name, value in model.named_parameters()}
+    expected = [
+        plain_deepfm(weights, list(row), number)
+        for row, number in zip(rows.double().numpy(), standardised.double().numpy(), strict=True)
+    ]
+    np.testing.assert_allclose(scores, expected, rtol=1e-4, atol=1e-4)
+
+
+def test_at_first_the_tower_says_nothing() -> None:
+    model = DeepFM(3, 4, 2, (8, 4), 0.0, seed=1)
+    hidden = torch.randn(6, 8, generator=torch.Generator().manual_seed(0))
+    assert model.tower(hidden).tolist() == [0.0] * 6
+
+
+def test_first_weights_follow_the_seed() -> None:
+    first, again, other = (DeepFM(3, 4, 2, (8, 4), 0.0, seed).w1 for seed in (1, 1, 2))
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_dropout_works_in_training_only(training: bool) -> None:
+    torch.manual_seed(0)
+    model = DeepFM(3, 4, 2, (64, 16), dropout=0.5, seed=1).train(training)
+    with torch.no_grad():
+        model.w3.fill_(1.0)
+        rows, numbers = torch.randn(4, 3, 5), torch.randn(4, 2)
+        same = torch.equal(model(rows, numbers), model(rows, numbers))
+    assert same is not training
