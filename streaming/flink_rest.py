@@ -9,6 +9,9 @@ from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
 
 TIMEOUT_SECONDS = 10.0
+#: Not NATIVE: with timers on the heap and other state in RocksDB, Flink 2.3.0 leaves the timers out
+#: of native savepoints, and labels that were due would never come.
+FORMAT = "CANONICAL"
 
 
 class FlinkRestError(RuntimeError):
@@ -103,14 +106,14 @@ class FlinkRest:
         return sum(v["metrics"]["write-records"] for v in vertices if v["name"].startswith(vertex))
 
     def trigger_savepoint(self, job_id: str, target: str) -> str:
-        """Begin a savepoint in Flink's native format; returns the id to ask for."""
-        body = {"target-directory": target, "cancel-job": False, "formatType": "NATIVE"}
+        """Begin a savepoint; returns the id to ask for."""
+        body = {"target-directory": target, "cancel-job": False, "formatType": FORMAT}
         return str(self._call(f"/jobs/{job_id}/savepoints", body)["request-id"])
 
     def trigger_stop(self, job_id: str, target: str, drain: bool) -> str:
         """Begin to stop with a savepoint; returns the id to ask for. ``drain`` ends event time:
         all windows and timers fire, so the job must not go on from that savepoint."""
-        body = {"targetDirectory": target, "drain": drain, "formatType": "NATIVE"}
+        body = {"targetDirectory": target, "drain": drain, "formatType": FORMAT}
         return str(self._call(f"/jobs/{job_id}/stop", body)["request-id"])
 
     def savepoint(self, job_id: str, request_id: str) -> SavepointAnswer:

@@ -1,7 +1,8 @@
 -- Both compacted topics as one stream: what to store (an empty body deletes), or why not.
+-- A null value deletes whatever its topic accepted before it, also what was ahead of Kafka's clock.
 SELECT
   kind, message_key, COALESCE(`raw`, X'') AS body, topic, `partition`, `offset`,
-  COALESCE(ts, kafka_ms) AS version_ms,
+  COALESCE(ts, kafka_ms + $ahead_seconds * 1000) AS version_ms,
   CASE
     WHEN error IS NOT NULL THEN error
     WHEN message_key IS NULL THEN 'no-key: a compacted topic needs the id as key'

@@ -1,5 +1,6 @@
+-- A null value has no bytes, and the record has no null.
 INSERT INTO dead_letters_topic
-SELECT message_key, topic, `partition`, `offset`, reason, `raw`
+SELECT message_key, topic, `partition`, `offset`, reason, COALESCE(`raw`, X'')
 FROM joined
 WHERE `output` = 'DEAD_LETTER'
 UNION ALL

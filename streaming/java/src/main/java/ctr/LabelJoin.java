@@ -16,7 +16,8 @@ import org.apache.flink.types.Row;
  * gives one CLICK engagement and, after a NEGATIVE, one CORRECTION. Order of arrival does not
  * matter: event times decide. A click without an impression becomes a dead letter when the window is
  * over, and so do rows that came with an error and impressions that are older than the window, of
- * which it is no longer known whether they were labelled.
+ * which it is no longer known whether they were labelled. Of several clicks that come before their
+ * impression only the earliest is remembered; the others are repetitions.
  */
 @DataTypeHint(JoinedRow.TYPE)
 public final class LabelJoin extends ProcessTableFunction<Row> {
@@ -150,10 +151,11 @@ public final class LabelJoin extends ProcessTableFunction<Row> {
         pending.click_raw = (byte[]) row.getField("raw");
         pending.forget_ts = ts + attributionWindowMs;
       }
+    } else if (Math.abs(ts - pending.ts) > attributionWindowMs) {
+      // Also after the final label: whether that is still remembered depends on the order of arrival.
+      collect(JoinedRow.deadLetter(row, JoinedRow.ORPHAN));
     } else if (pending.stage != FINAL) {
-      if (Math.abs(ts - pending.ts) > attributionWindowMs) {
-        collect(JoinedRow.deadLetter(row, JoinedRow.ORPHAN));
-      } else if (pending.click_ts == null) {
+      if (pending.click_ts == null) {
         pending.click_ts = ts;
         collect(JoinedRow.engagement("CLICK", pending, ts));
         if (pending.stage == NEGATIVE) {

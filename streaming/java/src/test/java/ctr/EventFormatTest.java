@@ -65,10 +65,9 @@ class EventFormatTest {
     Random random = new Random(7);
     EventDecoder decoder = decoder();
     for (int i = 0; i < 20_000; i++) {
-      byte[] damaged = Arrays.copyOf(good, 10 + random.nextInt(good.length));
+      byte[] damaged = Arrays.copyOf(good, 11 + random.nextInt(good.length));
       for (int n = random.nextInt(4); n >= 0; n--) {
-        damaged[10 + random.nextInt(Math.max(1, damaged.length - 10)) % damaged.length] =
-            (byte) random.nextInt();
+        damaged[10 + random.nextInt(damaged.length - 10)] = (byte) random.nextInt();
       }
       assertArrayEquals(damaged, decoder.deserialize(damaged).getBinary(RAW));
     }

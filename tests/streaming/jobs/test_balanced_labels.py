@@ -1,0 +1,103 @@
+"""BalancedLabels on real Flink: a positive waits for the negatives of its age, nothing is lost."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from streaming.jobs.statements import statement
+from streaming.readiness import require_jars
+from streaming.settings import JobName
+
+ROOT = Path(__file__).resolve().parents[3]
+T0 = 1_700_000_000_000
+WAIT_MS = 10_000
+
+#: kind, sample, ts and label_ts relative to T0, in the order in which they come.
+SAMPLES = [
+    ("POSITIVE", "a", 0, 1_000),
+    ("NEGATIVE", "old", -WAIT_MS, 1_500),
+    ("POSITIVE", "b", 4_000, 5_000),
+    ("CORRECTION", "old", -WAIT_MS, 6_000),
+    ("NEGATIVE", "c", 0, 10_000),
+    ("POSITIVE", "late", -20_000, 10_500),
+    ("NEGATIVE", "d", 1_000, 11_001),
+    ("POSITIVE", "end", 11_000, 12_000),
+]
+
+
+@pytest.fixture(scope="module")
+def released(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[int, int]]:
+    """Outcome and label time of what comes out, in order."""
+    path = tmp_path_factory.mktemp("samples") / "samples.csv"
+    lines = [f"{kind},{name},{T0 + ts},{T0 + label}" for kind, name, ts, label in SAMPLES]
+    path.write_text("\n".join(lines) + "\n")
+    # A process of its own: pyflink warns and keeps files open, and warnings are errors here.
+    done = subprocess.run(
+        [sys.executable, __file__, path.as_uri()], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    rows = json.loads(done.stdout.splitlines()[-1])
+    return [(outcome, label) for outcome, label in rows]
+
+
+def run_on_flink(samples: str) -> list[tuple[int, int]]:
+    """The job's own SQL over a CSV file."""
+    from pyflink.common import Configuration
+    from pyflink.datastream import StreamExecutionEnvironment
+    from pyflink.table import StreamTableEnvironment
+
+    configuration = Configuration()
+    jars = ";".join(jar.as_uri() for jar in require_jars(ROOT / ".build" / "flink"))
+    configuration.set_string("pipeline.jars", jars)
+    configuration.set_string("parallelism.default", "1")
+    # Watermarks come with the elements, not now and then.
+    configuration.set_string("pipeline.auto-watermark-interval", "0 ms")
+    tables = StreamTableEnvironment.create(
+        StreamExecutionEnvironment.get_execution_environment(configuration)
+    )
+    tables.execute_sql("CREATE TEMPORARY FUNCTION BalancedLabels AS 'ctr.BalancedLabels'")
+    tables.execute_sql(f"""
+        CREATE TEMPORARY TABLE samples (
+          kind STRING, sample_id STRING NOT NULL, ts BIGINT NOT NULL, label_ts BIGINT NOT NULL,
+          event_time AS TO_TIMESTAMP_LTZ(label_ts, 3), WATERMARK FOR event_time AS event_time
+        ) WITH ('connector' = 'filesystem', 'path' = '{samples}', 'format' = 'csv')""")
+    tables.execute_sql("""
+        CREATE TEMPORARY VIEW first_samples AS
+        SELECT sample_id, 'ad' AS ad_id, ts, kind = 'POSITIVE' AS is_positive,
+          CASE kind WHEN 'POSITIVE' THEN 0 WHEN 'NEGATIVE' THEN 1 ELSE 2 END AS outcome,
+          X'00' AS inputs, 1 AS label, CAST(1 AS FLOAT) AS sample_weight, 1 AS shown_position,
+          CAST(0 AS BIGINT) AS click_ts, label_ts, event_time
+        FROM samples""")
+    query = statement(JobName.LEARNING, "balanced_labels", label_wait_ms=WAIT_MS)
+    result = tables.execute_sql(f"SELECT outcome, label_ts - {T0} FROM ({query})")
+    with result.collect() as rows:
+        return [(row[0], row[1]) for row in rows]
+
+
+def test_every_sample_comes_out_once(released: list[tuple[int, int]]) -> None:
+    assert sorted(label for _, label in released) == sorted(label for *_, label in SAMPLES)
+
+
+def test_positives_wait_until_the_clock_passes_the_end_of_their_label_wait(
+    released: list[tuple[int, int]],
+) -> None:
+    order = [label for _, label in released]
+    assert order.index(10_000) < order.index(1_000) < order.index(10_500), "it ends at 10,000"
+    assert order.index(11_001) < order.index(5_000), "it ends at 14,000"
+
+
+def test_what_is_no_positive_passes_at_once(released: list[tuple[int, int]]) -> None:
+    others = [label for outcome, label in released if outcome != 0]
+    assert others == [1_500, 6_000, 10_000, 11_001]
+
+
+def test_a_positive_whose_wait_is_over_passes_at_once(released: list[tuple[int, int]]) -> None:
+    order = [label for _, label in released]
+    assert order.index(10_500) < order.index(11_001)
+
+
+if __name__ == "__main__":
+    print(json.dumps(run_on_flink(sys.argv[1])))

@@ -1,0 +1,39 @@
+"""SQL files: every placeholder must be given, and a value cannot leave its quotes."""
+
+import pytest
+
+from streaming.jobs.statements import seconds, statement
+from streaming.settings import JobName
+
+
+def test_placeholders_are_filled() -> None:
+    text = statement(JobName.EVENTS, "counter_batches", batch_seconds=seconds(250))
+    assert "INTERVAL '0.250' SECOND" in text
+    assert "$" not in text
+
+
+def test_a_missing_value_is_an_error() -> None:
+    with pytest.raises(KeyError, match="batch_seconds"):
+        statement(JobName.EVENTS, "counter_batches")
+
+
+def test_quotes_are_doubled() -> None:
+    values = {"topic": "it's", "bootstrap": "b", "path": "p"}
+    assert "'topic' = 'it''s'" in statement(JobName.EVENTS, "dead_letters_sink", **values)
+
+
+def test_a_doubled_dollar_stays_for_flink() -> None:
+    text = statement(JobName.EVENTS, "lake_sink", topic="", bootstrap="", path="file:///lake")
+    assert "'$day $hour:00:00'" in text
+
+
+def test_an_unknown_file_is_an_error() -> None:
+    with pytest.raises(FileNotFoundError):
+        statement(JobName.LEARNING, "counters")
+
+
+@pytest.mark.parametrize(
+    ("milliseconds", "text"), [(0, "0.000"), (7, "0.007"), (1_000, "1.000"), (60_050, "60.050")]
+)
+def test_seconds(milliseconds: int, text: str) -> None:
+    assert seconds(milliseconds) == text
