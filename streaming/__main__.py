@@ -20,6 +20,7 @@ def events() -> None:
     shared, settings, spec = _start(topics.ALL)
     from streaming.jobs import events_job
     from streaming.jobs.embedded_flink import EmbeddedJob, JobFailed
+    from streaming.jobs.label_join import LabelRules
     from streaming.jobs.redis_rows import RedisTarget
 
     options = events_job.EventsJobOptions(
@@ -27,9 +28,12 @@ def events() -> None:
         token_keys=shared.token_keys.get_secret_value(),
         redis=RedisTarget(shared.redis_url, spec, settings.metrics_port_events, shared.log_level),
         lake=settings.lake,
-        label_wait_ms=settings.label_wait_ms,
-        attribution_window_ms=settings.attribution_window_ms,
-        negative_keep=settings.negative_keep,
+        rules=LabelRules(
+            label_wait_ms=settings.label_wait_ms,
+            attribution_window_ms=settings.attribution_window_ms,
+            negative_keep=settings.negative_keep,
+            mature=settings.mature,
+        ),
         out_of_order_ms=settings.out_of_order_ms,
         ahead_seconds=settings.ahead_seconds,
         batch_ms=settings.batch_ms,

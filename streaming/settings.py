@@ -35,6 +35,7 @@ class StreamingSettings(Settings):
     label_wait_ms: int = Field(900_000, ge=0, description="e: without a click, then NEGATIVE")
     attribution_window_ms: int = Field(DAY_MS, ge=1, description="W: a later click counts nothing")
     negative_keep: float = Field(0.1, gt=0, le=1, description="share of NEGATIVE samples kept")
+    mature: bool = Field(False, description="repeat every final label at the window's end")
     out_of_order_ms: int = Field(
         1_000, ge=0, le=999_999, description="how far a topic's events may be mixed"
     )

@@ -54,6 +54,8 @@ class EmbeddedJob:
         settings, job = self._settings, self._job
         _prepare_jvm(settings)
         environment = StreamExecutionEnvironment.get_execution_environment(self._flink())
+        # Not as a setting: our own classes are needed here, too, while the graph is built.
+        environment.add_jars(*(jar.as_uri() for jar in require_jars(settings.jars)))
         self._build(StreamTableEnvironment.create(environment))
         # From here on a signal means a stop with a savepoint; before, there is nothing to save.
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -68,11 +70,9 @@ class EmbeddedJob:
 
     def _flink(self) -> Configuration:
         settings, job = self._settings, self._job
-        jars = require_jars(settings.jars)
         options = {
             **_common(settings),
             "rest.port": str(settings.rest_port(job)),
-            "pipeline.jars": ";".join(jar.as_uri() for jar in jars),
             "execution.checkpointing.dir": settings.checkpoints(job).as_uri(),
             "execution.checkpointing.savepoint-dir": settings.savepoints(job).as_uri(),
             **self._configuration,
@@ -108,6 +108,7 @@ def _common(settings: StreamingSettings) -> dict[str, str]:
     return {
         "parallelism.default": str(settings.parallelism),
         "pipeline.max-parallelism": "128",
+        "pipeline.object-reuse": "true",
         "rest.address": "127.0.0.1",
         "rest.bind-address": "127.0.0.1",
         "taskmanager.numberOfTaskSlots": str(settings.parallelism),

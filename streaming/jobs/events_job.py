@@ -19,6 +19,7 @@ from schemas import topics
 from schemas.features import FeatureSpec
 from schemas.redis_keys import USER_TTL_SECONDS
 from schemas.windows import LAST_CLICKS
+from streaming.jobs.label_join import LabelRules, join_labels
 from streaming.jobs.redis_rows import RedisTarget, write_rows
 from streaming.jobs.statements import seconds, statement
 from streaming.settings import EVENTS_GROUP, JobName
@@ -26,7 +27,6 @@ from streaming.settings import EVENTS_GROUP, JobName
 _sql = partial(statement, JobName.EVENTS)
 
 FUNCTIONS = {
-    "LabelJoin": "ctr.LabelJoin",
     "WindowCounters": "ctr.WindowCounters",
     "LastClicks": "ctr.LastClicks",
 }
@@ -45,9 +45,7 @@ class EventsJobOptions:
     token_keys: str
     redis: RedisTarget
     lake: Path
-    label_wait_ms: int
-    attribution_window_ms: int
-    negative_keep: float
+    rules: LabelRules
     out_of_order_ms: int
     ahead_seconds: int
     batch_ms: int
@@ -101,25 +99,7 @@ def _sources(tables: StreamTableEnvironment, options: EventsJobOptions) -> None:
 def _join(tables: StreamTableEnvironment, options: EventsJobOptions) -> None:
     tables.execute_sql(_sql("impressions_to_join"))
     tables.execute_sql(_sql("clicks_to_join"))
-    joined = tables.sql_query(
-        _sql(
-            "join",
-            label_wait_ms=options.label_wait_ms,
-            attribution_window_ms=options.attribution_window_ms,
-            negative_keep=repr(options.negative_keep),
-        )
-    )
-    # As a DataStream, so that the planner sees one source instead of planning the join once more
-    # for each of its readers.
-    stream = tables.to_data_stream(joined)
-    schema = (
-        Schema.new_builder()
-        .column_by_metadata("event_time", "TIMESTAMP_LTZ(3)", "rowtime")
-        .column_by_expression("arrived", "PROCTIME()")
-        .watermark("event_time", "SOURCE_WATERMARK()")
-        .build()
-    )
-    tables.create_temporary_view("joined", stream, schema)
+    join_labels(tables, "impressions_to_join", "clicks_to_join", options.rules)
 
 
 def _catalogue(tables: StreamTableEnvironment, options: EventsJobOptions) -> None:

@@ -17,6 +17,7 @@ from pyflink.table import StreamTableEnvironment
 
 from schemas import topics
 from streaming.jobs.embedded_flink import LOGGING
+from streaming.jobs.label_join import LabelRules, join_labels
 from streaming.jobs.statements import seconds, statement
 from streaming.readiness import require_jars
 from streaming.settings import JobName
@@ -56,6 +57,8 @@ class Flink:
         for key, value in _options(backend, rest_port, folder).items():
             configuration.set_string(key, value)
         self.stream = StreamExecutionEnvironment.get_execution_environment(configuration)
+        jars = require_jars(ROOT / ".build" / "flink")
+        self.stream.add_jars(*(jar.as_uri() for jar in jars))
         self.tables = StreamTableEnvironment.create(self.stream)
         for topic in (topics.IMPRESSIONS, topics.CLICKS):
             text = statement(
@@ -77,17 +80,10 @@ class Flink:
 def label_join(flink: Flink) -> None:
     """The events job's own join."""
     tables = flink.tables
-    tables.execute_sql("CREATE TEMPORARY FUNCTION LabelJoin AS 'ctr.LabelJoin'")
     for view in ("impressions_to_join", "clicks_to_join"):
         tables.execute_sql(statement(JobName.EVENTS, view))
-    query = statement(
-        JobName.EVENTS,
-        "join",
-        label_wait_ms=LABEL_WAIT_MS,
-        attribution_window_ms=ATTRIBUTION_WINDOW_MS,
-        negative_keep="1.0",
-    )
-    tables.create_temporary_view("joined", tables.sql_query(query))
+    rules = LabelRules(LABEL_WAIT_MS, ATTRIBUTION_WINDOW_MS, negative_keep=1.0)
+    join_labels(tables, "impressions_to_join", "clicks_to_join", rules)
     tables.execute_sql(
         "INSERT INTO hole SELECT request_id, ad_id, user_id, inputs, label FROM joined"
     ).wait()
@@ -126,8 +122,8 @@ class _Match(KeyedCoProcessFunction):  # type: ignore[misc]
 
 def _options(backend: str, rest_port: int, folder: Path) -> dict[str, str]:
     return {
-        "pipeline.jars": ";".join(jar.as_uri() for jar in require_jars(ROOT / ".build" / "flink")),
         "parallelism.default": "1",
+        "pipeline.object-reuse": "true",
         "rest.port": str(rest_port),
         "rest.bind-address": "127.0.0.1",
         "metrics.fetcher.update-interval": "200 ms",

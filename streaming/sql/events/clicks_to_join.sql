@@ -6,5 +6,5 @@ SELECT
   ) AS request_id,
   COALESCE(ad_id, '') AS ad_id,
   ts, fault AS error, message_key, `raw`,
-  kafka_topic AS topic, kafka_partition AS `partition`, kafka_offset AS `offset`, event_time
+  kafka_topic AS topic, kafka_partition AS `partition`, kafka_offset AS `offset`
 FROM clicks

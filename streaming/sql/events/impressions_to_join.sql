@@ -7,5 +7,5 @@ SELECT
   COALESCE(ad_id, '') AS ad_id,
   user_id, ts, `position`, price, `variant`, model_version, predicted_ctr, propensity,
   feature_fingerprint, counter_keys, inputs, fault AS error, message_key, `raw`,
-  kafka_topic AS topic, kafka_partition AS `partition`, kafka_offset AS `offset`, event_time
+  kafka_topic AS topic, kafka_partition AS `partition`, kafka_offset AS `offset`
 FROM impressions

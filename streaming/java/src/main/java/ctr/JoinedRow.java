@@ -1,86 +1,113 @@
 package ctr;
 
-import org.apache.flink.types.Row;
+import java.time.Instant;
+import org.apache.flink.api.common.typeinfo.TypeInformation;
+import org.apache.flink.table.api.DataTypes;
+import org.apache.flink.table.data.GenericRowData;
+import org.apache.flink.table.data.RowData;
+import org.apache.flink.table.data.StringData;
+import org.apache.flink.table.runtime.typeutils.InternalTypeInfo;
+import org.apache.flink.table.types.logical.RowType;
 
 /**
  * The rows that {@link LabelJoin} gives: three kinds in one type, told apart by {@code output}
- * (ENGAGEMENT, SAMPLE, DEAD_LETTER); columns of the other kinds are null. The impression's identity
- * is among the columns because Flink 2.3.0 mixes up the partition columns that it puts before them
- * when there are two tables and two such columns.
+ * (ENGAGEMENT, SAMPLE, DEAD_LETTER); columns of the other kinds are null.
  */
 final class JoinedRow {
-  static final String TYPE =
-      "ROW<`output` STRING, kind STRING, user_id STRING, ts BIGINT, `position` INT, price BIGINT,"
-          + " `variant` STRING, model_version STRING, predicted_ctr FLOAT, propensity FLOAT,"
-          + " feature_fingerprint STRING, counter_keys ARRAY<STRING>, inputs BYTES, label INT,"
-          + " label_ts BIGINT, click_ts BIGINT, sample_weight FLOAT, topic STRING,"
-          + " `partition` INT, `offset` BIGINT, reason STRING, message_key BYTES, `raw` BYTES,"
-          + " of_request_id STRING, of_ad_id STRING>";
-  static final String ORPHAN = "orphan-click: no impression within the attribution window";
+  static final StringData ORPHAN =
+      StringData.fromString("orphan-click: no impression within the attribution window");
+
+  private static final String LATE =
+      "too-late: older than the attribution window at event time ";
+  private static final StringData ENGAGEMENT = StringData.fromString("ENGAGEMENT");
+  private static final StringData SAMPLE = StringData.fromString("SAMPLE");
+  private static final StringData DEAD_LETTER = StringData.fromString("DEAD_LETTER");
   private static final int COLUMNS = 25;
 
   private JoinedRow() {}
 
-  static Row engagement(String kind, LabelJoin.Pending of, long ts) {
-    Row row = impression("ENGAGEMENT", kind, of, ts);
-    row.setField(11, of.counter_keys);
+  static TypeInformation<RowData> type() {
+    return InternalTypeInfo.of(
+        (RowType)
+            DataTypes.ROW(
+                    DataTypes.FIELD("request_id", DataTypes.STRING()),
+                    DataTypes.FIELD("ad_id", DataTypes.STRING()),
+                    DataTypes.FIELD("output", DataTypes.STRING()),
+                    DataTypes.FIELD("kind", DataTypes.STRING()),
+                    DataTypes.FIELD("ts", DataTypes.BIGINT()),
+                    DataTypes.FIELD("user_id", DataTypes.STRING()),
+                    DataTypes.FIELD("position", DataTypes.INT()),
+                    DataTypes.FIELD("price", DataTypes.BIGINT()),
+                    DataTypes.FIELD("variant", DataTypes.STRING()),
+                    DataTypes.FIELD("model_version", DataTypes.STRING()),
+                    DataTypes.FIELD("predicted_ctr", DataTypes.FLOAT()),
+                    DataTypes.FIELD("propensity", DataTypes.FLOAT()),
+                    DataTypes.FIELD("feature_fingerprint", DataTypes.STRING()),
+                    DataTypes.FIELD("counter_keys", DataTypes.ARRAY(DataTypes.STRING())),
+                    DataTypes.FIELD("inputs", DataTypes.BYTES()),
+                    DataTypes.FIELD("label", DataTypes.INT()),
+                    DataTypes.FIELD("label_ts", DataTypes.BIGINT()),
+                    DataTypes.FIELD("click_ts", DataTypes.BIGINT()),
+                    DataTypes.FIELD("sample_weight", DataTypes.FLOAT()),
+                    DataTypes.FIELD("topic", DataTypes.STRING()),
+                    DataTypes.FIELD("partition", DataTypes.INT()),
+                    DataTypes.FIELD("offset", DataTypes.BIGINT()),
+                    DataTypes.FIELD("message_key", DataTypes.BYTES()),
+                    DataTypes.FIELD("raw", DataTypes.BYTES()),
+                    DataTypes.FIELD("reason", DataTypes.STRING()))
+                .getLogicalType());
+  }
+
+  static RowData engagement(RowData key, StringData kind, RowData impression, long ts) {
+    return of(key, ENGAGEMENT, kind, impression, ts);
+  }
+
+  /** A label of 0 has no click and carries the weight of the negatives that were not kept. */
+  static RowData sample(RowData key, StringData kind, Pending of, int label, long labelTs) {
+    GenericRowData row = of(key, SAMPLE, kind, of.impression, of.ts);
+    row.setField(15, label);
+    row.setField(16, labelTs);
+    row.setField(17, label == 0 ? null : of.clickTs);
+    row.setField(18, label == 0 ? of.negativeWeight : 1f);
     return row;
   }
 
-  static Row sample(String kind, LabelJoin.Pending of, long labelTs) {
-    boolean negative = kind.equals("NEGATIVE");
-    Row row = impression("SAMPLE", kind, of, of.ts);
-    row.setField(10, of.feature_fingerprint);
-    row.setField(12, of.inputs);
-    row.setField(13, negative ? 0 : 1);
-    row.setField(14, labelTs);
-    row.setField(15, negative ? null : of.click_ts);
-    row.setField(16, negative ? of.negative_weight : 1f);
+  static RowData tooLate(RowData source, long watermark) {
+    String reason = LATE + Instant.ofEpochMilli(watermark);
+    return deadLetter(source, StringData.fromString(reason));
+  }
+
+  /** {@code source} has the columns of {@link Pending#SOURCE}. */
+  static RowData deadLetter(RowData source, StringData reason) {
+    GenericRowData row = new GenericRowData(COLUMNS);
+    row.setField(2, DEAD_LETTER);
+    row.setField(19, source.getString(0));
+    row.setField(20, source.getInt(1));
+    row.setField(21, source.getLong(2));
+    row.setField(22, source.isNullAt(3) ? null : source.getBinary(3));
+    row.setField(23, source.isNullAt(4) ? null : source.getBinary(4));
+    row.setField(24, reason);
     return row;
   }
 
-  static Row deadLetter(Row event, String reason) {
-    return deadLetter(
-        (String) event.getField("topic"),
-        (Integer) event.getField("partition"),
-        (Long) event.getField("offset"),
-        reason,
-        (byte[]) event.getField("message_key"),
-        (byte[]) event.getField("raw"));
-  }
-
-  static Row orphan(LabelJoin.Pending of) {
-    return deadLetter(
-        of.click_topic, of.click_partition, of.click_offset, ORPHAN, of.click_key, of.click_raw);
-  }
-
-  private static Row deadLetter(
-      String topic, Integer partition, Long offset, String reason, byte[] key, byte[] raw) {
-    Row row = new Row(COLUMNS);
-    row.setField(0, "DEAD_LETTER");
-    row.setField(17, topic);
-    row.setField(18, partition);
-    row.setField(19, offset);
-    row.setField(20, reason);
-    row.setField(21, key);
-    row.setField(22, raw);
-    return row;
-  }
-
-  private static Row impression(String output, String kind, LabelJoin.Pending of, long ts) {
-    Row row = new Row(COLUMNS);
-    row.setField(0, output);
-    row.setField(1, kind);
-    row.setField(2, of.user_id);
-    row.setField(3, ts);
-    row.setField(4, of.position);
-    row.setField(5, of.price);
-    row.setField(6, of.variant);
-    row.setField(7, of.model_version);
-    row.setField(8, of.predicted_ctr);
-    row.setField(9, of.propensity);
-    row.setField(23, of.request_id);
-    row.setField(24, of.ad_id);
+  private static GenericRowData of(
+      RowData key, StringData output, StringData kind, RowData impression, long ts) {
+    GenericRowData row = new GenericRowData(COLUMNS);
+    row.setField(0, ImpressionKey.requestId(key));
+    row.setField(1, ImpressionKey.adId(key));
+    row.setField(2, output);
+    row.setField(3, kind);
+    row.setField(4, ts);
+    row.setField(5, impression.getString(0));
+    row.setField(6, impression.getInt(1));
+    row.setField(7, impression.getLong(2));
+    row.setField(8, impression.getString(3));
+    row.setField(9, impression.getString(4));
+    row.setField(10, impression.getFloat(5));
+    row.setField(11, impression.getFloat(6));
+    row.setField(12, impression.getString(7));
+    row.setField(13, impression.getArray(8));
+    row.setField(14, impression.getBinary(9));
     return row;
   }
 }

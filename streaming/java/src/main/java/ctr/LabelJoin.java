@@ -1,265 +1,260 @@
 package ctr;
 
-import static org.apache.flink.table.annotation.ArgumentTrait.SET_SEMANTIC_TABLE;
-
-import java.time.Instant;
-import org.apache.flink.table.annotation.ArgumentHint;
-import org.apache.flink.table.annotation.DataTypeHint;
-import org.apache.flink.table.annotation.StateHint;
-import org.apache.flink.table.functions.ProcessTableFunction;
-import org.apache.flink.types.Row;
+import java.util.List;
+import org.apache.flink.api.common.functions.OpenContext;
+import org.apache.flink.api.common.state.ValueState;
+import org.apache.flink.api.common.state.ValueStateDescriptor;
+import org.apache.flink.streaming.api.datastream.DataStream;
+import org.apache.flink.streaming.api.datastream.SingleOutputStreamOperator;
+import org.apache.flink.streaming.api.functions.co.KeyedCoProcessFunction;
+import org.apache.flink.table.data.RowData;
+import org.apache.flink.table.data.StringData;
+import org.apache.flink.util.Collector;
 
 /**
  * Joins impressions and clicks of one (request_id, ad_id) and labels them. Every impression gives
  * one IMPRESSION engagement and exactly one first label: POSITIVE as soon as a click within the
  * label wait is known, else NEGATIVE when the wait is over. A click within the attribution window
- * gives one CLICK engagement and, after a NEGATIVE, one CORRECTION. Order of arrival does not
- * matter: event times decide. A click without an impression becomes a dead letter when the window is
- * over, and so do rows that came with an error and impressions that are older than the window, of
- * which it is no longer known whether they were labelled. Of several clicks that come before their
- * impression only the earliest is remembered; the others are repetitions.
+ * gives one CLICK engagement and, after a NEGATIVE, one CORRECTION. With {@code mature} the final
+ * label comes once more, as MATURE, at the end of the window. Order of arrival does not matter:
+ * event times decide. A click without an impression becomes a dead letter when the window is over,
+ * and so do rows that came with an error and impressions that are older than the window, of which it
+ * is no longer known whether they were labelled. Of several clicks that come before their impression
+ * only the earliest is remembered; the others are repetitions.
+ *
+ * <p>A DataStream function over Flink's internal rows, because a ProcessTableFunction turns every
+ * row and the state of every key into Java objects and back.
  */
-@DataTypeHint(JoinedRow.TYPE)
-public final class LabelJoin extends ProcessTableFunction<Row> {
-  private static final int UNLABELLED = 0;
-  private static final int NEGATIVE = 1;
-  private static final int FINAL = 2;
+public final class LabelJoin
+    extends KeyedCoProcessFunction<RowData, RowData, RowData, RowData> {
+  private static final long serialVersionUID = 1L;
+  private static final StringData IMPRESSION = StringData.fromString("IMPRESSION");
+  private static final StringData CLICK = StringData.fromString("CLICK");
+  private static final StringData POSITIVE = StringData.fromString("POSITIVE");
+  private static final StringData NEGATIVE = StringData.fromString("NEGATIVE");
+  private static final StringData CORRECTION = StringData.fromString("CORRECTION");
+  private static final StringData MATURE = StringData.fromString("MATURE");
 
-  /** All that is remembered of one impression or of a click that waits for it. */
-  public static class Pending {
-    // The impression; null until it is known. After the final label only ts and stage are left.
-    public Long ts;
-    public Integer stage;
-    public String request_id;
-    public String ad_id;
-    public String user_id;
-    public Integer position;
-    public Long price;
-    public String variant;
-    public String model_version;
-    public Float predicted_ctr;
-    public Float propensity;
-    public String feature_fingerprint;
-    public String[] counter_keys;
-    public byte[] inputs;
+  private final EventColumns impressions;
+  private final EventColumns clicks;
+  private final long labelWaitMs;
+  private final long attributionWindowMs;
+  private final double negativeKeep;
+  private final boolean mature;
 
-    /** 1 / keep share, or 0 when down-sampling drops this impression's NEGATIVE. */
-    public Float negative_weight;
+  private transient ValueState<RowData> state;
 
-    public Long negative_due_ts;
-    public Long click_ts;
-
-    // Where the click came from, kept only while it waits for its impression.
-    public String click_topic;
-    public Integer click_partition;
-    public Long click_offset;
-    public byte[] click_key;
-    public byte[] click_raw;
-
-    /** Event time at which all of this is dropped. */
-    public Long forget_ts;
-  }
-
-  public void eval(
-      Context context,
-      @StateHint Pending pending,
-      @ArgumentHint(value = SET_SEMANTIC_TABLE, name = "impressions") Row impression,
-      @ArgumentHint(value = SET_SEMANTIC_TABLE, name = "clicks") Row click,
-      @ArgumentHint(name = "label_wait_ms") Long labelWaitMs,
-      @ArgumentHint(name = "attribution_window_ms") Long attributionWindowMs,
-      @ArgumentHint(name = "negative_keep") Double negativeKeep) {
-    Row event = impression != null ? impression : click;
-    String error = (String) event.getField("error");
-    if (error != null) {
-      collect(JoinedRow.deadLetter(event, error));
-      return;
-    }
-    TimeContext<Long> time = context.timeContext(Long.class);
-    long watermark = watermark(time);
-    if (impression != null) {
-      onImpression(
-          pending, impression, labelWaitMs, attributionWindowMs, negativeKeep, watermark);
-    } else {
-      onClick(pending, click, attributionWindowMs, watermark);
-    }
-    settle(context, time, pending, watermark);
-  }
-
-  /** Labels that become due when the watermark passes, and the end of the window. */
-  public void onTimer(OnTimerContext context, Pending pending) {
-    TimeContext<Long> time = context.timeContext(Long.class);
-    settle(context, time, pending, watermark(time));
-  }
-
-  private void onImpression(
-      Pending pending,
-      Row row,
+  private LabelJoin(
+      EventColumns impressions,
+      EventColumns clicks,
       long labelWaitMs,
       long attributionWindowMs,
       double negativeKeep,
-      long watermark) {
+      boolean mature) {
+    this.impressions = impressions;
+    this.clicks = clicks;
+    this.labelWaitMs = labelWaitMs;
+    this.attributionWindowMs = attributionWindowMs;
+    this.negativeKeep = negativeKeep;
+    this.mature = mature;
+  }
+
+  /**
+   * The joined stream of two streams of internal rows, whose columns have these names (with commas
+   * between them).
+   */
+  public static SingleOutputStreamOperator<RowData> join(
+      DataStream<RowData> impressions,
+      String impressionColumns,
+      DataStream<RowData> clicks,
+      String clickColumns,
+      long labelWaitMs,
+      long attributionWindowMs,
+      double negativeKeep,
+      boolean mature) {
+    Columns ofImpressions = Columns.parse(impressionColumns);
+    Columns ofClicks = Columns.parse(clickColumns);
+    LabelJoin join =
+        new LabelJoin(
+            new EventColumns(ofImpressions, Pending.IMPRESSION),
+            new EventColumns(ofClicks, List.of()),
+            labelWaitMs,
+            attributionWindowMs,
+            negativeKeep,
+            mature);
+    return impressions
+        .keyBy(new ImpressionKey(ofImpressions))
+        .connect(clicks.keyBy(new ImpressionKey(ofClicks)))
+        .process(join, JoinedRow.type())
+        .uid("label-join")
+        .name("label-join");
+  }
+
+  @Override
+  public void open(OpenContext context) {
+    state = getRuntimeContext().getState(new ValueStateDescriptor<>("pending", Pending.type()));
+  }
+
+  @Override
+  public void processElement1(RowData event, Context context, Collector<RowData> out)
+      throws Exception {
+    if (impressions.isRefused(event)) {
+      out.collect(impressions.refused(event));
+      return;
+    }
+    long now = context.timerService().currentWatermark();
+    RowData row = state.value();
+    Pending pending = row == null ? new Pending() : Pending.of(row);
     if (pending.ts != null) {
       return;
     }
-    long ts = (Long) row.getField("ts");
-    if (ts + attributionWindowMs <= watermark) {
-      collect(
-          JoinedRow.deadLetter(
-              row,
-              "too-late: older than the attribution window at event time "
-                  + Instant.ofEpochMilli(watermark)));
+    long ts = impressions.ts(event);
+    if (ts + attributionWindowMs <= now) {
+      out.collect(JoinedRow.tooLate(impressions.source(event), now));
       return;
     }
+    RowData key = context.getCurrentKey();
     pending.ts = ts;
-    pending.stage = UNLABELLED;
-    pending.request_id = (String) row.getField("request_id");
-    pending.ad_id = (String) row.getField("ad_id");
-    pending.user_id = (String) row.getField("user_id");
-    pending.position = (Integer) row.getField("position");
-    pending.price = (Long) row.getField("price");
-    pending.variant = (String) row.getField("variant");
-    pending.model_version = (String) row.getField("model_version");
-    pending.predicted_ctr = (Float) row.getField("predicted_ctr");
-    pending.propensity = (Float) row.getField("propensity");
-    pending.feature_fingerprint = (String) row.getField("feature_fingerprint");
-    pending.counter_keys = (String[]) row.getField("counter_keys");
-    pending.inputs = (byte[]) row.getField("inputs");
-    pending.negative_weight =
-        NegativeSampling.weight(pending.request_id, pending.ad_id, negativeKeep);
-    pending.negative_due_ts = ts + labelWaitMs;
-    pending.forget_ts = ts + attributionWindowMs;
-    collect(JoinedRow.engagement("IMPRESSION", pending, ts));
-    if (pending.click_ts != null) {
-      if (Math.abs(pending.click_ts - ts) > attributionWindowMs) {
-        refuseWaitingClick(pending);
+    pending.stage = Pending.UNLABELLED;
+    pending.impression = impressions.payload(event);
+    pending.negativeWeight =
+        NegativeSampling.weight(
+            ImpressionKey.requestId(key), ImpressionKey.adId(key), negativeKeep);
+    pending.forgetTs = ts + attributionWindowMs;
+    out.collect(JoinedRow.engagement(key, IMPRESSION, pending.impression, ts));
+    if (pending.clickTs != null) {
+      if (Math.abs(pending.clickTs - ts) > attributionWindowMs) {
+        refuseWaitingClick(pending, out);
       } else {
-        collect(JoinedRow.engagement("CLICK", pending, pending.click_ts));
+        out.collect(JoinedRow.engagement(key, CLICK, pending.impression, pending.clickTs));
       }
-      forgetClickSource(pending);
+      pending.clickSource = null;
     }
+    settle(context, pending, now, out);
   }
 
-  private void onClick(Pending pending, Row row, long attributionWindowMs, long watermark) {
-    long ts = (Long) row.getField("ts");
+  @Override
+  public void processElement2(RowData event, Context context, Collector<RowData> out)
+      throws Exception {
+    if (clicks.isRefused(event)) {
+      out.collect(clicks.refused(event));
+      return;
+    }
+    long now = context.timerService().currentWatermark();
+    RowData row = state.value();
+    Pending pending = row == null ? new Pending() : Pending.of(row);
+    long ts = clicks.ts(event);
     if (pending.ts == null) {
-      if (pending.click_ts == null || ts < pending.click_ts) {
-        pending.click_ts = ts;
-        pending.click_topic = (String) row.getField("topic");
-        pending.click_partition = (Integer) row.getField("partition");
-        pending.click_offset = (Long) row.getField("offset");
-        pending.click_key = (byte[]) row.getField("message_key");
-        pending.click_raw = (byte[]) row.getField("raw");
-        pending.forget_ts = ts + attributionWindowMs;
+      if (pending.clickTs != null && pending.clickTs <= ts) {
+        return;
       }
+      pending.clickTs = ts;
+      pending.clickSource = clicks.source(event);
+      pending.forgetTs = ts + attributionWindowMs;
     } else if (Math.abs(ts - pending.ts) > attributionWindowMs) {
       // Also after the final label: whether that is still remembered depends on the order of arrival.
-      collect(JoinedRow.deadLetter(row, JoinedRow.ORPHAN));
-    } else if (pending.stage != FINAL) {
-      if (pending.click_ts == null) {
-        pending.click_ts = ts;
-        collect(JoinedRow.engagement("CLICK", pending, ts));
-        if (pending.stage == NEGATIVE) {
-          correct(pending);
-        }
-      } else {
-        pending.click_ts = Math.min(pending.click_ts, ts);
+      out.collect(JoinedRow.deadLetter(clicks.source(event), JoinedRow.ORPHAN));
+      return;
+    } else if (pending.stage == Pending.FINAL) {
+      return;
+    } else if (pending.clickTs == null) {
+      pending.clickTs = ts;
+      RowData key = context.getCurrentKey();
+      out.collect(JoinedRow.engagement(key, CLICK, pending.impression, ts));
+      if (pending.stage == Pending.NEGATIVE) {
+        correct(key, pending, out);
       }
+    } else {
+      pending.clickTs = Math.min(pending.clickTs, ts);
+    }
+    settle(context, pending, now, out);
+  }
+
+  /** Labels that become due when the watermark passes, and the end of the window. */
+  @Override
+  public void onTimer(long timer, OnTimerContext context, Collector<RowData> out)
+      throws Exception {
+    RowData row = state.value();
+    if (row != null) {
+      settle(context, Pending.of(row), context.timerService().currentWatermark(), out);
     }
   }
 
-  /** Emits all that is due by {@code now}, drops what is no longer needed, sets the next timer. */
-  private void settle(Context context, TimeContext<Long> time, Pending pending, long now) {
-    if (pending.forget_ts == null) {
+  /** Emits all that is due by {@code now}; keeps what is still needed, and sets the next timer. */
+  private void settle(Context context, Pending pending, long now, Collector<RowData> out)
+      throws Exception {
+    if (pending.ts != null) {
+      label(context.getCurrentKey(), pending, now, out);
+    }
+    if (pending.forgetTs > now) {
+      state.update(pending.toRow());
+      context.timerService().registerEventTimeTimer(nextDue(pending));
       return;
     }
     if (pending.ts == null) {
-      if (pending.forget_ts <= now) {
-        refuseWaitingClick(pending);
-        context.clearAllState();
-      } else {
-        time.registerOnTime(pending.forget_ts);
-      }
-      return;
+      refuseWaitingClick(pending, out);
+    } else if (mature) {
+      mature(context.getCurrentKey(), pending, out);
     }
-    label(pending, now);
-    if (pending.forget_ts <= now) {
-      context.clearAllState();
-    } else {
-      time.registerOnTime(nextDue(pending));
-    }
+    state.clear();
   }
 
-  private void label(Pending pending, long now) {
-    Long clickTs = pending.click_ts;
-    if (pending.stage == UNLABELLED) {
-      if (clickTs != null && clickTs <= pending.negative_due_ts) {
-        collect(JoinedRow.sample("POSITIVE", pending, Math.max(clickTs, pending.ts)));
+  private void label(RowData key, Pending pending, long now, Collector<RowData> out) {
+    Long clickTs = pending.clickTs;
+    long negativeDueTs = pending.ts + labelWaitMs;
+    if (pending.stage == Pending.UNLABELLED) {
+      if (clickTs != null && clickTs <= negativeDueTs) {
+        long labelTs = Math.max(clickTs, pending.ts);
+        out.collect(JoinedRow.sample(key, POSITIVE, pending, 1, labelTs));
         finish(pending);
-      } else if (pending.negative_due_ts <= now) {
-        if (pending.negative_weight > 0) {
-          collect(JoinedRow.sample("NEGATIVE", pending, pending.negative_due_ts));
+      } else if (negativeDueTs <= now) {
+        if (pending.negativeWeight > 0) {
+          out.collect(JoinedRow.sample(key, NEGATIVE, pending, 0, negativeDueTs));
         }
-        pending.stage = NEGATIVE;
+        pending.stage = Pending.NEGATIVE;
       }
     }
     // A late click may be known before the NEGATIVE is due, as in a replay: the correction then
     // waits for the click's own time.
-    if (pending.stage == NEGATIVE && clickTs != null && clickTs <= now) {
-      correct(pending);
+    if (pending.stage == Pending.NEGATIVE && clickTs != null && clickTs <= now) {
+      correct(key, pending, out);
     }
   }
 
-  private void correct(Pending pending) {
-    long labelTs = Math.max(pending.click_ts, pending.negative_due_ts);
-    collect(JoinedRow.sample("CORRECTION", pending, labelTs));
+  private void correct(RowData key, Pending pending, Collector<RowData> out) {
+    long labelTs = Math.max(pending.clickTs, pending.ts + labelWaitMs);
+    out.collect(JoinedRow.sample(key, CORRECTION, pending, 1, labelTs));
     finish(pending);
   }
 
-  private static long nextDue(Pending pending) {
-    if (pending.stage == UNLABELLED) {
-      return pending.negative_due_ts;
+  private void mature(RowData key, Pending pending, Collector<RowData> out) {
+    int label = pending.stage == Pending.FINAL ? 1 : 0;
+    if (label == 1 || pending.negativeWeight > 0) {
+      out.collect(JoinedRow.sample(key, MATURE, pending, label, pending.forgetTs));
     }
-    if (pending.stage == NEGATIVE && pending.click_ts != null) {
-      return pending.click_ts;
+  }
+
+  private long nextDue(Pending pending) {
+    if (pending.ts == null || pending.stage == Pending.FINAL) {
+      return pending.forgetTs;
     }
-    return pending.forget_ts;
+    if (pending.stage == Pending.UNLABELLED) {
+      return pending.ts + labelWaitMs;
+    }
+    return pending.clickTs == null ? pending.forgetTs : pending.clickTs;
   }
 
   /** The impression stays known until its window ends, so that a repetition is recognised. */
-  private static void finish(Pending pending) {
-    pending.stage = FINAL;
-    pending.request_id = null;
-    pending.ad_id = null;
-    pending.user_id = null;
-    pending.position = null;
-    pending.price = null;
-    pending.variant = null;
-    pending.model_version = null;
-    pending.predicted_ctr = null;
-    pending.propensity = null;
-    pending.feature_fingerprint = null;
-    pending.counter_keys = null;
-    pending.inputs = null;
-    pending.negative_weight = null;
-    pending.negative_due_ts = null;
-    pending.click_ts = null;
+  private void finish(Pending pending) {
+    pending.stage = Pending.FINAL;
+    if (!mature) {
+      pending.impression = null;
+      pending.clickTs = null;
+    }
   }
 
-  private void refuseWaitingClick(Pending pending) {
-    collect(JoinedRow.orphan(pending));
-    pending.click_ts = null;
-  }
-
-  private static void forgetClickSource(Pending pending) {
-    pending.click_topic = null;
-    pending.click_partition = null;
-    pending.click_offset = null;
-    pending.click_key = null;
-    pending.click_raw = null;
-  }
-
-  private static long watermark(TimeContext<Long> time) {
-    Long watermark = time.currentWatermark();
-    return watermark == null ? Long.MIN_VALUE : watermark;
+  private static void refuseWaitingClick(Pending pending, Collector<RowData> out) {
+    out.collect(JoinedRow.deadLetter(pending.clickSource, JoinedRow.ORPHAN));
+    pending.clickTs = null;
   }
 }

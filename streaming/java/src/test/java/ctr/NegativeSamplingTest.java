@@ -4,9 +4,15 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import org.apache.flink.table.data.StringData;
 import org.junit.jupiter.api.Test;
 
 class NegativeSamplingTest {
+  private static float weight(String requestId, String adId, double keep) {
+    return NegativeSampling.weight(
+        StringData.fromString(requestId), StringData.fromString(adId), keep);
+  }
+
   private static final int IMPRESSIONS = 100_000;
 
   @Test
@@ -14,7 +20,7 @@ class NegativeSamplingTest {
     for (double keep : new double[] {0.01, 0.1, 0.5, 0.9}) {
       int kept = 0;
       for (int i = 0; i < IMPRESSIONS; i++) {
-        float weight = NegativeSampling.weight("request-" + i, "ad-" + i % 7, keep);
+        float weight = weight("request-" + i, "ad-" + i % 7, keep);
         assertTrue(weight == 0 || weight == (float) (1 / keep));
         kept += weight > 0 ? 1 : 0;
       }
@@ -27,10 +33,10 @@ class NegativeSamplingTest {
   void whoIsKeptByASmallShareIsKeptByALargerOne() {
     for (int i = 0; i < 10_000; i++) {
       String id = "request-" + i;
-      if (NegativeSampling.weight(id, "ad", 0.1) > 0) {
-        assertEquals(2, NegativeSampling.weight(id, "ad", 0.5));
+      if (weight(id, "ad", 0.1) > 0) {
+        assertEquals(2, weight(id, "ad", 0.5));
       }
-      assertEquals(1, NegativeSampling.weight(id, "ad", 1));
+      assertEquals(1, weight(id, "ad", 1));
     }
   }
 
@@ -45,8 +51,8 @@ class NegativeSamplingTest {
     assertNotEquals(kept("request-", "ad"), kept("request-", "ae"));
     int different = 0;
     for (int i = 0; i < 100; i++) {
-      boolean one = NegativeSampling.weight("a" + i, "b", 0.5) > 0;
-      different += one != NegativeSampling.weight("a", i + "b", 0.5) > 0 ? 1 : 0;
+      boolean one = weight("a" + i, "b", 0.5) > 0;
+      different += one != weight("a", i + "b", 0.5) > 0 ? 1 : 0;
     }
     assertTrue(different > 20, () -> "the ids run into each other");
   }
@@ -56,7 +62,7 @@ class NegativeSamplingTest {
   private static String kept(String prefix, String adId) {
     StringBuilder bits = new StringBuilder();
     for (int i = 0; i < 32; i++) {
-      bits.append(NegativeSampling.weight(prefix + i, adId, 0.5) > 0 ? '1' : '0');
+      bits.append(weight(prefix + i, adId, 0.5) > 0 ? '1' : '0');
     }
     return bits.toString();
   }
