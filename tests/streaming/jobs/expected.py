@@ -4,7 +4,7 @@ import hashlib
 import struct
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from schemas.records import Click, Engagement, Impression, Served, TrainingSample
 from schemas.redis_keys import USER_TTL_SECONDS
@@ -23,6 +23,7 @@ class Rules:
     label_wait_ms: int = 60_000
     attribution_window_ms: int = 3_600_000
     negative_keep: float = 1.0
+    mature: bool = False
 
 
 @dataclass(slots=True)
@@ -117,22 +118,34 @@ def _judge(history: Sequence[Entry], rules: Rules, expected: Expected) -> None:
     if shown is None:
         return
     impression, served = shown
-    due = impression.ts + wait_ms
     expected.engagements.append(_engagement("IMPRESSION", impression, served, impression.ts))
     if matched:
         expected.engagements.append(_engagement("CLICK", impression, served, matched[0][0]))
+    labels = _labels(impression, served, matched, rules)
+    expected.samples += labels
+    if rules.mature and labels:
+        final = labels[-1]
+        end_ms = impression.ts + window_ms
+        expected.samples.append(replace(final, kind="MATURE", label_ts=end_ms))
+
+
+def _labels(
+    impression: Impression, served: Served, matched: list[tuple[int, bool]], rules: Rules
+) -> list[TrainingSample]:
+    due = impression.ts + rules.label_wait_ms
     in_time = [ts for ts, negative_is_out in matched if ts <= due and not negative_is_out]
     if in_time:
         label_ts = max(in_time[0], impression.ts)
-        expected.samples.append(_sample("POSITIVE", impression, served, label_ts, in_time[0], 1.0))
-        return
+        return [_sample("POSITIVE", impression, served, label_ts, in_time[0], 1.0)]
+    labels = []
     kept = weight(impression.request_id, impression.ad_id, rules.negative_keep)
     if kept:
-        expected.samples.append(_sample("NEGATIVE", impression, served, due, None, kept))
+        labels.append(_sample("NEGATIVE", impression, served, due, None, kept))
     if matched:
         click_ts = matched[0][0]
         label_ts = max(click_ts, due)
-        expected.samples.append(_sample("CORRECTION", impression, served, label_ts, click_ts, 1.0))
+        labels.append(_sample("CORRECTION", impression, served, label_ts, click_ts, 1.0))
+    return labels
 
 
 def _engagement(kind: str, impression: Impression, served: Served, ts: int) -> Engagement:

@@ -78,6 +78,7 @@ class RunningJob:
                 "CTR_STREAMING_LABEL_WAIT_MS": str(rules.label_wait_ms),
                 "CTR_STREAMING_ATTRIBUTION_WINDOW_MS": str(rules.attribution_window_ms),
                 "CTR_STREAMING_NEGATIVE_KEEP": str(rules.negative_keep),
+                "CTR_STREAMING_MATURE": str(rules.mature),
                 "CTR_STREAMING_OUT_OF_ORDER_MS": str(OUT_OF_ORDER_MS),
                 # Only what a test sends moves event time, not how fast this machine is.
                 "CTR_STREAMING_IDLE_MS": "600000",
