@@ -14,13 +14,28 @@ class RestorePoint:
     claim_mode: Literal["CLAIM", "NO_CLAIM"]
 
 
-def newest(checkpoints: Path, savepoints: Path) -> RestorePoint | None:
-    """The newest that is complete: Flink writes ``_metadata`` last. None before the first."""
+class DrainedError(RuntimeError):
+    """The job's event time has ended; the message says how to begin anew."""
+
+
+def newest(checkpoints: Path, savepoints: Path, drained: Path) -> RestorePoint | None:
+    """The newest that is complete: Flink writes ``_metadata`` last. None before the first.
+
+    Raises DrainedError if the job was drained after it: it cannot go on from there, and from
+    nothing it would read Kafka from the beginning and count everything again.
+    """
+    ends = _complete(drained.glob("savepoint-*/_metadata"), "NO_CLAIM")
     found = [
         *_complete(checkpoints.glob("*/chk-*/_metadata"), "CLAIM"),
         *_complete(savepoints.glob("savepoint-*/_metadata"), "NO_CLAIM"),
     ]
-    return max(found, key=lambda item: item[0])[1] if found else None
+    last = max(found, key=lambda item: item[0], default=None)
+    if ends and (last is None or max(ends, key=lambda item: item[0])[0] > last[0]):
+        raise DrainedError(
+            f"the job was drained: its event time has ended. To begin anew, from the first records "
+            f"that Kafka still has, delete {drained}"
+        )
+    return None if last is None else last[1]
 
 
 def _complete(

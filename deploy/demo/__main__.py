@@ -36,7 +36,6 @@ def demo(
     kill_learner: Annotated[
         bool, typer.Option("--kill-learner", help="kill -9 the learning job on the way.")
     ] = False,
-    keep: Annotated[bool, typer.Option("--keep", help="Leave the stack up until Ctrl-C.")] = False,
 ) -> None:
     """Real events through Kafka, Flink and Redis into a model that learns while it serves."""
     signal.signal(signal.SIGTERM, _interrupt)
@@ -57,8 +56,6 @@ def demo(
     with run.stack:
         report = run.run()
         _publish(report, settings, console)
-        if keep and not report.failures:
-            _keep_up(run, console)
     if report.failures:
         raise typer.Exit(1)
 
@@ -70,20 +67,6 @@ def _publish(report: Report, settings: DemoSettings, console: Console) -> None:
     if report.play is not None:
         picture.draw(report.play, settings.picture_path)
         console.print(f"picture: {settings.picture_path}", highlight=False)
-
-
-def _keep_up(run: Demo, console: Console) -> None:
-    run.stack.restart("events")
-    console.print(
-        "the stack stays up until Ctrl-C; look at it with\n"
-        f"  CTR_LOCAL_DATA={run.local.data} .venv/bin/python -m deploy.local status",
-        highlight=False,
-    )
-    try:
-        failure = run.stack.wait_for_failure()
-    except KeyboardInterrupt:
-        return
-    _fail(failure, 1)
 
 
 def _interrupt(number: int, frame: object) -> NoReturn:

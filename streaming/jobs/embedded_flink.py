@@ -16,7 +16,7 @@ from pyflink.table import StreamTableEnvironment
 
 from streaming.flink_rest import FlinkRest, FlinkRestError
 from streaming.readiness import require_jars
-from streaming.recovery import newest
+from streaming.recovery import DrainedError, newest
 from streaming.savepoints import (
     JobNotFoundError,
     SavepointError,
@@ -77,7 +77,12 @@ class EmbeddedJob:
             "execution.checkpointing.savepoint-dir": settings.savepoints(job).as_uri(),
             **self._configuration,
         }
-        point = newest(settings.checkpoints(job), settings.savepoints(job))
+        try:
+            point = newest(
+                settings.checkpoints(job), settings.savepoints(job), settings.drained(job)
+            )
+        except DrainedError as error:
+            raise JobFailed(f"{job}: {error}") from None
         if point is not None:
             _log.info("job goes on", job=job, path=str(point.path))
             options["execution.state-recovery.path"] = point.path.as_uri()

@@ -21,6 +21,7 @@ from schemas import log_lines
 from schemas.features import FeatureSpec
 from schemas.layout import Layout
 from schemas.topics import TRAINING_SAMPLES
+from streaming.jobs.internal_rows import internal_rows, name_stream
 from streaming.jobs.statements import seconds, statement
 from streaming.learning.base_packages import BasePackages
 from streaming.learning.continual_learning import ContinualLearning
@@ -83,6 +84,10 @@ def build(tables: StreamTableEnvironment, options: LearningJobOptions, learners:
             out_of_order_seconds=seconds(options.out_of_order_ms),
         )
     )
+    tables.execute_sql(_sql("read_samples"))
+    samples = internal_rows(tables, "read_samples")
+    event_time = "TO_TIMESTAMP_LTZ(COALESCE(label_ts, CAST(0 AS BIGINT)), 3)"
+    name_stream(tables, "training_samples", samples.stream, event_time)
     tables.execute_sql("CREATE TEMPORARY FUNCTION BalancedLabels AS 'ctr.BalancedLabels'")
     tables.execute_sql(_sql("ticks"))
     tables.execute_sql(_sql("first_samples", fingerprint=options.spec.fingerprint))

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from streaming.recovery import RestorePoint, newest
+from streaming.recovery import DrainedError, RestorePoint, newest
 
 
 class Folders:
@@ -14,6 +14,7 @@ class Folders:
     def __init__(self, root: Path) -> None:
         self.checkpoints = root / "checkpoints"
         self.savepoints = root / "savepoints"
+        self.drained = root / "drained"
         self._written = 0
 
     def checkpoint(self, job: str, number: int, metadata: bytes = b"x") -> Path:
@@ -22,8 +23,11 @@ class Folders:
     def savepoint(self, name: str, metadata: bytes = b"x") -> Path:
         return self._write(self.savepoints / name, metadata)
 
+    def drain(self, name: str, metadata: bytes = b"x") -> Path:
+        return self._write(self.drained / name, metadata)
+
     def newest(self) -> RestorePoint | None:
-        return newest(self.checkpoints, self.savepoints)
+        return newest(self.checkpoints, self.savepoints, self.drained)
 
     def _write(self, folder: Path, metadata: bytes) -> Path:
         folder.mkdir(parents=True)
@@ -65,3 +69,20 @@ def test_what_is_not_complete_does_not_count(folders: Folders) -> None:
     folders.savepoint("savepoint-aaaaaa-1", metadata=b"")
     folders.savepoint("somebody-elses")
     assert folders.newest() == RestorePoint(complete, "CLAIM")
+
+
+def test_a_drained_job_does_not_go_on(folders: Folders) -> None:
+    """Neither from before the drain, which would repeat its outputs, nor from nothing."""
+    folders.drain("savepoint-aaaaaa-1")
+    with pytest.raises(DrainedError, match=f"delete {folders.drained}"):
+        folders.newest()
+    checkpoint = folders.checkpoint("b" * 32, 1)
+    assert folders.newest() == RestorePoint(checkpoint, "CLAIM")
+    folders.drain("savepoint-bbbbbb-1")
+    with pytest.raises(DrainedError):
+        folders.newest()
+
+
+def test_a_drain_that_failed_does_not_count(folders: Folders) -> None:
+    folders.drain("savepoint-aaaaaa-1", metadata=b"")
+    assert folders.newest() is None

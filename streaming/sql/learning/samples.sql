@@ -1,5 +1,5 @@
 -- Labelled samples as the events job writes them; a record that cannot be read has an error.
-CREATE TEMPORARY TABLE training_samples (
+CREATE TEMPORARY TABLE samples_topic (
   kind STRING,
   request_id STRING,
   ad_id STRING,
@@ -14,7 +14,6 @@ CREATE TEMPORARY TABLE training_samples (
   error STRING,
   kafka_partition INT METADATA FROM 'partition' VIRTUAL,
   kafka_offset BIGINT METADATA FROM 'offset' VIRTUAL,
-  arrived AS PROCTIME(),
   event_time AS TO_TIMESTAMP_LTZ(COALESCE(label_ts, CAST(0 AS BIGINT)), 3),
   WATERMARK FOR event_time AS event_time - INTERVAL '$out_of_order_seconds' SECOND(3, 3)
 ) WITH (

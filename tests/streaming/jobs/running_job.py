@@ -43,6 +43,8 @@ PORTS = (
 )
 PATIENCE_SECONDS = 60.0
 OUT_OF_ORDER_MS = 5_000
+#: Then only what a test sends moves event time, not how fast this machine is.
+NEVER_IDLE_MS = 600_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,19 +56,19 @@ class Letter:
 
 
 @contextmanager
-def running_job(folder: Path, rules: Rules) -> Iterator["RunningJob"]:
+def running_job(folder: Path, rules: Rules, idle_ms: int = NEVER_IDLE_MS) -> Iterator["RunningJob"]:
     """A job whatever the settings of the shell are."""
     with pytest.MonkeyPatch.context() as environment:
         for name in [name for name in os.environ if name.startswith("CTR_")]:
             environment.delenv(name)
-        with RunningJob(folder, rules) as job:
+        with RunningJob(folder, rules, idle_ms) as job:
             yield job
 
 
 class RunningJob:
     """A context manager around the local stack with Kafka, Redis and the events job."""
 
-    def __init__(self, folder: Path, rules: Rules) -> None:
+    def __init__(self, folder: Path, rules: Rules, idle_ms: int) -> None:
         self.rules = rules
         self.spec = FeatureSpec.load("world")
         ports: dict[str, Any] = dict(zip(PORTS, free_ports(len(PORTS)), strict=True))
@@ -80,8 +82,7 @@ class RunningJob:
                 "CTR_STREAMING_NEGATIVE_KEEP": str(rules.negative_keep),
                 "CTR_STREAMING_MATURE": str(rules.mature),
                 "CTR_STREAMING_OUT_OF_ORDER_MS": str(OUT_OF_ORDER_MS),
-                # Only what a test sends moves event time, not how fast this machine is.
-                "CTR_STREAMING_IDLE_MS": "600000",
+                "CTR_STREAMING_IDLE_MS": str(idle_ms),
                 "CTR_STREAMING_CHECKPOINT_MS": "1000",
                 "CTR_STREAMING_BATCH_MS": "100",
             },
@@ -157,12 +158,16 @@ class RunningJob:
         letters = self.records(topics.TRAINING_SAMPLES)
         return [TrainingSample.decode(letter.value) for letter in letters]
 
+    def process_environment(self) -> dict[str, str]:
+        """For a process that works with this stack."""
+        return {**os.environ, **self._environment}
+
     def drain(self) -> None:
         """End event time and the job, as an operator does."""
         self.stack.let_end("events")
         done = subprocess.run(
             [sys.executable, "-m", "streaming", "stop", "events", "--drain"],
-            env={**os.environ, **self._environment},
+            env=self.process_environment(),
             cwd=ROOT,
             capture_output=True,
             text=True,

@@ -76,7 +76,8 @@ def survived(tmp_path_factory: pytest.TempPathFactory) -> Survived:
 def _has_checkpoint(folder: Path) -> bool:
     settings = StreamingSettings(data=folder / "flink")
     events = JobName.EVENTS
-    return newest(settings.checkpoints(events), settings.savepoints(events)) is not None
+    folders = (settings.checkpoints(events), settings.savepoints(events), settings.drained(events))
+    return newest(*folders) is not None
 
 
 def _read(job: RunningJob, seen: Survived) -> None:
