@@ -124,11 +124,11 @@ python_packages() {
   say "Python packages installed in $((SECONDS - started)) s"
 }
 
-maven_build() { # maven_build STEP POM JARS INPUT WHAT
+maven_build() { # maven_build STEP POM JARS WHAT INPUT…
   local hash started=$SECONDS log="$logs/$1.log"
-  hash="$(hash_of "$4")"
+  hash="$(hash_of "${@:5}")"
   is_current "$1" "$hash" "$3" && return
-  say "$5 (log: .build/logs/$1.log)"
+  say "$4 (log: .build/logs/$1.log)"
   rm -rf "$3"
   # `make test` runs the Java tests.
   mvn -q -B -f "$2" -Dmaven.test.skip=true package >"$log" 2>&1 </dev/null || {
@@ -141,10 +141,11 @@ maven_build() { # maven_build STEP POM JARS INPUT WHAT
 }
 
 maven_jars() {
-  maven_build kafka deploy/local/kafka/pom.xml .build/kafka deploy/local/kafka/pom.xml \
-    "fetching the Kafka broker with Maven"
-  maven_build flink streaming/java/pom.xml .build/flink streaming/java \
-    "building the Java functions and fetching the Flink connectors with Maven"
+  maven_build kafka deploy/local/kafka/pom.xml .build/kafka \
+    "fetching the Kafka broker with Maven" deploy/local/kafka/pom.xml
+  maven_build flink streaming/java/pom.xml .build/flink \
+    "building the Java functions and fetching the Flink connectors with Maven" \
+    streaming/java schemas/avro
 }
 
 mkdir -p "$stamps" "$logs"

@@ -18,9 +18,11 @@ class Topic:
     @property
     def config(self) -> dict[str, str]:
         """Kafka topic configuration."""
+        # The broker's clock, by which a producer's clock is judged.
+        common = {"message.timestamp.type": "LogAppendTime"}
         if self.compacted:
-            return {"cleanup.policy": "compact"}
-        return {"cleanup.policy": "delete", "retention.ms": str(self.retention_ms)}
+            return {**common, "cleanup.policy": "compact"}
+        return {**common, "cleanup.policy": "delete", "retention.ms": str(self.retention_ms)}
 
 
 IMPRESSIONS = Topic("impressions", "request_id", "Impression")

@@ -85,15 +85,20 @@ class Ranker:
         served, catalogue = request.served, self._catalogue
         with self._metrics.stage("gather"):
             candidates = Candidates.of(question.candidates, catalogue)
-        if budget.remaining() < self._retrieval_reserve:
+        late = budget.remaining() < self._retrieval_reserve
+        if not late:
+            try:
+                half = served.model.request_half(request.part)
+                rows = candidates.rows(served, catalogue)
+                parts, prices = rows.parts, rows.prices
+                rung, ctrs = self._ctrs(request, half, rows)
+            except Exception:  # as in rank
+                _log.exception("scoring failed", request_id=question.asker.request_id)
+                late = True
+        if late:
             rung = Rung.POPULAR
             parts, prices = candidates.parts_and_prices(catalogue)
             ctrs = candidates.popularity(served, catalogue)
-        else:
-            half = served.model.request_half(request.part)
-            rows = candidates.rows(served, catalogue)
-            parts, prices = rows.parts, rows.prices
-            rung, ctrs = self._ctrs(request, half, rows)
         with self._metrics.stage("answer"):
             ads = [
                 _scored(request.mint, ad, parts[i], float(ctrs[i]), int(prices[i]), 1.0, "request")

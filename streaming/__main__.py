@@ -9,9 +9,12 @@ from schemas import log_lines, topics
 from schemas.features import FeatureError, FeatureSpec
 from schemas.served_token import TokenKeys
 from schemas.settings import SettingsError, SharedSettings
+from streaming import dead_letter_commands
 from streaming.operate import app
 from streaming.readiness import NotReady, require_redis, require_topics
 from streaming.settings import JobName, StreamingSettings
+
+app.add_typer(dead_letter_commands.app, name="dead-letters")
 
 
 @app.command()
@@ -79,7 +82,7 @@ def learning() -> None:
         JobName.LEARNING,
         settings,
         lambda tables: learning_job.build(tables, options, learners),
-        learning_job.configuration(settings.label_wait_ms),
+        learning_job.CONFIGURATION,
     )
     try:
         job.run()

@@ -79,17 +79,19 @@ def stop(
     drain: Annotated[
         bool, typer.Option(help="end event time; the job must not go on from this savepoint")
     ] = False,
-    to: ToOption = None,
     timeout: TimeoutOption = 300,
     as_json: JsonOption = False,
 ) -> None:
-    """Stop a running job with a savepoint, from which it goes on when it is started again."""
+    """Stop a running job with a savepoint, from which it goes on when it is started again.
+
+    The savepoint lies where the job looks for it: Flink deletes the checkpoints of a job that ends.
+    """
     with _errors():
         settings = StreamingSettings.load()
         rest = _rest(settings, job)
         found = running_job(rest, job)
         folder = settings.drained(job) if drain else settings.savepoints(job)
-        path = stop_with_savepoint(rest, found, to or folder, drain, timeout)
+        path = stop_with_savepoint(rest, found, folder, drain, timeout)
         wait_until_gone(rest, found, timeout)
     _print({"job": job, "id": found.id, "savepoint": path, "drained": drain}, path, as_json)
 

@@ -20,7 +20,7 @@ from deploy.local.part import StackError
 from streaming.adserver.session import SourceName
 from streaming.adserver.source import SourceError
 
-app = typer.Typer(add_completion=False)
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
 @app.command()

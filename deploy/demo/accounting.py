@@ -31,10 +31,12 @@ class Ledger:
     reasons: Counter[str] = field(default_factory=Counter)
     unreadable: Counter[str] = field(default_factory=Counter)
 
-    def enter(self, topic: str, value: bytes) -> None:
+    def enter(self, topic: str, value: bytes | None) -> None:
         """One record of one of the four topics."""
         self.records[topic] += 1
         try:
+            if value is None:
+                raise DecodeError("not-avro: no value")
             if topic == IMPRESSIONS.name:
                 impression = Impression.decode(value)
                 self.impressions.add((impression.request_id, impression.ad_id))
@@ -64,14 +66,24 @@ class Ledger:
         self.clicks.add(identity)
 
     def _enter_refused(self, letter: DeadLetter) -> None:
-        if letter.topic == IMPRESSIONS.name:
-            impression = Impression.decode(letter.value)
-            identity, refused = (impression.request_id, impression.ad_id), self.refused_impressions
-        else:
-            click = Click.decode(letter.value)
-            identity, refused = (click.request_id, click.ad_id), self.refused_clicks
+        reason = letter.reason.partition(":")[0]
+        try:
+            if letter.topic == IMPRESSIONS.name:
+                impression = Impression.decode(letter.value)
+                identity = (impression.request_id, impression.ad_id)
+                refused = self.refused_impressions
+            elif letter.topic == CLICKS.name:
+                click = Click.decode(letter.value)
+                identity, refused = (click.request_id, click.ad_id), self.refused_clicks
+            else:
+                self.reasons[reason] += 1
+                return
+        except DecodeError:
+            # What cannot be read has no identity; its reason counts all the same.
+            self.reasons[reason] += 1
+            return
         if identity not in refused:
-            self.reasons[letter.reason.partition(":")[0]] += 1
+            self.reasons[reason] += 1
         refused.add(identity)
 
 

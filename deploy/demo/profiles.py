@@ -44,7 +44,7 @@ def profile(source: SourceName, settings: DemoSettings, file: Path | None) -> Pr
         return Profile(
             source,
             features="world",
-            # Short: until the first negatives come, the learner sees nothing but clicks.
+            # Short: a click waits so long before it is learnt.
             label_wait_ms=500,
             attribution_window_ms=MINUTE_MS,
             history_rows=settings.history_rows or WORLD_HISTORY,

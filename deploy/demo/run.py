@@ -4,6 +4,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from confluent_kafka import KafkaException
+
 from deploy.demo import accounting, verdict
 from deploy.demo.bootstrapping import Training, TrainingFailed
 from deploy.demo.environment import (
@@ -49,6 +51,7 @@ KNOWN_FAULTS = (
     DeliveryError,
     FlinkRestError,
     JobNotFoundError,
+    KafkaException,
     SavepointError,
     NoModel,
     NotReady,

@@ -15,12 +15,21 @@ from deploy.local.settings import ROOT, LocalSettings
 from deploy.local.state import PartState
 from deploy.local.supervisor import Supervisor
 from deploy.local.token_key import token_keys
-from schemas.settings import SharedSettings
+from online_model.settings import OnlineModelSettings
+from schemas.settings import Settings, SharedSettings
+from scorer.settings import ScorerSettings
+from streaming.settings import StreamingSettings
 
 PART_NAMES = ("kafka", "redis", "events", "learning", "scorer")
 #: No compiler threads that take the cores from the rest of the stack: warm in seconds, and on a
 #: long run slower than with the default.
 QUICK_JVM = "-XX:+UseSerialGC -XX:TieredStopAtLevel=1"
+SETTINGS_OF_PARTS: tuple[type[Settings], ...] = (
+    SharedSettings,
+    StreamingSettings,
+    OnlineModelSettings,
+    ScorerSettings,
+)
 _OWN_PREFIXES = ("CTR_LOCAL_", "CTR_DEMO_")
 
 
@@ -29,11 +38,14 @@ class LocalStack:
 
     ``environment`` holds further ``CTR_*`` settings for the parts, such as the label windows.
     Parts may be started in several steps, for example the scorer after a model was published.
+    Raises SettingsError at once if a variable of any part is misspelt or wrong.
     """
 
     def __init__(
         self, settings: LocalSettings, *, environment: Mapping[str, str] | None = None
     ) -> None:
+        for kind in SETTINGS_OF_PARTS:
+            kind.load()
         self._settings = settings
         self._extra = dict(environment or {})
         self._supervisor: Supervisor | None = None

@@ -17,7 +17,7 @@ class AdServerSettings(Settings):
     model_config = SettingsConfigDict(env_prefix="CTR_ADSERVER_", frozen=True, extra="forbid")
 
     seed: int = Field(1, ge=0, description="everything that is drawn follows from it")
-    scorer: str = Field("127.0.0.1:50051", description="host:port of the scorer's gRPC API")
+    scorer: str = Field("127.0.0.1:8500", description="host:port of the scorer's gRPC API")
     scorer_timeout_seconds: float = Field(2.0, gt=0, description="deadline of one call")
     ready_timeout_seconds: float = Field(10.0, gt=0, description="how long start-up checks wait")
     concurrency: int = Field(8, ge=1, le=256, description="calls to the scorer at a time")

@@ -53,16 +53,16 @@ class EmbeddedJob:
         """Until the job is stopped. Raises NotReady or JobFailed."""
         settings, job = self._settings, self._job
         _prepare_jvm(settings)
-        environment = StreamExecutionEnvironment.get_execution_environment(self._flink())
-        # Not as a setting: our own classes are needed here, too, while the graph is built.
-        environment.add_jars(*(jar.as_uri() for jar in require_jars(settings.jars)))
-        self._build(StreamTableEnvironment.create(environment))
-        # From here on a signal means a stop with a savepoint; before, there is nothing to save.
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: self._stop_in_background())
-        client = environment.execute_async(job)
-        _log.info("job is submitted", job=job, id=str(client.get_job_id()))
         try:
+            environment = StreamExecutionEnvironment.get_execution_environment(self._flink())
+            # Not as a setting: our own classes are needed here, too, while the graph is built.
+            environment.add_jars(*(jar.as_uri() for jar in require_jars(settings.jars)))
+            self._build(StreamTableEnvironment.create(environment))
+            # From here on a signal means a stop with a savepoint; before, there is nothing to save.
+            for number in (signal.SIGTERM, signal.SIGINT):
+                signal.signal(number, lambda *_: self._stop_in_background())
+            client = environment.execute_async(job)
+            _log.info("job is submitted", job=job, id=str(client.get_job_id()))
             client.get_job_execution_result().result()
         except Py4JJavaError as error:
             raise JobFailed(f"{job}: {_innermost(error)}") from None

@@ -39,20 +39,15 @@ _log = structlog.get_logger(__name__)
 _sql = partial(statement, JobName.LEARNING)
 
 LEARNER_UID = "learner"
-MIN_REPEAT_MS = 6 * 3_600_000
-
-
-def configuration(label_wait_ms: int) -> dict[str, str]:
-    """Of the job's Flink configuration, what this job needs besides the common part."""
-    return {
-        # A row is a second's batch: learn it when it comes.
-        "python.fn-execution.bundle.size": "1",
-        # The state is read once, at the start; a cache of it would hold the model twice.
-        "python.state.cache-size": "0",
-        # How long a repeated sample is known and a positive is held, of processing time: well over
-        # any replay after a crash.
-        "table.exec.state.ttl": f"{max(MIN_REPEAT_MS, 4 * label_wait_ms)} ms",
-    }
+#: Of the job's Flink configuration, what this job needs besides the common part.
+CONFIGURATION = {
+    # A row is a second's batch: learn it when it comes.
+    "python.fn-execution.bundle.size": "1",
+    # The state is read once, at the start; a cache of it would hold the model twice.
+    "python.state.cache-size": "0",
+    # How long a repeated sample is known, of processing time: well over any replay after a crash.
+    "table.exec.state.ttl": "6 h",
+}
 
 
 @dataclass(frozen=True, slots=True)

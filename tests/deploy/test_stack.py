@@ -7,7 +7,7 @@ import pytest
 from deploy.local.part import StackError
 from deploy.local.settings import LocalSettings
 from deploy.local.stack import LocalStack
-from schemas.settings import SharedSettings
+from schemas.settings import SettingsError, SharedSettings
 from scorer.settings import ScorerSettings
 
 
@@ -60,6 +60,23 @@ def test_a_key_of_the_user_is_kept(
 ) -> None:
     monkeypatch.setenv("CTR_TOKEN_KEYS", "7:00ff")
     assert LocalStack(settings).environment()["CTR_TOKEN_KEYS"] == "7:00ff"
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("CTR_FOO_BAR", "1"),
+        ("CTR_SCORER_PORT", "abc"),
+        ("CTR_STREAMING_LABEL_WAIT", "1"),
+        ("CTR_ONLINE_MODEL_PASSES", "0"),
+    ],
+)
+def test_a_wrong_setting_of_any_part_is_told_before_anything_starts(
+    settings: LocalSettings, monkeypatch: pytest.MonkeyPatch, variable: str, value: str
+) -> None:
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(SettingsError, match=variable):
+        LocalStack(settings)
 
 
 def test_misuse_is_told(settings: LocalSettings) -> None:

@@ -53,6 +53,8 @@ def run_on_flink(samples: str) -> list[tuple[int, int]]:
     jars = ";".join(jar.as_uri() for jar in require_jars(ROOT / ".build" / "flink"))
     configuration.set_string("pipeline.jars", jars)
     configuration.set_string("parallelism.default", "1")
+    # What is held must not expire with what repeats are known by.
+    configuration.set_string("table.exec.state.ttl", "1 ms")
     # Watermarks come with the elements, not now and then.
     configuration.set_string("pipeline.auto-watermark-interval", "0 ms")
     tables = StreamTableEnvironment.create(

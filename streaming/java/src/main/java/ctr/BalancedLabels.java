@@ -20,6 +20,9 @@ public final class BalancedLabels extends ProcessTableFunction<Row> {
   static final String TYPE =
       "ROW<outcome INT, inputs BYTES, label INT, sample_weight FLOAT, shown_position INT,"
           + " click_ts BIGINT, label_ts BIGINT>";
+  /** Timers end state; a wall clock would end it while event time stands still. */
+  private static final String NEVER = "0 ms";
+
   private static final String[] COLUMNS = {
     "outcome", "inputs", "label", "sample_weight", "shown_position", "click_ts", "label_ts"
   };
@@ -37,7 +40,7 @@ public final class BalancedLabels extends ProcessTableFunction<Row> {
 
   public void eval(
       Context context,
-      @StateHint Held held,
+      @StateHint(ttl = NEVER) Held held,
       @ArgumentHint(value = SET_SEMANTIC_TABLE, name = "samples") Row sample,
       @ArgumentHint(name = "label_wait_ms") Long labelWaitMs) {
     TimeContext<Long> time = context.timeContext(Long.class);

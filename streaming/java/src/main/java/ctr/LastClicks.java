@@ -16,6 +16,9 @@ import org.apache.flink.types.Row;
  */
 @DataTypeHint("ROW<version_ms BIGINT, ad_ids ARRAY<STRING>>")
 public final class LastClicks extends ProcessTableFunction<Row> {
+  /** Timers end state; a wall clock would end it while event time stands still. */
+  private static final String NEVER = "0 ms";
+
   private static final String[] NO_ADS = {};
   private static final Long[] NO_TIMES = {};
 
@@ -28,7 +31,7 @@ public final class LastClicks extends ProcessTableFunction<Row> {
 
   public void eval(
       Context context,
-      @StateHint Clicks clicks,
+      @StateHint(ttl = NEVER) Clicks clicks,
       @ArgumentHint(value = SET_SEMANTIC_TABLE, name = "clicks") Row click,
       @ArgumentHint(name = "length") Integer length,
       @ArgumentHint(name = "idle_ms") Long idleMs) {

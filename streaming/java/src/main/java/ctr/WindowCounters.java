@@ -18,6 +18,9 @@ import org.apache.flink.types.Row;
 @DataTypeHint(
     "ROW<version_ms BIGINT, impressions ARRAY<BIGINT>, clicks ARRAY<BIGINT>, click_ts BIGINT>")
 public final class WindowCounters extends ProcessTableFunction<Row> {
+  /** Timers end state; a wall clock would end it while event time stands still. */
+  private static final String NEVER = "0 ms";
+
   private static final long[] NO_ENTRIES = {};
 
   /** A {@link TiledCounter} taken apart. */
@@ -28,7 +31,7 @@ public final class WindowCounters extends ProcessTableFunction<Row> {
 
   public void eval(
       Context context,
-      @StateHint Tiles tiles,
+      @StateHint(ttl = NEVER) Tiles tiles,
       @ArgumentHint(value = SET_SEMANTIC_TABLE, name = "events") Row event) {
     TimeContext<Long> time = context.timeContext(Long.class);
     TiledCounter counter = counter(tiles);
