@@ -119,12 +119,13 @@ def close(ledger: Ledger, sent: dict[str, int], samples_learnt: int) -> Accounts
     corrections = ledger.labels.get("CORRECTION", set())
     labelled = positives | negatives
     matched = positives | corrections
+    refused = ledger.refused_impressions
     faults = [
         *_differ("impressions sent and in Kafka", sent[IMPRESSIONS.name], ledger, IMPRESSIONS.name),
         *_differ("clicks sent and in Kafka", sent[CLICKS.name], ledger, CLICKS.name),
-        *_some("impressions without a label", ledger.impressions - labelled - _refused(ledger)),
+        *_some("impressions without a label", ledger.impressions - labelled - refused),
         *_some("labels without an impression", labelled - ledger.impressions),
-        *_some("impressions both labelled and refused", labelled & ledger.refused_impressions),
+        *_some("impressions both labelled and refused", labelled & refused),
         *_some("impressions with two first labels", positives & negatives),
         *_some("corrections without a negative", corrections - negatives),
         *_some("clicks that ended nowhere", ledger.clicks - matched - ledger.refused_clicks),
@@ -155,10 +156,6 @@ def close(ledger: Ledger, sent: dict[str, int], samples_learnt: int) -> Accounts
         dead_letter_reasons=dict(ledger.reasons),
         faults=faults,
     )
-
-
-def _refused(ledger: Ledger) -> set[Identity]:
-    return ledger.refused_impressions
 
 
 def _differ(what: str, sent: int, ledger: Ledger, topic: str) -> list[str]:

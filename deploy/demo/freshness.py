@@ -43,13 +43,6 @@ class Histogram:
             below, lower = count, bound
         return _INFINITY
 
-    def plus(self, other: "Histogram") -> "Histogram":
-        """Values of both; raises ValueError if their bounds differ."""
-        if self.bounds != other.bounds:
-            raise ValueError("histograms with different buckets")
-        counts = zip(self.counts, other.counts, strict=True)
-        return Histogram(self.bounds, tuple(a + b for a, b in counts))
-
 
 @dataclass(frozen=True, slots=True)
 class Scrape:
@@ -84,15 +77,6 @@ class Scrape:
             if labels.items() <= their.items()
         ]
         return sum(found) if found else None
-
-    def by_label(self, metric: Metric, label: str) -> dict[str, float]:
-        """Values of a gauge or counter by one label, summed over the others."""
-        values: dict[str, float] = {}
-        for name in (metric.name, f"{metric.name}_total"):
-            for labels, value in self.samples.get(name, ()):
-                key = labels.get(label, "")
-                values[key] = values.get(key, 0.0) + value
-        return values
 
     def histogram(self, metric: Metric, **labels: str) -> Histogram | None:
         """Summed over all label sets that have these labels; None of none."""

@@ -58,8 +58,10 @@ def _ignore_signals() -> None:
 def start_in_background(settings: LocalSettings, parts: Sequence[str], tell: Tell) -> StackState:
     """Start a supervisor that outlives this process and wait until every part is ready.
 
-    Raises :class:`StackError` naming the part that failed. Ctrl-C ends the supervisor, too.
+    Raises :class:`StackError` naming the part that failed, SettingsError naming a wrong setting.
+    Ctrl-C ends the supervisor, too.
     """
+    LocalStack(settings)  # Refuses wrong settings here, where they are seen, and not in a log.
     state_file = StateFile(settings.folder)
     log = settings.folder / "logs" / "supervisor.log"
     log.parent.mkdir(parents=True, exist_ok=True)

@@ -121,6 +121,13 @@ def test_a_misspelt_setting_is_named(local: Command) -> None:
     )
 
 
+def test_up_names_a_wrong_setting_of_a_part_and_nothing_else(local: Command) -> None:
+    done = local("up", "redis", CTR_STREAMING_LABEL_WAIT="1")
+    assert done.returncode == 1
+    hint = "CTR_STREAMING_LABEL_WAIT is not a setting: did you mean CTR_STREAMING_LABEL_WAIT_MS?"
+    assert done.stderr.strip() == hint
+
+
 def test_environment_is_stable_and_has_a_private_key(local: Command, tmp_path: Path) -> None:
     first, second = local("environment").stdout, local("environment").stdout
     assert first == second
