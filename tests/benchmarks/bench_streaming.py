@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 from typing import Annotated, Any
 
+import psutil
 import typer
 from confluent_kafka import Producer
 from rich.console import Console
@@ -113,24 +114,35 @@ def run(
         job = subprocess.Popen(
             ["taskset", "-c", "0", *command], cwd=ROOT, stdout=log, stderr=subprocess.STDOUT
         )
-    seen: list[tuple[float, int]] = []
+    seen: list[tuple[float, float, int]] = []
     rest = FlinkRest(f"http://{HOST}:{rest_port}")
+    process = psutil.Process(job.pid)
     while job.poll() is None:
         read = records_read(rest)
         if read:
-            seen.append((time.monotonic(), read))
+            seen.append((time.monotonic(), cpu_seconds(process), read))
         time.sleep(POLL_SECONDS)
     if job.returncode:
         raise SystemExit(f"{variant} on {backend} failed:\n{(work / 'log').read_text()[-3000:]}")
-    middle = [(at, read) for at, read in seen if 0.1 * total <= read <= 0.9 * total]
+    middle = [sample for sample in seen if 0.4 * total <= sample[2] <= 0.9 * total]
     if len(middle) < 2:
         raise SystemExit(f"{variant} on {backend}: too quick to be measured, take more events")
-    (began, first), (ended, last) = middle[0], middle[-1]
+    (began, cpu_then, first), (ended, cpu_now, last) = middle[0], middle[-1]
     return {
         "events_per_second": round((last - first) / (ended - began)),
+        "cpu_us_per_event": round(1e6 * (cpu_now - cpu_then) / (last - first), 1),
         "seconds": round(seen[-1][0] - seen[0][0], 1),
         "events": total,
     }
+
+
+def cpu_seconds(process: psutil.Process) -> float:
+    """Of a process and its children so far; 0 once it has ended."""
+    try:
+        family = [process, *process.children(recursive=True)]
+        return sum(sum(member.cpu_times()[:2]) for member in family)
+    except psutil.NoSuchProcess:
+        return 0.0
 
 
 def records_read(rest: FlinkRest) -> int:

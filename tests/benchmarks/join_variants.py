@@ -73,6 +73,10 @@ class Flink:
                 out_of_order_seconds=seconds(1_000),
             )
             bounded = "'connector' = 'kafka',\n  'scan.bounded.mode' = 'latest-offset'"
+            n = int(os.environ.get("BENCH_LIMIT", "0"))
+            if n:
+                n = n if topic.name == "impressions" else int(n * 0.045)
+                bounded = f"'connector' = 'kafka',\n  'scan.bounded.mode' = 'specific-offsets', 'scan.bounded.specific-offsets' = 'partition:0,offset:{n}'"
             self.tables.execute_sql(text.replace("'connector' = 'kafka'", bounded))
         self.tables.execute_sql(HOLE)
 

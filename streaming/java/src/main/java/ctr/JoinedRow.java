@@ -1,12 +1,21 @@
 package ctr;
 
+import static org.apache.flink.table.api.DataTypes.ARRAY;
+import static org.apache.flink.table.api.DataTypes.BIGINT;
+import static org.apache.flink.table.api.DataTypes.BYTES;
+import static org.apache.flink.table.api.DataTypes.FIELD;
+import static org.apache.flink.table.api.DataTypes.FLOAT;
+import static org.apache.flink.table.api.DataTypes.INT;
+import static org.apache.flink.table.api.DataTypes.ROW;
+import static org.apache.flink.table.api.DataTypes.STRING;
+
 import java.time.Instant;
 import org.apache.flink.api.common.typeinfo.TypeInformation;
-import org.apache.flink.table.api.DataTypes;
 import org.apache.flink.table.data.GenericRowData;
 import org.apache.flink.table.data.RowData;
 import org.apache.flink.table.data.StringData;
 import org.apache.flink.table.runtime.typeutils.InternalTypeInfo;
+import org.apache.flink.table.types.DataType;
 import org.apache.flink.table.types.logical.RowType;
 
 /**
@@ -14,6 +23,47 @@ import org.apache.flink.table.types.logical.RowType;
  * (ENGAGEMENT, SAMPLE, DEAD_LETTER); columns of the other kinds are null.
  */
 final class JoinedRow {
+  private static final DataType IMPRESSION_COLUMNS =
+      ROW(
+          FIELD("user_id", STRING()),
+          FIELD("position", INT()),
+          FIELD("price", BIGINT()),
+          FIELD("variant", STRING()),
+          FIELD("model_version", STRING()),
+          FIELD("predicted_ctr", FLOAT()),
+          FIELD("propensity", FLOAT()),
+          FIELD("feature_fingerprint", STRING()),
+          FIELD("counter_keys", ARRAY(STRING())),
+          FIELD("inputs", BYTES()));
+  private static final DataType SOURCE_COLUMNS =
+      ROW(
+          FIELD("topic", STRING()),
+          FIELD("partition", INT()),
+          FIELD("offset", BIGINT()),
+          FIELD("message_key", BYTES()),
+          FIELD("raw", BYTES()));
+  private static final DataType COLUMNS =
+      ROW(
+          FIELD("request_id", STRING()),
+          FIELD("ad_id", STRING()),
+          FIELD("output", STRING()),
+          FIELD("kind", STRING()),
+          FIELD("ts", BIGINT()),
+          FIELD("impression", IMPRESSION_COLUMNS),
+          FIELD("label", INT()),
+          FIELD("label_ts", BIGINT()),
+          FIELD("click_ts", BIGINT()),
+          FIELD("sample_weight", FLOAT()),
+          FIELD("source", SOURCE_COLUMNS),
+          FIELD("reason", STRING()));
+  private static final RowType TYPE = (RowType) COLUMNS.getLogicalType();
+
+  /** What an impression and its token say, besides the impression's identity and time. */
+  static final RowType IMPRESSION = (RowType) IMPRESSION_COLUMNS.getLogicalType();
+
+  /** Where a record came from, and the record itself. */
+  static final RowType SOURCE = (RowType) SOURCE_COLUMNS.getLogicalType();
+
   static final StringData ORPHAN =
       StringData.fromString("orphan-click: no impression within the attribution window");
 
@@ -22,40 +72,11 @@ final class JoinedRow {
   private static final StringData ENGAGEMENT = StringData.fromString("ENGAGEMENT");
   private static final StringData SAMPLE = StringData.fromString("SAMPLE");
   private static final StringData DEAD_LETTER = StringData.fromString("DEAD_LETTER");
-  private static final int COLUMNS = 25;
 
   private JoinedRow() {}
 
   static TypeInformation<RowData> type() {
-    return InternalTypeInfo.of(
-        (RowType)
-            DataTypes.ROW(
-                    DataTypes.FIELD("request_id", DataTypes.STRING()),
-                    DataTypes.FIELD("ad_id", DataTypes.STRING()),
-                    DataTypes.FIELD("output", DataTypes.STRING()),
-                    DataTypes.FIELD("kind", DataTypes.STRING()),
-                    DataTypes.FIELD("ts", DataTypes.BIGINT()),
-                    DataTypes.FIELD("user_id", DataTypes.STRING()),
-                    DataTypes.FIELD("position", DataTypes.INT()),
-                    DataTypes.FIELD("price", DataTypes.BIGINT()),
-                    DataTypes.FIELD("variant", DataTypes.STRING()),
-                    DataTypes.FIELD("model_version", DataTypes.STRING()),
-                    DataTypes.FIELD("predicted_ctr", DataTypes.FLOAT()),
-                    DataTypes.FIELD("propensity", DataTypes.FLOAT()),
-                    DataTypes.FIELD("feature_fingerprint", DataTypes.STRING()),
-                    DataTypes.FIELD("counter_keys", DataTypes.ARRAY(DataTypes.STRING())),
-                    DataTypes.FIELD("inputs", DataTypes.BYTES()),
-                    DataTypes.FIELD("label", DataTypes.INT()),
-                    DataTypes.FIELD("label_ts", DataTypes.BIGINT()),
-                    DataTypes.FIELD("click_ts", DataTypes.BIGINT()),
-                    DataTypes.FIELD("sample_weight", DataTypes.FLOAT()),
-                    DataTypes.FIELD("topic", DataTypes.STRING()),
-                    DataTypes.FIELD("partition", DataTypes.INT()),
-                    DataTypes.FIELD("offset", DataTypes.BIGINT()),
-                    DataTypes.FIELD("message_key", DataTypes.BYTES()),
-                    DataTypes.FIELD("raw", DataTypes.BYTES()),
-                    DataTypes.FIELD("reason", DataTypes.STRING()))
-                .getLogicalType());
+    return InternalTypeInfo.of(TYPE);
   }
 
   static RowData engagement(RowData key, StringData kind, RowData impression, long ts) {
@@ -65,10 +86,10 @@ final class JoinedRow {
   /** A label of 0 has no click and carries the weight of the negatives that were not kept. */
   static RowData sample(RowData key, StringData kind, Pending of, int label, long labelTs) {
     GenericRowData row = of(key, SAMPLE, kind, of.impression, of.ts);
-    row.setField(15, label);
-    row.setField(16, labelTs);
-    row.setField(17, label == 0 ? null : of.clickTs);
-    row.setField(18, label == 0 ? of.negativeWeight : 1f);
+    row.setField(6, label);
+    row.setField(7, labelTs);
+    row.setField(8, label == 0 ? null : of.clickTs);
+    row.setField(9, label == 0 ? of.negativeWeight : 1f);
     return row;
   }
 
@@ -77,37 +98,24 @@ final class JoinedRow {
     return deadLetter(source, StringData.fromString(reason));
   }
 
-  /** {@code source} has the columns of {@link Pending#SOURCE}. */
+  /** {@code source} is a row of {@link #SOURCE}. */
   static RowData deadLetter(RowData source, StringData reason) {
-    GenericRowData row = new GenericRowData(COLUMNS);
+    GenericRowData row = new GenericRowData(TYPE.getFieldCount());
     row.setField(2, DEAD_LETTER);
-    row.setField(19, source.getString(0));
-    row.setField(20, source.getInt(1));
-    row.setField(21, source.getLong(2));
-    row.setField(22, source.isNullAt(3) ? null : source.getBinary(3));
-    row.setField(23, source.isNullAt(4) ? null : source.getBinary(4));
-    row.setField(24, reason);
+    row.setField(10, source);
+    row.setField(11, reason);
     return row;
   }
 
   private static GenericRowData of(
       RowData key, StringData output, StringData kind, RowData impression, long ts) {
-    GenericRowData row = new GenericRowData(COLUMNS);
+    GenericRowData row = new GenericRowData(TYPE.getFieldCount());
     row.setField(0, ImpressionKey.requestId(key));
     row.setField(1, ImpressionKey.adId(key));
     row.setField(2, output);
     row.setField(3, kind);
     row.setField(4, ts);
-    row.setField(5, impression.getString(0));
-    row.setField(6, impression.getInt(1));
-    row.setField(7, impression.getLong(2));
-    row.setField(8, impression.getString(3));
-    row.setField(9, impression.getString(4));
-    row.setField(10, impression.getFloat(5));
-    row.setField(11, impression.getFloat(6));
-    row.setField(12, impression.getString(7));
-    row.setField(13, impression.getArray(8));
-    row.setField(14, impression.getBinary(9));
+    row.setField(5, impression);
     return row;
   }
 }

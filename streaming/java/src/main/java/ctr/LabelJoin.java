@@ -1,6 +1,5 @@
 package ctr;
 
-import java.util.List;
 import org.apache.flink.api.common.functions.OpenContext;
 import org.apache.flink.api.common.state.ValueState;
 import org.apache.flink.api.common.state.ValueStateDescriptor;
@@ -9,6 +8,8 @@ import org.apache.flink.streaming.api.datastream.SingleOutputStreamOperator;
 import org.apache.flink.streaming.api.functions.co.KeyedCoProcessFunction;
 import org.apache.flink.table.data.RowData;
 import org.apache.flink.table.data.StringData;
+import org.apache.flink.table.data.binary.BinaryRowData;
+import org.apache.flink.table.runtime.typeutils.RowDataSerializer;
 import org.apache.flink.util.Collector;
 
 /**
@@ -36,22 +37,26 @@ public final class LabelJoin
   private static final StringData MATURE = StringData.fromString("MATURE");
 
   private final EventColumns impressions;
+  private final int impression;
   private final EventColumns clicks;
   private final long labelWaitMs;
   private final long attributionWindowMs;
   private final double negativeKeep;
   private final boolean mature;
 
-  private transient ValueState<RowData> state;
+  private transient ValueState<Pending> state;
+  private transient RowDataSerializer sources;
 
   private LabelJoin(
       EventColumns impressions,
+      int impression,
       EventColumns clicks,
       long labelWaitMs,
       long attributionWindowMs,
       double negativeKeep,
       boolean mature) {
     this.impressions = impressions;
+    this.impression = impression;
     this.clicks = clicks;
     this.labelWaitMs = labelWaitMs;
     this.attributionWindowMs = attributionWindowMs;
@@ -76,8 +81,9 @@ public final class LabelJoin
     Columns ofClicks = Columns.parse(clickColumns);
     LabelJoin join =
         new LabelJoin(
-            new EventColumns(ofImpressions, Pending.IMPRESSION),
-            new EventColumns(ofClicks, List.of()),
+            new EventColumns(ofImpressions),
+            ofImpressions.index("impression"),
+            new EventColumns(ofClicks),
             labelWaitMs,
             attributionWindowMs,
             negativeKeep,
@@ -92,7 +98,8 @@ public final class LabelJoin
 
   @Override
   public void open(OpenContext context) {
-    state = getRuntimeContext().getState(new ValueStateDescriptor<>("pending", Pending.type()));
+    state = getRuntimeContext().getState(new ValueStateDescriptor<>("pending", PendingSerializer.INSTANCE));
+    sources = new RowDataSerializer(JoinedRow.SOURCE);
   }
 
   @Override
@@ -103,9 +110,10 @@ public final class LabelJoin
       return;
     }
     long now = context.timerService().currentWatermark();
-    RowData row = state.value();
-    Pending pending = row == null ? new Pending() : Pending.of(row);
-    if (pending.ts != null) {
+    Pending pending = state.value();
+    if (pending == null) {
+      pending = new Pending();
+    } else if (pending.hasImpression()) {
       return;
     }
     long ts = impressions.ts(event);
@@ -116,13 +124,13 @@ public final class LabelJoin
     RowData key = context.getCurrentKey();
     pending.ts = ts;
     pending.stage = Pending.UNLABELLED;
-    pending.impression = impressions.payload(event);
+    pending.impression =
+        ((BinaryRowData) event.getRow(impression, JoinedRow.IMPRESSION.getFieldCount())).copy();
     pending.negativeWeight =
         NegativeSampling.weight(
             ImpressionKey.requestId(key), ImpressionKey.adId(key), negativeKeep);
-    pending.forgetTs = ts + attributionWindowMs;
     out.collect(JoinedRow.engagement(key, IMPRESSION, pending.impression, ts));
-    if (pending.clickTs != null) {
+    if (pending.hasClick()) {
       if (Math.abs(pending.clickTs - ts) > attributionWindowMs) {
         refuseWaitingClick(pending, out);
       } else {
@@ -141,23 +149,24 @@ public final class LabelJoin
       return;
     }
     long now = context.timerService().currentWatermark();
-    RowData row = state.value();
-    Pending pending = row == null ? new Pending() : Pending.of(row);
+    Pending pending = state.value();
+    if (pending == null) {
+      pending = new Pending();
+    }
     long ts = clicks.ts(event);
-    if (pending.ts == null) {
-      if (pending.clickTs != null && pending.clickTs <= ts) {
+    if (!pending.hasImpression()) {
+      if (pending.hasClick() && pending.clickTs <= ts) {
         return;
       }
       pending.clickTs = ts;
-      pending.clickSource = clicks.source(event);
-      pending.forgetTs = ts + attributionWindowMs;
+      pending.clickSource = sources.toBinaryRow(clicks.source(event)).copy();
     } else if (Math.abs(ts - pending.ts) > attributionWindowMs) {
       // Also after the final label: whether that is still remembered depends on the order of arrival.
       out.collect(JoinedRow.deadLetter(clicks.source(event), JoinedRow.ORPHAN));
       return;
     } else if (pending.stage == Pending.FINAL) {
       return;
-    } else if (pending.clickTs == null) {
+    } else if (!pending.hasClick()) {
       pending.clickTs = ts;
       RowData key = context.getCurrentKey();
       out.collect(JoinedRow.engagement(key, CLICK, pending.impression, ts));
@@ -174,24 +183,24 @@ public final class LabelJoin
   @Override
   public void onTimer(long timer, OnTimerContext context, Collector<RowData> out)
       throws Exception {
-    RowData row = state.value();
-    if (row != null) {
-      settle(context, Pending.of(row), context.timerService().currentWatermark(), out);
+    Pending pending = state.value();
+    if (pending != null) {
+      settle(context, pending, context.timerService().currentWatermark(), out);
     }
   }
 
   /** Emits all that is due by {@code now}; keeps what is still needed, and sets the next timer. */
   private void settle(Context context, Pending pending, long now, Collector<RowData> out)
       throws Exception {
-    if (pending.ts != null) {
+    if (pending.hasImpression()) {
       label(context.getCurrentKey(), pending, now, out);
     }
-    if (pending.forgetTs > now) {
-      state.update(pending.toRow());
+    if (forgetTs(pending) > now) {
+      state.update(pending);
       context.timerService().registerEventTimeTimer(nextDue(pending));
       return;
     }
-    if (pending.ts == null) {
+    if (!pending.hasImpression()) {
       refuseWaitingClick(pending, out);
     } else if (mature) {
       mature(context.getCurrentKey(), pending, out);
@@ -200,10 +209,10 @@ public final class LabelJoin
   }
 
   private void label(RowData key, Pending pending, long now, Collector<RowData> out) {
-    Long clickTs = pending.clickTs;
+    long clickTs = pending.clickTs;
     long negativeDueTs = pending.ts + labelWaitMs;
     if (pending.stage == Pending.UNLABELLED) {
-      if (clickTs != null && clickTs <= negativeDueTs) {
+      if (pending.hasClick() && clickTs <= negativeDueTs) {
         long labelTs = Math.max(clickTs, pending.ts);
         out.collect(JoinedRow.sample(key, POSITIVE, pending, 1, labelTs));
         finish(pending);
@@ -216,7 +225,7 @@ public final class LabelJoin
     }
     // A late click may be known before the NEGATIVE is due, as in a replay: the correction then
     // waits for the click's own time.
-    if (pending.stage == Pending.NEGATIVE && clickTs != null && clickTs <= now) {
+    if (pending.stage == Pending.NEGATIVE && pending.hasClick() && clickTs <= now) {
       correct(key, pending, out);
     }
   }
@@ -230,18 +239,23 @@ public final class LabelJoin
   private void mature(RowData key, Pending pending, Collector<RowData> out) {
     int label = pending.stage == Pending.FINAL ? 1 : 0;
     if (label == 1 || pending.negativeWeight > 0) {
-      out.collect(JoinedRow.sample(key, MATURE, pending, label, pending.forgetTs));
+      out.collect(JoinedRow.sample(key, MATURE, pending, label, forgetTs(pending)));
     }
   }
 
   private long nextDue(Pending pending) {
-    if (pending.ts == null || pending.stage == Pending.FINAL) {
-      return pending.forgetTs;
+    if (!pending.hasImpression() || pending.stage == Pending.FINAL) {
+      return forgetTs(pending);
     }
     if (pending.stage == Pending.UNLABELLED) {
       return pending.ts + labelWaitMs;
     }
-    return pending.clickTs == null ? pending.forgetTs : pending.clickTs;
+    return pending.hasClick() ? pending.clickTs : forgetTs(pending);
+  }
+
+  /** Event time at which nothing of an impression, or of a click without one, is kept. */
+  private long forgetTs(Pending pending) {
+    return (pending.hasImpression() ? pending.ts : pending.clickTs) + attributionWindowMs;
   }
 
   /** The impression stays known until its window ends, so that a repetition is recognised. */
@@ -249,12 +263,12 @@ public final class LabelJoin
     pending.stage = Pending.FINAL;
     if (!mature) {
       pending.impression = null;
-      pending.clickTs = null;
+      pending.clickTs = Pending.NONE;
     }
   }
 
   private static void refuseWaitingClick(Pending pending, Collector<RowData> out) {
     out.collect(JoinedRow.deadLetter(pending.clickSource, JoinedRow.ORPHAN));
-    pending.clickTs = null;
+    pending.clickTs = Pending.NONE;
   }
 }
