@@ -10,11 +10,15 @@ from schemas.features import FeatureError, FeatureSpec
 from schemas.served_token import TokenKeys
 from schemas.settings import SettingsError, SharedSettings
 from streaming import dead_letter_commands
+from streaming.lake import commands as lake_commands
 from streaming.operate import app
 from streaming.readiness import NotReady, require_redis, require_topics
+from streaming.replay import replay
 from streaming.settings import JobName, StreamingSettings
 
 app.add_typer(dead_letter_commands.app, name="dead-letters")
+app.add_typer(lake_commands.app, name="lake")
+app.command()(replay)
 
 
 @app.command()
@@ -40,6 +44,7 @@ def events() -> None:
         out_of_order_ms=settings.out_of_order_ms,
         ahead_seconds=settings.ahead_seconds,
         batch_ms=settings.batch_ms,
+        archive=settings.archive,
     )
     job = EmbeddedJob(
         JobName.EVENTS,

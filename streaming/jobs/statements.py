@@ -2,11 +2,12 @@
 
 from importlib.resources import files
 from string import Template
+from typing import Literal
 
 from streaming.settings import JobName
 
 
-def statement(job: JobName, name: str, /, **values: object) -> str:
+def statement(job: JobName | Literal["replay"], name: str, /, **values: object) -> str:
     """The text of a file; values end up inside quotes, so quotes in them are doubled."""
     text = (files("streaming") / "sql" / job / f"{name}.sql").read_text()
     return Template(text).substitute({k: str(v).replace("'", "''") for k, v in values.items()})
