@@ -2,16 +2,16 @@
 
 ::
 
-    LAKE/landing/TABLE/day=2026-01-31/hour=07/part-…          as the job wrote it, with each checkpoint
-    LAKE/landing/TABLE/day=2026-01-31/hour=07/_SUCCESS        event time has passed the hour
-    LAKE/TABLE/day=2026-01-31/hour=07/TABLE.parquet           compacted: each row once
-    LAKE/TABLE/day=2026-01-31/hour=07/_SUCCESS                … and the hour is complete
+    LAKE/landing/TABLE/day=2026-01-31/hour=07/part-…        as the job wrote it at a checkpoint
+    LAKE/landing/TABLE/day=2026-01-31/hour=07/_SUCCESS      event time has passed the hour
+    LAKE/TABLE/day=2026-01-31/hour=07/TABLE.parquet         compacted: each row once
+    LAKE/TABLE/day=2026-01-31/hour=07/_SUCCESS              … and the hour is complete
 
 Days and hours are UTC and of event time. Events lie in the hour in which they happened, samples in
-the hour in which their label became known: so an hour is closed as soon as event time has passed it,
-a checkpoint writes to one hour and not to all of the attribution window, and reading the hours up to
-one gives what was known then, which is what a model trained at that time may see. (By hour of the
-impression, each hour would stay open until its last possible correction, a day later.)
+the hour in which their label became known. So an hour is closed as soon as event time has passed
+it, a checkpoint writes to one hour and not to all of the attribution window, and reading the hours
+up to one gives what was known then, which is what a model trained at that time may see. (By hour of
+the impression, each would stay open until its last possible correction, a day later.)
 
 The files hold plain columns only: strings, bytes, integers, floats, and timestamps as INT64
 milliseconds in UTC. All are optional, so that a later version can add a column: files without it
@@ -39,7 +39,7 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class LakeTable:
-    """``identity`` names the columns that tell rows apart, ``hour_of`` the time that files a row."""
+    """``identity`` are the columns that tell rows apart, ``hour_of`` is what files them."""
 
     name: str
     identity: tuple[str, ...]

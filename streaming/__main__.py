@@ -5,14 +5,14 @@ from typing import NoReturn
 
 import typer
 
-from schemas import log_lines, topics
+from schemas import avro_codec, log_lines, topics
 from schemas.features import FeatureError, FeatureSpec
 from schemas.served_token import TokenKeys
 from schemas.settings import SettingsError, SharedSettings
 from streaming import dead_letter_commands
 from streaming.lake import commands as lake_commands
 from streaming.operate import app
-from streaming.readiness import NotReady, require_redis, require_topics
+from streaming.readiness import NotReady, require_redis, require_registry, require_topics
 from streaming.replay import replay
 from streaming.settings import JobName, StreamingSettings
 
@@ -45,6 +45,8 @@ def events() -> None:
         ahead_seconds=settings.ahead_seconds,
         batch_ms=settings.batch_ms,
         archive=settings.archive,
+        schema_folder=shared.schema_dir,
+        schema_registry=shared.schema_registry_url,
     )
     job = EmbeddedJob(
         JobName.EVENTS,
@@ -82,6 +84,7 @@ def learning() -> None:
         log_level=shared.log_level,
         batch_ms=settings.learning_batch_ms,
         base_wait_seconds=settings.base_wait_seconds,
+        schema_folder=shared.schema_dir,
     )
     job = EmbeddedJob(
         JobName.LEARNING,
@@ -106,6 +109,10 @@ def _start(
         TokenKeys.parse(shared.token_keys)
         require_topics(shared.kafka_bootstrap, needed, settings.ready_timeout_seconds)
         require_redis(shared.redis_url, settings.ready_timeout_seconds)
+        if shared.schema_dir is not None:
+            avro_codec.learn(shared.schema_dir)
+        if shared.schema_registry_url:
+            require_registry(shared.schema_registry_url, settings.ready_timeout_seconds)
     except (SettingsError, FeatureError, NotReady, ValueError) as error:
         _fail(error, 2)
     return shared, settings, spec

@@ -24,7 +24,7 @@ from schemas.windows import LAST_CLICKS
 from streaming.jobs.internal_rows import internal_rows, name_stream
 from streaming.jobs.label_join import EVENT_TIME, LabelRules, join_labels
 from streaming.jobs.redis_rows import RedisTarget, write_rows
-from streaming.jobs.statements import seconds, statement
+from streaming.jobs.statements import folder_option, seconds, statement
 from streaming.settings import EVENTS_GROUP, JobName
 
 _sql = partial(statement, JobName.EVENTS)
@@ -53,6 +53,8 @@ class EventsJobOptions:
     ahead_seconds: int
     batch_ms: int
     archive: bool = False
+    schema_folder: Path | None = None
+    schema_registry: str = ""
 
     @property
     def spec(self) -> FeatureSpec:
@@ -77,6 +79,10 @@ def build(tables: StreamTableEnvironment, options: EventsJobOptions) -> None:
 
 
 def _sources(tables: StreamTableEnvironment, options: EventsJobOptions) -> None:
+    written = {
+        "schema_folder": folder_option(options.schema_folder),
+        "schema_registry": options.schema_registry,
+    }
     for topic in (topics.IMPRESSIONS, topics.CLICKS):
         tables.execute_sql(
             _sql(
@@ -88,6 +94,7 @@ def _sources(tables: StreamTableEnvironment, options: EventsJobOptions) -> None:
                 fingerprint=options.spec.fingerprint,
                 ahead_seconds=options.ahead_seconds,
                 out_of_order_seconds=seconds(options.out_of_order_ms),
+                **written,
             )
         )
     for topic in (topics.ADS, topics.USERS):
@@ -99,6 +106,7 @@ def _sources(tables: StreamTableEnvironment, options: EventsJobOptions) -> None:
             record=topic.record.lower(),
             bootstrap=options.kafka_bootstrap,
             group=EVENTS_GROUP,
+            **written,
         )
         tables.execute_sql(text)
 

@@ -4,9 +4,9 @@ Operators in order: lake_impressions, lake_clicks (Parquet sources) → sort key
 (Java, as in the events job) → lake (Parquet sink).
 
 In batch mode Flink sorts the events of each impression and tells the join all of them before event
-time passes: no state backend, no watermark, and every event counts as if it had come in time. So the
-samples are those of the live job, except for events that came later than event time there: a click
-within the label wait then is a POSITIVE, where live a NEGATIVE and a CORRECTION had to be given.
+time passes: no state backend, no watermark, and every event counts as if it had come in time. So
+the samples are those of the live job, except for events that came later than event time there: a
+click within the label wait then is a POSITIVE, where live it was a NEGATIVE and a CORRECTION.
 """
 
 from dataclasses import dataclass

@@ -72,6 +72,8 @@ class Flink:
                 fingerprint=FINGERPRINT,
                 ahead_seconds=600,
                 out_of_order_seconds=seconds(1_000),
+                schema_folder="",
+                schema_registry="",
             )
             bounded = "'connector' = 'kafka',\n  'scan.bounded.mode' = 'latest-offset'"
             self.tables.execute_sql(text.replace("'connector' = 'kafka'", bounded))
