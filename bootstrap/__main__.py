@@ -15,7 +15,6 @@ import typer
 from bootstrap import display
 from bootstrap.announcer import AnnounceError, announce
 from bootstrap.criteo_backtest import CriteoBacktest, CriteoFiles
-from bootstrap.lake import LakeError
 from bootstrap.metrics import write_metrics
 from bootstrap.publisher import Publisher, PublishError
 from bootstrap.settings import BootstrapSettings
@@ -29,6 +28,7 @@ from schemas.features import FeatureError, FeatureSpec
 from schemas.model_package import PackageError
 from schemas.settings import SettingsError, SharedSettings
 from streaming.datasets.text_table import DatasetError
+from streaming.lake.folders import LakeError
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False)
 BASELINE = "lr"
