@@ -6,8 +6,9 @@ from pyflink.java_gateway import get_gateway
 from pyflink.table import StreamTableEnvironment
 
 from streaming.jobs.internal_rows import InternalRows, name_stream
+from streaming.jobs.statements import statement
+from streaming.settings import JobName
 
-JOINED = "joined"
 #: Of rows that may be refused ones.
 EVENT_TIME = "TO_TIMESTAMP_LTZ(COALESCE(ts, CAST(0 AS BIGINT)), 3)"
 
@@ -25,7 +26,7 @@ class LabelRules:
 def join_labels(
     tables: StreamTableEnvironment, shown: InternalRows, clicked: InternalRows, rules: LabelRules
 ) -> None:
-    """Join two streams into the view ``joined``, whose columns are those of JoinedRow.java.
+    """Join two streams into the view ``joined`` of joined.sql.
 
     It is a DataStream, so that the planner sees one source instead of planning the join once more
     for each of its readers. Watermarks pass through it.
@@ -40,4 +41,5 @@ def join_labels(
         rules.negative_keep,
         rules.mature,
     )
-    name_stream(tables, JOINED, stream, EVENT_TIME)
+    name_stream(tables, "joined_rows", stream, EVENT_TIME)
+    tables.execute_sql(statement(JobName.EVENTS, "joined"))

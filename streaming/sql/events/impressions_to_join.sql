@@ -5,7 +5,6 @@ SELECT
     request_id, CONCAT(CAST(kafka_partition AS STRING), '/', CAST(kafka_offset AS STRING))
   ) AS request_id,
   COALESCE(ad_id, '') AS ad_id,
-  user_id, ts, `position`, price, `variant`, model_version, predicted_ctr, propensity,
-  feature_fingerprint, counter_keys, inputs, fault AS error, message_key, `raw`,
+  ts, impression, fault AS error, message_key, `raw`,
   kafka_topic AS topic, kafka_partition AS `partition`, kafka_offset AS `offset`
 FROM impressions

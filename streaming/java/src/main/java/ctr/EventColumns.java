@@ -4,6 +4,9 @@ import java.io.Serializable;
 import org.apache.flink.table.data.GenericRowData;
 import org.apache.flink.table.data.RowData;
 import org.apache.flink.table.data.StringData;
+import org.apache.flink.table.data.binary.BinaryRowData;
+import org.apache.flink.table.data.binary.NestedRowData;
+import org.apache.flink.table.runtime.typeutils.RowDataSerializer;
 
 /** Where the join finds things in the rows of one of its inputs. */
 final class EventColumns implements Serializable {
@@ -40,5 +43,13 @@ final class EventColumns implements Serializable {
         event.getLong(source[2]),
         event.isNullAt(source[3]) ? null : event.getBinary(source[3]),
         event.isNullAt(source[4]) ? null : event.getBinary(source[4]));
+  }
+
+  /** The same as bytes of its own, to be kept. */
+  NestedRowData keptSource(RowData event) {
+    BinaryRowData row = new RowDataSerializer(JoinedRow.SOURCE).toBinaryRow(source(event));
+    NestedRowData kept = new NestedRowData(row.getArity());
+    kept.pointTo(row.getSegments(), row.getOffset(), row.getSizeInBytes());
+    return kept;
   }
 }

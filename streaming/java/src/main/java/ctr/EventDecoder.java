@@ -2,46 +2,50 @@ package ctr;
 
 import java.nio.ByteBuffer;
 import java.util.List;
-import org.apache.avro.Schema;
 import org.apache.avro.generic.GenericRecord;
 import org.apache.flink.api.common.serialization.DeserializationSchema;
 import org.apache.flink.api.common.typeinfo.TypeInformation;
 import org.apache.flink.table.data.GenericRowData;
 import org.apache.flink.table.data.RowData;
 import org.apache.flink.table.data.StringData;
+import org.apache.flink.table.runtime.typeutils.RowDataSerializer;
+import org.apache.flink.table.types.logical.LogicalTypeRoot;
+import org.apache.flink.table.types.logical.RowType;
 
 /**
- * Turns the bytes of one record into a row; it throws only while a schema registry is away. Columns are matched by name: fields of
- * the record; for impressions the fields of the token, too; {@code raw} (the bytes as they came),
- * {@code encoded} (the record in the current version, for those who know no other) and {@code error}
- * (why the record is refused; every field is null then). A null value, the tombstone of a compacted
- * topic, gives a row of nulls.
+ * Turns the bytes of one record into a row; it throws only while a schema registry is away. Columns
+ * are matched by name: fields of the record; for impressions the fields of the token, too; {@code
+ * raw} (the bytes as they came), {@code encoded} (the record in the current version, for those who
+ * know no other) and {@code error} (why the record is refused; every field is null then). A column
+ * of type ROW, whatever its name, gathers such fields as one value, which is then moved as a whole.
+ * A null value, the tombstone of a compacted topic, gives a row of nulls.
  */
 public final class EventDecoder implements DeserializationSchema<RowData> {
   private static final long serialVersionUID = 1L;
   private static final long YEAR_2000_MS = 946_684_800_000L;
   private static final long YEAR_10000_MS = 253_402_300_800_000L;
-  private static final String RAW = "raw";
-  private static final String ENCODED = "encoded";
-  private static final String ERROR = "error";
 
   private final String record;
-  private final List<String> columns;
+  private final RowType columns;
   private final String tokenKeys;
   private final String featureFingerprint;
   private final String schemaFolder;
   private final String schemaRegistry;
   private final TypeInformation<RowData> type;
+  private final int raw;
+  private final int encoded;
+  private final int error;
+  private final int gathered;
 
   private transient SingleObject events;
   private transient TokenReader tokens;
-  private transient int[] recordFields;
-  private transient int[] tokenFields;
-  private transient boolean isEncodedWanted;
+  private transient Target row;
+  private transient Target gatheredRow;
+  private transient RowDataSerializer gatherer;
 
   EventDecoder(
       String record,
-      List<String> columns,
+      RowType columns,
       String tokenKeys,
       String featureFingerprint,
       String schemaFolder,
@@ -54,49 +58,63 @@ public final class EventDecoder implements DeserializationSchema<RowData> {
     this.schemaFolder = schemaFolder;
     this.schemaRegistry = schemaRegistry;
     this.type = type;
+    raw = columns.getFieldIndex("raw");
+    encoded = columns.getFieldIndex("encoded");
+    error = columns.getFieldIndex("error");
+    gathered = firstRow(columns);
   }
 
   @Override
   public void open(InitializationContext context) {
     WriterSchemas writers = new WriterSchemas(schemaFolder, schemaRegistry);
     events = new SingleObject(Schemas.current(record), writers);
-    recordFields = positions(events.schema());
-    isEncodedWanted = columns.contains(ENCODED);
     if (tokenKeys != null) {
       tokens = new TokenReader(tokenKeys, featureFingerprint, writers);
-      tokenFields = positions(Schemas.current("served"));
+    }
+    row = new Target(columns.getFieldNames());
+    if (gathered >= 0) {
+      RowType names = (RowType) columns.getTypeAt(gathered);
+      gatheredRow = new Target(names.getFieldNames());
+      gatherer = new RowDataSerializer(names);
     }
   }
 
   @Override
   public RowData deserialize(byte[] message) {
-    GenericRowData row = new GenericRowData(columns.size());
+    GenericRowData values = new GenericRowData(columns.getFieldCount());
     if (message == null) {
-      return row;
+      return values;
     }
     try {
-      fill(row, message);
+      fill(values, message);
     } catch (EventFault fault) {
-      row = new GenericRowData(columns.size());
-      set(row, ERROR, StringData.fromString(fault.getMessage()));
+      values = new GenericRowData(columns.getFieldCount());
+      set(values, error, StringData.fromString(fault.getMessage()));
     }
-    set(row, RAW, message);
-    return row;
+    set(values, raw, message);
+    return values;
   }
 
-  private void fill(GenericRowData row, byte[] message) throws EventFault {
+  private void fill(GenericRowData values, byte[] message) throws EventFault {
     GenericRecord event = events.decode(message, message.length);
     checkTime(event);
-    copy(event, recordFields, row);
-    if (isEncodedWanted) {
-      set(row, ENCODED, events.current(message, event));
+    GenericRecord token = tokens == null ? null : token(event);
+    row.fill(values, event, token);
+    if (gathered >= 0) {
+      GenericRowData nested = new GenericRowData(gatherer.getArity());
+      gatheredRow.fill(nested, event, token);
+      values.setField(gathered, gatherer.toBinaryRow(nested, true));
     }
-    if (tokens != null) {
-      ByteBuffer token = (ByteBuffer) event.get("token");
-      byte[] bytes = new byte[token.remaining()];
-      token.duplicate().get(bytes);
-      copy(tokens.read(bytes, event.get("request_id"), event.get("ad_id")), tokenFields, row);
+    if (encoded >= 0) {
+      values.setField(encoded, events.current(message, event));
     }
+  }
+
+  private GenericRecord token(GenericRecord event) throws EventFault {
+    ByteBuffer token = (ByteBuffer) event.get("token");
+    byte[] bytes = new byte[token.remaining()];
+    token.duplicate().get(bytes);
+    return tokens.read(bytes, event.get("request_id"), event.get("ad_id"));
   }
 
   private static void checkTime(GenericRecord event) throws EventFault {
@@ -109,28 +127,18 @@ public final class EventDecoder implements DeserializationSchema<RowData> {
     }
   }
 
-  private void copy(GenericRecord source, int[] fields, GenericRowData row) throws EventFault {
-    for (int column = 0; column < fields.length; column++) {
-      if (fields[column] >= 0) {
-        row.setField(column, AvroValues.toFlink(source.get(fields[column]), columns.get(column)));
+  private static int firstRow(RowType columns) {
+    for (int i = 0; i < columns.getFieldCount(); i++) {
+      if (columns.getTypeAt(i).is(LogicalTypeRoot.ROW)) {
+        return i;
       }
     }
+    return -1;
   }
 
-  private int[] positions(Schema schema) {
-    return columns.stream()
-        .mapToInt(
-            column -> {
-              Schema.Field field = schema.getField(column);
-              return field == null ? -1 : field.pos();
-            })
-        .toArray();
-  }
-
-  private void set(GenericRowData row, String column, Object value) {
-    int position = columns.indexOf(column);
-    if (position >= 0) {
-      row.setField(position, value);
+  private static void set(GenericRowData row, int column, Object value) {
+    if (column >= 0) {
+      row.setField(column, value);
     }
   }
 
@@ -142,5 +150,23 @@ public final class EventDecoder implements DeserializationSchema<RowData> {
   @Override
   public TypeInformation<RowData> getProducedType() {
     return type;
+  }
+
+  /** Columns that are filled from a record and its token. */
+  private final class Target {
+    private final EventFields ofRecord;
+    private final EventFields ofToken;
+
+    Target(List<String> names) {
+      ofRecord = new EventFields(events.schema(), names);
+      ofToken = new EventFields(Schemas.current("served"), names);
+    }
+
+    void fill(GenericRowData row, GenericRecord event, GenericRecord token) throws EventFault {
+      ofRecord.copy(event, row);
+      if (token != null) {
+        ofToken.copy(token, row);
+      }
+    }
   }
 }

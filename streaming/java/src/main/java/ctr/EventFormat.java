@@ -18,6 +18,7 @@ import org.apache.flink.table.factories.DynamicTableFactory;
 import org.apache.flink.table.factories.FactoryUtil;
 import org.apache.flink.table.factories.SerializationFormatFactory;
 import org.apache.flink.table.types.DataType;
+import org.apache.flink.table.types.logical.RowType;
 
 /**
  * Flink table format {@code ctr-event}: records of schemas/avro in single-object encoding. Unlike
@@ -77,7 +78,7 @@ public final class EventFormat
           DynamicTableSource.Context runtime, DataType type) {
         return new EventDecoder(
             options.get(RECORD),
-            List.copyOf(DataType.getFieldNames(type)),
+            (RowType) type.getLogicalType(),
             options.get(TOKEN_KEYS),
             options.get(FEATURE_FINGERPRINT),
             options.get(SCHEMA_FOLDER),

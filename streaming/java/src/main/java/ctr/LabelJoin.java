@@ -8,8 +8,7 @@ import org.apache.flink.streaming.api.datastream.SingleOutputStreamOperator;
 import org.apache.flink.streaming.api.functions.co.KeyedCoProcessFunction;
 import org.apache.flink.table.data.RowData;
 import org.apache.flink.table.data.StringData;
-import org.apache.flink.table.data.binary.BinaryRowData;
-import org.apache.flink.table.runtime.typeutils.RowDataSerializer;
+import org.apache.flink.table.data.binary.NestedRowData;
 import org.apache.flink.util.Collector;
 
 /**
@@ -45,7 +44,6 @@ public final class LabelJoin
   private final boolean mature;
 
   private transient ValueState<Pending> state;
-  private transient RowDataSerializer sources;
 
   private LabelJoin(
       EventColumns impressions,
@@ -99,7 +97,6 @@ public final class LabelJoin
   @Override
   public void open(OpenContext context) {
     state = getRuntimeContext().getState(new ValueStateDescriptor<>("pending", PendingSerializer.INSTANCE));
-    sources = new RowDataSerializer(JoinedRow.SOURCE);
   }
 
   @Override
@@ -125,7 +122,7 @@ public final class LabelJoin
     pending.ts = ts;
     pending.stage = Pending.UNLABELLED;
     pending.impression =
-        ((BinaryRowData) event.getRow(impression, JoinedRow.IMPRESSION.getFieldCount())).copy();
+        ((NestedRowData) event.getRow(impression, JoinedRow.IMPRESSION.getFieldCount())).copy();
     pending.negativeWeight =
         NegativeSampling.weight(
             ImpressionKey.requestId(key), ImpressionKey.adId(key), negativeKeep);
@@ -159,7 +156,7 @@ public final class LabelJoin
         return;
       }
       pending.clickTs = ts;
-      pending.clickSource = sources.toBinaryRow(clicks.source(event)).copy();
+      pending.clickSource = clicks.keptSource(event);
     } else if (Math.abs(ts - pending.ts) > attributionWindowMs) {
       // Also after the final label: whether that is still remembered depends on the order of arrival.
       out.collect(JoinedRow.deadLetter(clicks.source(event), JoinedRow.ORPHAN));

@@ -1,6 +1,6 @@
 package ctr;
 
-import org.apache.flink.table.data.binary.BinaryRowData;
+import org.apache.flink.table.data.binary.NestedRowData;
 
 /** All that is remembered of one impression, or of a click that waits for it. Times are in ms. */
 final class Pending {
@@ -24,10 +24,10 @@ final class Pending {
   long clickTs = NONE;
 
   /** A row of {@link JoinedRow#IMPRESSION}; null when no output needs it any more. */
-  BinaryRowData impression;
+  NestedRowData impression;
 
   /** A row of {@link JoinedRow#SOURCE}; null unless a click waits for its impression. */
-  BinaryRowData clickSource;
+  NestedRowData clickSource;
 
   boolean hasImpression() {
     return ts != NONE;

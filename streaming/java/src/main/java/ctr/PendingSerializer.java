@@ -8,7 +8,7 @@ import org.apache.flink.core.memory.DataInputView;
 import org.apache.flink.core.memory.DataOutputView;
 import org.apache.flink.core.memory.MemorySegment;
 import org.apache.flink.core.memory.MemorySegmentFactory;
-import org.apache.flink.table.data.binary.BinaryRowData;
+import org.apache.flink.table.data.binary.NestedRowData;
 import org.apache.flink.table.data.binary.BinarySegmentUtils;
 
 /**
@@ -74,17 +74,17 @@ public final class PendingSerializer extends TypeSerializerSingleton<Pending> {
     return pending;
   }
 
-  private static void write(BinaryRowData row, DataOutputView out) throws IOException {
+  private static void write(NestedRowData row, DataOutputView out) throws IOException {
     out.writeInt(row.getSizeInBytes());
     BinarySegmentUtils.copyToView(row.getSegments(), row.getOffset(), row.getSizeInBytes(), out);
   }
 
-  private static BinaryRowData read(DataInputView in, int columns) throws IOException {
+  private static NestedRowData read(DataInputView in, int columns) throws IOException {
     byte[] bytes = new byte[in.readInt()];
     in.readFully(bytes);
     MemorySegment segment = MemorySegmentFactory.wrap(bytes);
-    BinaryRowData row = new BinaryRowData(columns);
-    row.pointTo(segment, 0, bytes.length);
+    NestedRowData row = new NestedRowData(columns);
+    row.pointTo(new MemorySegment[] {segment}, 0, bytes.length);
     return row;
   }
 

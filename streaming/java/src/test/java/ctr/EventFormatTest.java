@@ -17,14 +17,30 @@ import org.apache.flink.table.api.DataTypes;
 import org.apache.flink.table.data.GenericRowData;
 import org.apache.flink.table.data.RowData;
 import org.apache.flink.table.data.StringData;
+import org.apache.flink.table.types.logical.RowType;
 import org.junit.jupiter.api.Test;
 
 class EventFormatTest {
   private static final String KEY = "000102030405060708090a0b0c0d0e0f";
   private static final String FINGERPRINT = "0123456789abcdef";
   private static final long TS = 1_700_000_000_000L;
-  private static final List<String> COLUMNS =
-      List.of("request_id", "ad_id", "ts", "variant", "counter_keys", "inputs", "error", "raw");
+  private static final RowType COLUMNS =
+      (RowType)
+          DataTypes.ROW(
+                  DataTypes.FIELD("request_id", DataTypes.STRING()),
+                  DataTypes.FIELD("ad_id", DataTypes.STRING()),
+                  DataTypes.FIELD("ts", DataTypes.BIGINT()),
+                  DataTypes.FIELD("variant", DataTypes.STRING()),
+                  DataTypes.FIELD("counter_keys", DataTypes.ARRAY(DataTypes.STRING())),
+                  DataTypes.FIELD("inputs", DataTypes.BYTES()),
+                  DataTypes.FIELD("error", DataTypes.STRING()),
+                  DataTypes.FIELD("raw", DataTypes.BYTES()),
+                  DataTypes.FIELD(
+                      "together",
+                      DataTypes.ROW(
+                          DataTypes.FIELD("inputs", DataTypes.BYTES()),
+                          DataTypes.FIELD("position", DataTypes.INT()))))
+              .getLogicalType();
   private static final int ERROR = 6;
   private static final int RAW = 7;
 
@@ -37,6 +53,9 @@ class EventFormatTest {
     assertEquals("arm", row.getString(3).toString());
     assertEquals("ad:1", row.getArray(4).getString(0).toString());
     assertArrayEquals(new byte[] {1, 2, 3}, row.getBinary(5));
+    RowData together = row.getRow(8, 2);
+    assertArrayEquals(new byte[] {1, 2, 3}, together.getBinary(0));
+    assertEquals(1, together.getInt(1));
   }
 
   @Test
