@@ -120,6 +120,8 @@ def _common(settings: StreamingSettings) -> dict[str, str]:
         "taskmanager.memory.managed.size": f"{settings.managed_memory_mb}mb",
         "state.backend.type": settings.state_backend,
         "state.backend.rocksdb.timer-service.factory": "HEAP",
+        # Most reads are of new impressions, which no file has.
+        "state.backend.rocksdb.use-bloom-filter": "true",
         "execution.checkpointing.interval": f"{settings.checkpoint_ms} ms",
         "execution.checkpointing.incremental": "true",
         "execution.checkpointing.externalized-checkpoint-retention": "RETAIN_ON_CANCELLATION",

@@ -24,6 +24,7 @@ from deploy.local.ports import HOST, free_ports
 from deploy.local.supervisor import Supervisor
 from streaming.flink_rest import FlinkRest, FlinkRestError
 from tests.benchmarks.join_events import events
+from tests.benchmarks.join_variants import ATTRIBUTION_WINDOW_MS
 
 ROOT = Path(__file__).resolve().parents[2]
 POLL_SECONDS = 0.2
@@ -40,7 +41,8 @@ screen = Console(stderr=True)
 
 @app.command()
 def bench(
-    impressions: Annotated[int, typer.Option(help="with 5 % clicks")] = 1_000_000,
+    impressions: Annotated[int, typer.Option(help="with 5 % clicks")] = 2_000_000,
+    pending: Annotated[int, typer.Option(help="impressions in state, once it is full")] = 500_000,
     python_impressions: Annotated[int, typer.Option(help="for the Python function")] = 20_000,
     only: Annotated[str, typer.Option(help="VARIANT/BACKEND")] = "",
     seed: int = 1,
@@ -52,12 +54,12 @@ def bench(
         runs = [r for r in chosen if (r[0] == "python") == (count == python_impressions)]
         if runs:
             with tempfile.TemporaryDirectory() as folder:
-                rates |= measure(runs, count, seed, Path(folder))
+                rates |= measure(runs, count, min(pending, count), seed, Path(folder))
     print(json.dumps({"impressions": impressions, "rates": rates, "ratios": ratios(rates)}))
 
 
 def measure(
-    runs: list[tuple[str, str]], impressions: int, seed: int, folder: Path
+    runs: list[tuple[str, str]], impressions: int, pending: int, seed: int, folder: Path
 ) -> dict[str, dict[str, Any]]:
     """Fill a broker once, then run each variant on it."""
     port, controller = free_ports(2)
@@ -72,7 +74,7 @@ def measure(
     with Supervisor(folder, environment=os.environ, cwd=ROOT) as supervisor:
         supervisor.start([broker])
         bootstrap = f"{HOST}:{port}"
-        total = fill(bootstrap, impressions, seed)
+        total = fill(bootstrap, impressions, pending, seed)
         screen.print(f"{total:,} events are in Kafka")
         results = {}
         for variant, backend in runs:
@@ -82,14 +84,15 @@ def measure(
         return results
 
 
-def fill(bootstrap: str, impressions: int, seed: int) -> int:
-    """Send the events; how many there are."""
+def fill(bootstrap: str, impressions: int, pending: int, seed: int) -> int:
+    """Send the events, ``pending`` impressions to an attribution window; how many there are."""
     producer = Producer(
         {"bootstrap.servers": bootstrap, "linger.ms": 20, "compression.type": "none"}
     )
-    start_ms = int(time.time() * 1000) - 2 * 86_400_000
+    step_ms = ATTRIBUTION_WINDOW_MS / pending
+    start_ms = int(time.time() * 1000 - step_ms * impressions) - ATTRIBUTION_WINDOW_MS
     total = 0
-    for topic, key, value in events(impressions, seed, start_ms):
+    for topic, key, value in events(impressions, seed, start_ms, step_ms):
         while True:
             try:
                 producer.produce(topic, key=key, value=value)
@@ -124,7 +127,7 @@ def run(
         time.sleep(POLL_SECONDS)
     if job.returncode:
         raise SystemExit(f"{variant} on {backend} failed:\n{(work / 'log').read_text()[-3000:]}")
-    middle = [sample for sample in seen if 0.4 * total <= sample[2] <= 0.9 * total]
+    middle = [sample for sample in seen if 0.5 * total <= sample[2] <= 0.95 * total]
     if len(middle) < 2:
         raise SystemExit(f"{variant} on {backend}: too quick to be measured, take more events")
     (began, cpu_then, first), (ended, cpu_now, last) = middle[0], middle[-1]

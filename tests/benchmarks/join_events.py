@@ -10,12 +10,13 @@ from tests.benchmarks.join_variants import FINGERPRINT, TOKEN_KEYS
 
 INPUTS_BYTES = 150
 CLICK_SHARE = 0.05
-#: Event time from impression to impression.
-STEP_MS = 1
 
 
-def events(impressions: int, seed: int, start_ms: int) -> Iterator[tuple[str, str, bytes]]:
-    """Topic, key and value of each record; clicks come after an exponential delay."""
+def events(
+    impressions: int, seed: int, start_ms: int, step_ms: float
+) -> Iterator[tuple[str, str, bytes]]:
+    """Topic, key and value of each record, ``step_ms`` of event time from impression to impression;
+    clicks come after an exponential delay."""
     random = np.random.default_rng(seed)
     keys = TokenKeys.parse(TOKEN_KEYS)
     inputs = random.bytes(INPUTS_BYTES)
@@ -23,11 +24,11 @@ def events(impressions: int, seed: int, start_ms: int) -> Iterator[tuple[str, st
     clicked = random.random(impressions) < CLICK_SHARE
     delays_ms = random.exponential(300_000, impressions).astype(np.int64)
     clicks: list[tuple[int, int]] = sorted(
-        (start_ms + STEP_MS * i + int(delays_ms[i]), i) for i in np.flatnonzero(clicked).tolist()
+        (start_ms + int(step_ms * i) + int(delays_ms[i]), i) for i in np.flatnonzero(clicked).tolist()
     )
     due = 0
     for i in range(impressions):
-        ts = start_ms + STEP_MS * i
+        ts = start_ms + int(step_ms * i)
         while due < len(clicks) and clicks[due][0] <= ts:
             yield _click(*clicks[due], int(ads[clicks[due][1]]))
             due += 1

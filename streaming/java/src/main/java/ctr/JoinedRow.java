@@ -79,13 +79,13 @@ final class JoinedRow {
     return InternalTypeInfo.of(TYPE);
   }
 
-  static RowData engagement(RowData key, StringData kind, RowData impression, long ts) {
-    return of(key, ENGAGEMENT, kind, impression, ts);
+  static RowData engagement(ImpressionId id, StringData kind, RowData impression, long ts) {
+    return of(id, ENGAGEMENT, kind, impression, ts);
   }
 
   /** A label of 0 has no click and carries the weight of the negatives that were not kept. */
-  static RowData sample(RowData key, StringData kind, Pending of, int label, long labelTs) {
-    GenericRowData row = of(key, SAMPLE, kind, of.impression, of.ts);
+  static RowData sample(ImpressionId id, StringData kind, Pending of, int label, long labelTs) {
+    GenericRowData row = of(id, SAMPLE, kind, of.impression, of.ts);
     row.setField(6, label);
     row.setField(7, labelTs);
     row.setField(8, label == 0 ? null : of.clickTs);
@@ -108,10 +108,10 @@ final class JoinedRow {
   }
 
   private static GenericRowData of(
-      RowData key, StringData output, StringData kind, RowData impression, long ts) {
+      ImpressionId id, StringData output, StringData kind, RowData impression, long ts) {
     GenericRowData row = new GenericRowData(TYPE.getFieldCount());
-    row.setField(0, ImpressionKey.requestId(key));
-    row.setField(1, ImpressionKey.adId(key));
+    row.setField(0, id.requestId());
+    row.setField(1, id.adId());
     row.setField(2, output);
     row.setField(3, kind);
     row.setField(4, ts);

@@ -1,15 +1,21 @@
 package ctr;
 
-import org.apache.flink.api.common.functions.OpenContext;
 import org.apache.flink.api.common.state.ValueState;
 import org.apache.flink.api.common.state.ValueStateDescriptor;
+import org.apache.flink.api.common.typeutils.base.ByteSerializer;
 import org.apache.flink.streaming.api.datastream.DataStream;
+import org.apache.flink.streaming.api.datastream.KeyedStream;
 import org.apache.flink.streaming.api.datastream.SingleOutputStreamOperator;
-import org.apache.flink.streaming.api.functions.co.KeyedCoProcessFunction;
+import org.apache.flink.streaming.api.operators.AbstractStreamOperator;
+import org.apache.flink.streaming.api.operators.InternalTimer;
+import org.apache.flink.streaming.api.operators.InternalTimerService;
+import org.apache.flink.streaming.api.operators.TimestampedCollector;
+import org.apache.flink.streaming.api.operators.Triggerable;
+import org.apache.flink.streaming.api.operators.TwoInputStreamOperator;
+import org.apache.flink.streaming.runtime.streamrecord.StreamRecord;
 import org.apache.flink.table.data.RowData;
 import org.apache.flink.table.data.StringData;
 import org.apache.flink.table.data.binary.NestedRowData;
-import org.apache.flink.util.Collector;
 
 /**
  * Joins impressions and clicks of one (request_id, ad_id) and labels them. Every impression gives
@@ -22,18 +28,25 @@ import org.apache.flink.util.Collector;
  * is no longer known whether they were labelled. Of several clicks that come before their impression
  * only the earliest is remembered; the others are repetitions.
  *
- * <p>A DataStream function over Flink's internal rows, because a ProcessTableFunction turns every
- * row and the state of every key into Java objects and back.
+ * <p>An operator over Flink's internal rows. A ProcessTableFunction turns every row and the state of
+ * every key into Java objects and back, and timers of a process function cannot say what they are
+ * for: here the one at the end of the window drops the state without reading it.
  */
-public final class LabelJoin
-    extends KeyedCoProcessFunction<RowData, RowData, RowData, RowData> {
+public final class LabelJoin extends AbstractStreamOperator<RowData>
+    implements TwoInputStreamOperator<RowData, RowData, RowData>, Triggerable<ImpressionId, Byte> {
   private static final long serialVersionUID = 1L;
+  private static final String NAME = "label-join";
   private static final StringData IMPRESSION = StringData.fromString("IMPRESSION");
   private static final StringData CLICK = StringData.fromString("CLICK");
   private static final StringData POSITIVE = StringData.fromString("POSITIVE");
   private static final StringData NEGATIVE = StringData.fromString("NEGATIVE");
   private static final StringData CORRECTION = StringData.fromString("CORRECTION");
   private static final StringData MATURE = StringData.fromString("MATURE");
+
+  /** Namespaces of timers: at DUE the state is read and something is decided, at FORGET it goes. */
+  private static final Byte DUE = 0;
+
+  private static final Byte FORGET = 1;
 
   private final EventColumns impressions;
   private final int impression;
@@ -44,6 +57,8 @@ public final class LabelJoin
   private final boolean mature;
 
   private transient ValueState<Pending> state;
+  private transient InternalTimerService<Byte> timers;
+  private transient TimestampedCollector<RowData> out;
 
   private LabelJoin(
       EventColumns impressions,
@@ -86,27 +101,41 @@ public final class LabelJoin
             attributionWindowMs,
             negativeKeep,
             mature);
-    return impressions
-        .keyBy(new ImpressionKey(ofImpressions))
-        .connect(clicks.keyBy(new ImpressionKey(ofClicks)))
-        .process(join, JoinedRow.type())
-        .uid("label-join")
-        .name("label-join");
+    return byImpression(impressions, ofImpressions)
+        .connect(byImpression(clicks, ofClicks))
+        .transform(NAME, JoinedRow.type(), join)
+        .uid(NAME);
+  }
+
+  private static KeyedStream<RowData, ImpressionId> byImpression(
+      DataStream<RowData> events, Columns columns) {
+    int requestId = columns.index("request_id");
+    int adId = columns.index("ad_id");
+    return events.keyBy(
+        event -> ImpressionId.of(event.getString(requestId), event.getString(adId)),
+        ImpressionIdType.INSTANCE);
   }
 
   @Override
-  public void open(OpenContext context) {
-    state = getRuntimeContext().getState(new ValueStateDescriptor<>("pending", PendingSerializer.INSTANCE));
+  public void open() throws Exception {
+    super.open();
+    state =
+        getRuntimeContext()
+            .getState(new ValueStateDescriptor<>("pending", PendingSerializer.INSTANCE));
+    timers = getInternalTimerService("labels", ByteSerializer.INSTANCE, this);
+    out = new TimestampedCollector<>(output);
+    out.eraseTimestamp();
   }
 
+  /** An impression. */
   @Override
-  public void processElement1(RowData event, Context context, Collector<RowData> out)
-      throws Exception {
+  public void processElement1(StreamRecord<RowData> record) throws Exception {
+    RowData event = record.getValue();
     if (impressions.isRefused(event)) {
       out.collect(impressions.refused(event));
       return;
     }
-    long now = context.timerService().currentWatermark();
+    long now = timers.currentWatermark();
     Pending pending = state.value();
     if (pending == null) {
       pending = new Pending();
@@ -118,34 +147,32 @@ public final class LabelJoin
       out.collect(JoinedRow.tooLate(impressions.source(event), now));
       return;
     }
-    RowData key = context.getCurrentKey();
+    ImpressionId id = id();
     pending.ts = ts;
     pending.stage = Pending.UNLABELLED;
     pending.impression =
         ((NestedRowData) event.getRow(impression, JoinedRow.IMPRESSION.getFieldCount())).copy();
-    pending.negativeWeight =
-        NegativeSampling.weight(
-            ImpressionKey.requestId(key), ImpressionKey.adId(key), negativeKeep);
-    out.collect(JoinedRow.engagement(key, IMPRESSION, pending.impression, ts));
+    pending.negativeWeight = NegativeSampling.weight(id.requestId(), id.adId(), negativeKeep);
+    out.collect(JoinedRow.engagement(id, IMPRESSION, pending.impression, ts));
     if (pending.hasClick()) {
       if (Math.abs(pending.clickTs - ts) > attributionWindowMs) {
-        refuseWaitingClick(pending, out);
+        refuseWaitingClick(pending);
       } else {
-        out.collect(JoinedRow.engagement(key, CLICK, pending.impression, pending.clickTs));
+        out.collect(JoinedRow.engagement(id, CLICK, pending.impression, pending.clickTs));
       }
       pending.clickSource = null;
     }
-    settle(context, pending, now, out);
+    settle(pending, now);
   }
 
+  /** A click. */
   @Override
-  public void processElement2(RowData event, Context context, Collector<RowData> out)
-      throws Exception {
+  public void processElement2(StreamRecord<RowData> record) throws Exception {
+    RowData event = record.getValue();
     if (clicks.isRefused(event)) {
       out.collect(clicks.refused(event));
       return;
     }
-    long now = context.timerService().currentWatermark();
     Pending pending = state.value();
     if (pending == null) {
       pending = new Pending();
@@ -165,57 +192,62 @@ public final class LabelJoin
       return;
     } else if (!pending.hasClick()) {
       pending.clickTs = ts;
-      RowData key = context.getCurrentKey();
-      out.collect(JoinedRow.engagement(key, CLICK, pending.impression, ts));
+      out.collect(JoinedRow.engagement(id(), CLICK, pending.impression, ts));
       if (pending.stage == Pending.NEGATIVE) {
-        correct(key, pending, out);
+        correct(pending);
       }
     } else {
       pending.clickTs = Math.min(pending.clickTs, ts);
     }
-    settle(context, pending, now, out);
+    settle(pending, timers.currentWatermark());
   }
 
-  /** Labels that become due when the watermark passes, and the end of the window. */
   @Override
-  public void onTimer(long timer, OnTimerContext context, Collector<RowData> out)
-      throws Exception {
+  public void onEventTime(InternalTimer<ImpressionId, Byte> timer) throws Exception {
+    if (timer.getNamespace().equals(FORGET)) {
+      state.clear();
+      return;
+    }
     Pending pending = state.value();
     if (pending != null) {
-      settle(context, pending, context.timerService().currentWatermark(), out);
+      settle(pending, timers.currentWatermark());
     }
+  }
+
+  @Override
+  public void onProcessingTime(InternalTimer<ImpressionId, Byte> timer) {
+    throw new IllegalStateException("labels know event time only");
   }
 
   /** Emits all that is due by {@code now}; keeps what is still needed, and sets the next timer. */
-  private void settle(Context context, Pending pending, long now, Collector<RowData> out)
-      throws Exception {
+  private void settle(Pending pending, long now) throws Exception {
     if (pending.hasImpression()) {
-      label(context.getCurrentKey(), pending, now, out);
+      label(pending, now);
     }
     if (forgetTs(pending) > now) {
       state.update(pending);
-      context.timerService().registerEventTimeTimer(nextDue(pending));
+      setTimer(pending);
       return;
     }
     if (!pending.hasImpression()) {
-      refuseWaitingClick(pending, out);
+      refuseWaitingClick(pending);
     } else if (mature) {
-      mature(context.getCurrentKey(), pending, out);
+      mature(pending);
     }
     state.clear();
   }
 
-  private void label(RowData key, Pending pending, long now, Collector<RowData> out) {
+  private void label(Pending pending, long now) {
     long clickTs = pending.clickTs;
     long negativeDueTs = pending.ts + labelWaitMs;
     if (pending.stage == Pending.UNLABELLED) {
       if (pending.hasClick() && clickTs <= negativeDueTs) {
         long labelTs = Math.max(clickTs, pending.ts);
-        out.collect(JoinedRow.sample(key, POSITIVE, pending, 1, labelTs));
+        out.collect(JoinedRow.sample(id(), POSITIVE, pending, 1, labelTs));
         finish(pending);
       } else if (negativeDueTs <= now) {
         if (pending.negativeWeight > 0) {
-          out.collect(JoinedRow.sample(key, NEGATIVE, pending, 0, negativeDueTs));
+          out.collect(JoinedRow.sample(id(), NEGATIVE, pending, 0, negativeDueTs));
         }
         pending.stage = Pending.NEGATIVE;
       }
@@ -223,31 +255,33 @@ public final class LabelJoin
     // A late click may be known before the NEGATIVE is due, as in a replay: the correction then
     // waits for the click's own time.
     if (pending.stage == Pending.NEGATIVE && pending.hasClick() && clickTs <= now) {
-      correct(key, pending, out);
+      correct(pending);
     }
   }
 
-  private void correct(RowData key, Pending pending, Collector<RowData> out) {
+  private void correct(Pending pending) {
     long labelTs = Math.max(pending.clickTs, pending.ts + labelWaitMs);
-    out.collect(JoinedRow.sample(key, CORRECTION, pending, 1, labelTs));
+    out.collect(JoinedRow.sample(id(), CORRECTION, pending, 1, labelTs));
     finish(pending);
   }
 
-  private void mature(RowData key, Pending pending, Collector<RowData> out) {
+  private void mature(Pending pending) {
     int label = pending.stage == Pending.FINAL ? 1 : 0;
     if (label == 1 || pending.negativeWeight > 0) {
-      out.collect(JoinedRow.sample(key, MATURE, pending, label, forgetTs(pending)));
+      out.collect(JoinedRow.sample(id(), MATURE, pending, label, forgetTs(pending)));
     }
   }
 
-  private long nextDue(Pending pending) {
-    if (!pending.hasImpression() || pending.stage == Pending.FINAL) {
-      return forgetTs(pending);
+  private void setTimer(Pending pending) {
+    if (!pending.hasImpression()) {
+      timers.registerEventTimeTimer(DUE, forgetTs(pending));
+    } else if (pending.stage == Pending.UNLABELLED) {
+      timers.registerEventTimeTimer(DUE, pending.ts + labelWaitMs);
+    } else if (pending.stage == Pending.NEGATIVE && pending.hasClick()) {
+      timers.registerEventTimeTimer(DUE, pending.clickTs);
+    } else {
+      timers.registerEventTimeTimer(mature ? DUE : FORGET, forgetTs(pending));
     }
-    if (pending.stage == Pending.UNLABELLED) {
-      return pending.ts + labelWaitMs;
-    }
-    return pending.hasClick() ? pending.clickTs : forgetTs(pending);
   }
 
   /** Event time at which nothing of an impression, or of a click without one, is kept. */
@@ -264,8 +298,12 @@ public final class LabelJoin
     }
   }
 
-  private static void refuseWaitingClick(Pending pending, Collector<RowData> out) {
+  private void refuseWaitingClick(Pending pending) {
     out.collect(JoinedRow.deadLetter(pending.clickSource, JoinedRow.ORPHAN));
     pending.clickTs = Pending.NONE;
+  }
+
+  private ImpressionId id() {
+    return (ImpressionId) getCurrentKey();
   }
 }
