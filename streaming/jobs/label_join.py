@@ -31,15 +31,12 @@ def join_labels(
     It is a DataStream, so that the planner sees one source instead of planning the join once more
     for each of its readers. Watermarks pass through it.
     """
-    stream = get_gateway().jvm.ctr.LabelJoin.join(
-        shown.stream,
-        shown.columns,
-        clicked.stream,
-        clicked.columns,
-        rules.label_wait_ms,
-        rules.attribution_window_ms,
-        rules.negative_keep,
-        rules.mature,
+    java = get_gateway().jvm.ctr
+    when = java.LabelRules(
+        rules.label_wait_ms, rules.attribution_window_ms, rules.negative_keep, rules.mature
+    )
+    stream = java.LabelJoin.join(
+        shown.stream, shown.columns, clicked.stream, clicked.columns, when
     )
     name_stream(tables, "joined_rows", stream, EVENT_TIME)
     tables.execute_sql(statement(JobName.EVENTS, "joined"))

@@ -3,6 +3,8 @@ package ctr;
 import org.apache.flink.api.common.state.ValueState;
 import org.apache.flink.api.common.state.ValueStateDescriptor;
 import org.apache.flink.api.common.typeutils.base.ByteSerializer;
+import org.apache.flink.runtime.state.StateInitializationContext;
+import org.apache.flink.runtime.state.StateSnapshotContext;
 import org.apache.flink.streaming.api.datastream.DataStream;
 import org.apache.flink.streaming.api.datastream.KeyedStream;
 import org.apache.flink.streaming.api.datastream.SingleOutputStreamOperator;
@@ -44,37 +46,24 @@ public final class LabelJoin extends AbstractStreamOperator<RowData>
   private static final StringData MATURE = StringData.fromString("MATURE");
 
   /** Namespaces of timers: at DUE the state is read and something is decided, at FORGET it goes. */
-  private static final Byte DUE = 0;
-
-  private static final Byte FORGET = 1;
+  private static final Byte DUE = 0, FORGET = 1;
 
   private final EventColumns impressions;
   private final int impression;
   private final EventColumns clicks;
-  private final long labelWaitMs;
-  private final long attributionWindowMs;
-  private final double negativeKeep;
-  private final boolean mature;
+  private final LabelRules rules;
 
   private transient ValueState<Pending> state;
   private transient InternalTimerService<Byte> timers;
   private transient TimestampedCollector<RowData> out;
+  private transient ReachedTime reached;
 
   private LabelJoin(
-      EventColumns impressions,
-      int impression,
-      EventColumns clicks,
-      long labelWaitMs,
-      long attributionWindowMs,
-      double negativeKeep,
-      boolean mature) {
+      EventColumns impressions, int impression, EventColumns clicks, LabelRules rules) {
     this.impressions = impressions;
     this.impression = impression;
     this.clicks = clicks;
-    this.labelWaitMs = labelWaitMs;
-    this.attributionWindowMs = attributionWindowMs;
-    this.negativeKeep = negativeKeep;
-    this.mature = mature;
+    this.rules = rules;
   }
 
   /**
@@ -86,10 +75,7 @@ public final class LabelJoin extends AbstractStreamOperator<RowData>
       String impressionColumns,
       DataStream<RowData> clicks,
       String clickColumns,
-      long labelWaitMs,
-      long attributionWindowMs,
-      double negativeKeep,
-      boolean mature) {
+      LabelRules rules) {
     Columns ofImpressions = Columns.parse(impressionColumns);
     Columns ofClicks = Columns.parse(clickColumns);
     LabelJoin join =
@@ -97,10 +83,7 @@ public final class LabelJoin extends AbstractStreamOperator<RowData>
             new EventColumns(ofImpressions),
             ofImpressions.index("impression"),
             new EventColumns(ofClicks),
-            labelWaitMs,
-            attributionWindowMs,
-            negativeKeep,
-            mature);
+            rules);
     return byImpression(impressions, ofImpressions)
         .connect(byImpression(clicks, ofClicks))
         .transform(NAME, JoinedRow.type(), join)
@@ -114,6 +97,19 @@ public final class LabelJoin extends AbstractStreamOperator<RowData>
     return events.keyBy(
         event -> ImpressionId.of(event.getString(requestId), event.getString(adId)),
         ImpressionIdType.INSTANCE);
+  }
+
+  @Override
+  public void initializeState(StateInitializationContext context) throws Exception {
+    super.initializeState(context);
+    reached = new ReachedTime(context);
+  }
+
+  @Override
+  public void snapshotState(StateSnapshotContext context) throws Exception {
+    super.snapshotState(context);
+    reached.at(timers.currentWatermark());
+    reached.snapshot();
   }
 
   @Override
@@ -135,7 +131,7 @@ public final class LabelJoin extends AbstractStreamOperator<RowData>
       out.collect(impressions.refused(event));
       return;
     }
-    long now = timers.currentWatermark();
+    long now = now();
     Pending pending = state.value();
     if (pending == null) {
       pending = new Pending();
@@ -143,7 +139,7 @@ public final class LabelJoin extends AbstractStreamOperator<RowData>
       return;
     }
     long ts = impressions.ts(event);
-    if (ts + attributionWindowMs <= now) {
+    if (rules.isTooLate(ts, now)) {
       out.collect(JoinedRow.tooLate(impressions.source(event), now));
       return;
     }
@@ -152,10 +148,10 @@ public final class LabelJoin extends AbstractStreamOperator<RowData>
     pending.stage = Pending.UNLABELLED;
     pending.impression =
         ((NestedRowData) event.getRow(impression, JoinedRow.IMPRESSION.getFieldCount())).copy();
-    pending.negativeWeight = NegativeSampling.weight(id.requestId(), id.adId(), negativeKeep);
+    pending.negativeWeight = rules.negativeWeight(id);
     out.collect(JoinedRow.engagement(id, IMPRESSION, pending.impression, ts));
     if (pending.hasClick()) {
-      if (Math.abs(pending.clickTs - ts) > attributionWindowMs) {
+      if (!rules.isAttributed(pending.clickTs, ts)) {
         refuseWaitingClick(pending);
       } else {
         out.collect(JoinedRow.engagement(id, CLICK, pending.impression, pending.clickTs));
@@ -184,7 +180,7 @@ public final class LabelJoin extends AbstractStreamOperator<RowData>
       }
       pending.clickTs = ts;
       pending.clickSource = clicks.keptSource(event);
-    } else if (Math.abs(ts - pending.ts) > attributionWindowMs) {
+    } else if (!rules.isAttributed(ts, pending.ts)) {
       // Also after the final label: whether that is still remembered depends on the order of arrival.
       out.collect(JoinedRow.deadLetter(clicks.source(event), JoinedRow.ORPHAN));
       return;
@@ -199,7 +195,7 @@ public final class LabelJoin extends AbstractStreamOperator<RowData>
     } else {
       pending.clickTs = Math.min(pending.clickTs, ts);
     }
-    settle(pending, timers.currentWatermark());
+    settle(pending, now());
   }
 
   @Override
@@ -210,7 +206,7 @@ public final class LabelJoin extends AbstractStreamOperator<RowData>
     }
     Pending pending = state.value();
     if (pending != null) {
-      settle(pending, timers.currentWatermark());
+      settle(pending, now());
     }
   }
 
@@ -224,14 +220,14 @@ public final class LabelJoin extends AbstractStreamOperator<RowData>
     if (pending.hasImpression()) {
       label(pending, now);
     }
-    if (forgetTs(pending) > now) {
+    if (rules.forgetTs(pending) > now) {
       state.update(pending);
       setTimer(pending);
       return;
     }
     if (!pending.hasImpression()) {
       refuseWaitingClick(pending);
-    } else if (mature) {
+    } else if (rules.mature()) {
       mature(pending);
     }
     state.clear();
@@ -239,7 +235,7 @@ public final class LabelJoin extends AbstractStreamOperator<RowData>
 
   private void label(Pending pending, long now) {
     long clickTs = pending.clickTs;
-    long negativeDueTs = pending.ts + labelWaitMs;
+    long negativeDueTs = rules.negativeDueTs(pending);
     if (pending.stage == Pending.UNLABELLED) {
       if (pending.hasClick() && clickTs <= negativeDueTs) {
         long labelTs = Math.max(clickTs, pending.ts);
@@ -260,7 +256,7 @@ public final class LabelJoin extends AbstractStreamOperator<RowData>
   }
 
   private void correct(Pending pending) {
-    long labelTs = Math.max(pending.clickTs, pending.ts + labelWaitMs);
+    long labelTs = Math.max(pending.clickTs, rules.negativeDueTs(pending));
     out.collect(JoinedRow.sample(id(), CORRECTION, pending, 1, labelTs));
     finish(pending);
   }
@@ -268,31 +264,26 @@ public final class LabelJoin extends AbstractStreamOperator<RowData>
   private void mature(Pending pending) {
     int label = pending.stage == Pending.FINAL ? 1 : 0;
     if (label == 1 || pending.negativeWeight > 0) {
-      out.collect(JoinedRow.sample(id(), MATURE, pending, label, forgetTs(pending)));
+      out.collect(JoinedRow.sample(id(), MATURE, pending, label, rules.forgetTs(pending)));
     }
   }
 
   private void setTimer(Pending pending) {
     if (!pending.hasImpression()) {
-      timers.registerEventTimeTimer(DUE, forgetTs(pending));
+      timers.registerEventTimeTimer(DUE, rules.forgetTs(pending));
     } else if (pending.stage == Pending.UNLABELLED) {
-      timers.registerEventTimeTimer(DUE, pending.ts + labelWaitMs);
+      timers.registerEventTimeTimer(DUE, rules.negativeDueTs(pending));
     } else if (pending.stage == Pending.NEGATIVE && pending.hasClick()) {
       timers.registerEventTimeTimer(DUE, pending.clickTs);
     } else {
-      timers.registerEventTimeTimer(mature ? DUE : FORGET, forgetTs(pending));
+      timers.registerEventTimeTimer(rules.mature() ? DUE : FORGET, rules.forgetTs(pending));
     }
-  }
-
-  /** Event time at which nothing of an impression, or of a click without one, is kept. */
-  private long forgetTs(Pending pending) {
-    return (pending.hasImpression() ? pending.ts : pending.clickTs) + attributionWindowMs;
   }
 
   /** The impression stays known until its window ends, so that a repetition is recognised. */
   private void finish(Pending pending) {
     pending.stage = Pending.FINAL;
-    if (!mature) {
+    if (!rules.mature()) {
       pending.impression = null;
       pending.clickTs = Pending.NONE;
     }
@@ -301,6 +292,10 @@ public final class LabelJoin extends AbstractStreamOperator<RowData>
   private void refuseWaitingClick(Pending pending) {
     out.collect(JoinedRow.deadLetter(pending.clickSource, JoinedRow.ORPHAN));
     pending.clickTs = Pending.NONE;
+  }
+
+  private long now() {
+    return reached.at(timers.currentWatermark());
   }
 
   private ImpressionId id() {
