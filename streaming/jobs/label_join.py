@@ -35,8 +35,6 @@ def join_labels(
     when = java.LabelRules(
         rules.label_wait_ms, rules.attribution_window_ms, rules.negative_keep, rules.mature
     )
-    stream = java.LabelJoin.join(
-        shown.stream, shown.columns, clicked.stream, clicked.columns, when
-    )
+    stream = java.LabelJoin.join(shown.stream, shown.columns, clicked.stream, clicked.columns, when)
     name_stream(tables, "joined_rows", stream, EVENT_TIME)
     tables.execute_sql(statement(JobName.EVENTS, "joined"))

@@ -24,7 +24,8 @@ def events(
     clicked = random.random(impressions) < CLICK_SHARE
     delays_ms = random.exponential(300_000, impressions).astype(np.int64)
     clicks: list[tuple[int, int]] = sorted(
-        (start_ms + int(step_ms * i) + int(delays_ms[i]), i) for i in np.flatnonzero(clicked).tolist()
+        (start_ms + int(step_ms * i) + int(delays_ms[i]), i)
+        for i in np.flatnonzero(clicked).tolist()
     )
     due = 0
     for i in range(impressions):
