@@ -12,6 +12,7 @@ import tempfile
 from pathlib import Path
 from typing import Annotated
 
+import structlog
 import typer
 from rich.console import Console
 from rich.table import Table
@@ -31,6 +32,11 @@ def chaos(
     as_json: Annotated[bool, typer.Option("--json", help="one JSON object on stdout")] = False,
 ) -> None:
     """One run in a folder of its own, which stays if something is wrong."""
+    # What happens to the parts is told here, in the order of the faults.
+    structlog.configure(
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        wrapper_class=structlog.make_filtering_bound_logger("error"),
+    )
     folder = Path(tempfile.mkdtemp(prefix="chaos-"))
     try:
         result = Run(folder, impressions, seed, rate, screen).run()

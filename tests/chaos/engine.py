@@ -1,5 +1,11 @@
-"""The engine under fire: Kafka, Redis and both jobs, each started again when it is killed."""
+"""The engine under fire: each of its processes is started again when it is killed.
 
+The events job runs on a session cluster, so that its JobManager and its TaskManager die apart; the
+learning job has both in its own process. What an operator does by hand is done here by the
+operator's commands: after the death of a JobManager the events job is started again.
+"""
+
+import json
 import os
 import signal
 import subprocess
@@ -11,36 +17,31 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-import numpy as np
 import redis
 
 from deploy.local.engine import flink_job_part
+from deploy.local.flink_session import SessionCluster
 from deploy.local.kafka_broker import kafka_part
 from deploy.local.part import Part, RestartPolicy
 from deploy.local.part_runner import State
-from deploy.local.ports import HOST, free_ports
+from deploy.local.ports import free_ports
 from deploy.local.redis_server import redis_part
 from deploy.local.settings import ROOT, LocalSettings
-from deploy.local.stack import LocalStack
-from deploy.local.state import PartState
+from deploy.local.stack import QUICK_JVM, LocalStack
 from deploy.local.supervisor import Supervisor
-from online_model.delayed_feedback import LateShare
-from online_model.export import Origin, export
-from online_model.model import Model
-from online_model.settings import OnlineModelSettings
-from schemas import redis_keys
-from schemas.calibration import Calibration
 from schemas.features import FeatureSpec
-from schemas.layout import Layout
 from schemas.settings import SharedSettings
-from streaming.flink_rest import FlinkRest
-from streaming.settings import JobName
-from tests.chaos.history import OUT_OF_ORDER_MS, PARTITIONS, RULES, START_MS
+from schemas.topics import TRAINING_SAMPLES
+from streaming.flink_rest import FlinkRest, FlinkRestError
+from streaming.settings import JobName, learner_group
+from tests.chaos import first_model
+from tests.chaos.history import OUT_OF_ORDER_MS, PARTITIONS, RULES
+from tests.chaos.outputs import unread
 
 FEATURES = "world"
 #: Chaos takes its time on a busy machine.
 PATIENCE_SECONDS = 900.0
-POLL_SECONDS = 0.2
+POLL_SECONDS = 0.5
 AGAIN_AND_AGAIN = RestartPolicy(limit=1_000, first_delay_seconds=0.2, settled_seconds=0.0)
 #: Then only what is sent moves event time, not how long a part is away.
 NEVER_IDLE_MS = 3_600_000
@@ -55,23 +56,29 @@ STREAM_SETTINGS = {
 
 
 class Engine:
-    """A context manager; nothing that it started outlives it."""
+    """A context manager; nothing that it started outlives it. Whatever waits raises RuntimeError
+    when a part fails for good or patience is over."""
 
     def __init__(self, folder: Path) -> None:
-        ports: dict[str, Any] = dict(zip(PORTS, free_ports(len(PORTS)), strict=True))
-        self._local = LocalSettings(data=folder, features=FEATURES, partitions=PARTITIONS, **ports)
-        self._settings = LocalStack(self._local, environment=STREAM_SETTINGS).environment()
-        self.bootstrap = self._settings["CTR_KAFKA_BOOTSTRAP"]
-        self.token_keys = self._settings["CTR_TOKEN_KEYS"]
+        *ports, rpc_port = free_ports(len(PORTS) + 1)
+        named: dict[str, Any] = dict(zip(PORTS, ports, strict=True))
+        self._local = LocalSettings(data=folder, features=FEATURES, partitions=PARTITIONS, **named)
+        settings = LocalStack(self._local, environment=STREAM_SETTINGS).environment()
+        self.bootstrap = settings["CTR_KAFKA_BOOTSTRAP"]
+        self.token_keys = settings["CTR_TOKEN_KEYS"]
         self.spec = FeatureSpec.load(FEATURES)
         self.lake = self._local.folder / "lake"
-        self.redis = redis.Redis.from_url(self._settings["CTR_REDIS_URL"])
-        self._rest_ports = {
-            JobName.EVENTS: self._local.events_rest_port,
-            JobName.LEARNING: self._local.learning_rest_port,
-        }
+        self.redis = redis.Redis.from_url(settings["CTR_REDIS_URL"])
+        self._cluster = SessionCluster(
+            folder=self._local.folder / "cluster",
+            rest_port=self._local.events_rest_port,
+            rpc_port=rpc_port,
+            slots=1,
+            jvm_options=QUICK_JVM,
+        )
+        self._flink = FlinkRest(self._cluster.url)
         base = {name: text for name, text in os.environ.items() if not name.startswith("CTR_")}
-        self._environment = {**base, "PYTHONUNBUFFERED": "1", **self._settings}
+        self._environment = {**base, "PYTHONUNBUFFERED": "1", **settings}
         self._supervisor = Supervisor(self._local.folder, environment=self._environment, cwd=ROOT)
 
     def __enter__(self) -> Self:
@@ -87,25 +94,68 @@ class Engine:
         self._supervisor.stop()
 
     def start(self) -> None:
-        """All parts, with a model that knows nothing yet."""
+        """All parts and both jobs, with a model that knows nothing yet."""
         self._supervisor.start([self._again(part) for part in self._stores()])
-        self._publish_model()
-        self._supervisor.start([self._again(part) for part in self._jobs()])
+        first_model.publish(self.redis, self.spec)
+        parts = (*self._cluster.parts(), self._learning())
+        self._supervisor.start([self._again(part) for part in parts])
+        self.settle()
 
-    def kill(self, name: str) -> None:
+    def kill(self, part: str) -> None:
         """kill -9."""
-        self._supervisor.send(name, signal.SIGKILL)
+        self._supervisor.send(part, signal.SIGKILL)
 
     def settle(self) -> None:
-        """Return when all parts run and are well."""
-        self.until(lambda: all(self._is_well(part) for part in self._supervisor.parts()), "health")
+        """Return when all parts are well and all tasks of the events job run."""
+        self._until(self._parts_are_well, "all parts are well")
+        self._until(self._events_runs, "the events job runs")
 
-    def stop_job(self, job: JobName, *, drain: bool = False) -> None:
-        """With a savepoint, by the operator's command."""
-        self._supervisor.let_end(job)
-        command = [sys.executable, "-m", "streaming", "stop", job, "--timeout", "600"]
+    def stop_and_restore(self) -> str:
+        """The events job, with a savepoint; returns what it went on from."""
+        self._stop_events()
+        return self._start_events()
+
+    def drain_events(self) -> None:
+        """End event time and the events job."""
+        self._stop_events("--drain")
+
+    def drain_learning(self) -> None:
+        """End the learning job when it has read all samples."""
+        group = learner_group(SharedSettings().model)
+        self._until(
+            lambda: not unread(self.bootstrap, TRAINING_SAMPLES, group), "all samples are read"
+        )
+        self._supervisor.let_end(JobName.LEARNING)
+        self._operate("stop", JobName.LEARNING, "--drain")
+        self._until(lambda: self._state(JobName.LEARNING) is State.STOPPED, "learning has ended")
+
+    def restarts(self) -> dict[str, int]:
+        """How often each part was started again."""
+        return {part.name: part.restarts for part in self._supervisor.parts()}
+
+    def _events_runs(self) -> bool:
+        """Starts it where a JobManager has forgotten it."""
+        try:
+            jobs = [job for job in self._flink.jobs() if job.name == JobName.EVENTS]
+            if all(job.has_ended for job in jobs):
+                self._start_events()
+                return True
+            return any(job.is_running for job in jobs)
+        except FlinkRestError:
+            return False
+
+    def _start_events(self) -> str:
+        done = self._operate("start", JobName.EVENTS, "--cluster", self._cluster.url, "--json")
+        return str(json.loads(done)["restored"])
+
+    def _stop_events(self, *options: str) -> None:
+        self._operate("stop", JobName.EVENTS, "--cluster", self._cluster.url, *options)
+
+    def _operate(self, *arguments: str) -> str:
+        """What an operator's command printed."""
+        timeout = ("--timeout", f"{PATIENCE_SECONDS:g}")
         done = subprocess.run(
-            [*command, "--drain"] if drain else command,
+            [sys.executable, "-m", "streaming", *arguments, *timeout],
             env=self._environment,
             cwd=ROOT,
             capture_output=True,
@@ -113,24 +163,10 @@ class Engine:
             check=False,
         )
         if done.returncode:
-            raise RuntimeError(f"stop {job}: {done.stdout}{done.stderr}")
-        self.until(lambda: self._part(job).state is State.STOPPED, f"the end of {job}")
+            raise RuntimeError(f"{' '.join(arguments)}: {done.stdout}{done.stderr}")
+        return done.stdout
 
-    def start_job(self, job: JobName) -> None:
-        """Again, from its savepoint."""
-        self._supervisor.restart(job)
-
-    def restored_from(self, job: JobName) -> str:
-        """What a job went on from."""
-        rest = FlinkRest(f"http://{HOST}:{self._rest_ports[job]}")
-        return str(rest.checkpoints(rest.jobs()[0].id).restored_path)
-
-    def restarts(self) -> dict[str, int]:
-        """How often each part was started again."""
-        return {part.name: part.restarts for part in self._supervisor.parts()}
-
-    def until(self, holds: Callable[[], bool], what: str) -> bool:
-        """Wait for a condition. Raises RuntimeError if a part fails or it does not come."""
+    def _until(self, holds: Callable[[], bool], what: str) -> None:
         deadline = time.monotonic() + PATIENCE_SECONDS
         while not holds():
             if self._supervisor.failure:
@@ -138,57 +174,38 @@ class Engine:
             if time.monotonic() > deadline:
                 raise RuntimeError(f"not in {PATIENCE_SECONDS:g} s: {what}")
             time.sleep(POLL_SECONDS)
-        return True
 
-    def _part(self, name: str) -> PartState:
-        return next(part for part in self._supervisor.parts() if part.name == name)
+    def _parts_are_well(self) -> bool:
+        return all(p.state is State.READY and p.healthy for p in self._supervisor.parts())
 
-    @staticmethod
-    def _is_well(part: PartState) -> bool:
-        return part.state is State.READY and part.healthy
+    def _state(self, name: str) -> State:
+        return next(part.state for part in self._supervisor.parts() if part.name == name)
 
     @staticmethod
     def _again(part: Part) -> Part:
         return replace(part, restart=AGAIN_AND_AGAIN, ready_timeout_seconds=PATIENCE_SECONDS)
 
-    def _stores(self) -> list[Part]:
+    def _stores(self) -> tuple[Part, Part]:
         local = self._local
-        return [
-            kafka_part(
-                folder=local.folder / "kafka",
-                jars=local.kafka_jars,
-                port=local.kafka_port,
-                controller_port=local.kafka_controller_port,
-                heap_mb=local.kafka_heap_mb,
-                partitions=local.partitions,
-            ),
-            redis_part(
-                folder=local.folder / "redis",
-                port=local.redis_port,
-                maxmemory_mb=local.redis_maxmemory_mb,
-            ),
-        ]
+        kafka = kafka_part(
+            folder=local.folder / "kafka",
+            jars=local.kafka_jars,
+            port=local.kafka_port,
+            controller_port=local.kafka_controller_port,
+            heap_mb=local.kafka_heap_mb,
+            partitions=local.partitions,
+        )
+        store = redis_part(
+            folder=local.folder / "redis",
+            port=local.redis_port,
+            maxmemory_mb=local.redis_maxmemory_mb,
+        )
+        return kafka, store
 
-    def _jobs(self) -> list[Part]:
+    def _learning(self) -> Part:
         local = self._local
-        return [
-            flink_job_part(
-                "events", rest_port=local.events_rest_port, metrics_port=local.events_metrics_port
-            ),
-            flink_job_part(
-                "learning",
-                rest_port=local.learning_rest_port,
-                metrics_port=local.learning_metrics_port,
-            ),
-        ]
-
-    def _publish_model(self) -> None:
-        inputs = np.zeros(8, Layout.of(self.spec).dtype)
-        inputs["sequence"] = -1
-        model = Model.new(self.spec, "deepfm", inputs, 0.1, OnlineModelSettings())
-        name = SharedSettings().model
-        origin = Origin(name, "chaos", START_MS)
-        package = export(model, Calibration(), LateShare(0.0, 0.0), origin, inputs)
-        for key, value in package.writes():
-            self.redis.set(key, value)
-        self.redis.set(redis_keys.model_current(name), package.manifest.version)
+        return flink_job_part(
+            "learning",
+            rest_port=local.learning_rest_port,
+            metrics_port=local.learning_metrics_port,
+        )

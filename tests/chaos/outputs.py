@@ -84,6 +84,19 @@ def count_records(bootstrap: str, topic: topics.Topic) -> int:
         consumer.close()
 
 
+def unread(bootstrap: str, topic: topics.Topic, group: str) -> int:
+    """Records of a topic that a consumer group has not yet committed to have read."""
+    consumer = _consumer(bootstrap, group)
+    try:
+        ends = _ends(consumer, topic)
+        places = [TopicPartition(topic.name, partition) for partition, _ in ends]
+        # Nothing committed is a negative offset.
+        read = sum(max(0, each.offset) for each in consumer.committed(places, timeout=30))
+        return sum(end for _, end in ends) - read
+    finally:
+        consumer.close()
+
+
 def read_counters(client: redis.Redis, users: dict[str, UserRow]) -> dict[str, CounterRow]:
     """Every counter row by its key, those of users, too."""
     found = {
@@ -141,8 +154,8 @@ def _values(bootstrap: str, topic: topics.Topic) -> Iterator[bytes]:
         consumer.close()
 
 
-def _consumer(bootstrap: str) -> Consumer:
-    return Consumer({"bootstrap.servers": bootstrap, "group.id": "chaos", "log_level": 2})
+def _consumer(bootstrap: str, group: str = "chaos") -> Consumer:
+    return Consumer({"bootstrap.servers": bootstrap, "group.id": group, "log_level": 2})
 
 
 def _ends(consumer: Consumer, topic: topics.Topic) -> list[tuple[int, int]]:

@@ -12,7 +12,6 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from schemas import topics
 from schemas.records import Engagement, TrainingSample
 from schemas.served_token import TokenKeys
-from streaming.settings import JobName
 from tests.chaos import accounts, outputs
 from tests.chaos.accounts import Account, Truth
 from tests.chaos.engine import Engine
@@ -36,7 +35,7 @@ class Result:
     seed: int
     faults: list[str] = field(default_factory=list)
     restarts: dict[str, int] = field(default_factory=dict)
-    savepoint: str = ""
+    restored: str = ""
     seconds: dict[str, float] = field(default_factory=dict)
     accounts: list[Account] = field(default_factory=list)
 
@@ -70,14 +69,14 @@ class Run:
             self._timed("send and strike", self._send_and_strike)
             truth = self._timed("oracle", self._truth)
             self._timed("counters", lambda: self._wait_for_counters(truth))
-            self._timed("drain events", lambda: engine.stop_job(JobName.EVENTS, drain=True))
+            self._timed("drain events", engine.drain_events)
             samples = self._timed(
                 "read samples",
                 lambda: outputs.read_distinct(
                     engine.bootstrap, topics.TRAINING_SAMPLES, TrainingSample
                 ),
             )
-            self._timed("learn", self._learn_the_rest)
+            self._timed("drain learning", engine.drain_learning)
             self._timed("accounts", lambda: self._close(truth, samples))
             self.result.restarts = engine.restarts()
         return self.result
@@ -107,7 +106,7 @@ class Run:
             self._sender.send(sent, total, seen)
         striker.recover()
         self._sender.flush()
-        self.result.savepoint = striker.savepoint
+        self.result.restored = striker.restored
 
     def _strike(self, striker: Striker, fault: Fault) -> None:
         striker.strike(fault)
@@ -140,10 +139,6 @@ class Run:
         users = outputs.read_users(self._engine.redis)
         clicks = {name: tuple(row.clicked_ads) for name, row in users.items() if row.clicked_ads}
         return outputs.read_counters(self._engine.redis, users), clicks
-
-    def _learn_the_rest(self) -> None:
-        self._engine.settle()
-        self._engine.stop_job(JobName.LEARNING, drain=True)
 
     def _close(self, truth: Truth, samples: outputs.Distinct) -> None:
         bootstrap = self._engine.bootstrap

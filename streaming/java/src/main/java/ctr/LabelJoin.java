@@ -2,8 +2,13 @@ package ctr;
 
 import java.util.List;
 import org.apache.flink.api.common.functions.OpenContext;
+import org.apache.flink.api.common.state.ListState;
+import org.apache.flink.api.common.state.ListStateDescriptor;
 import org.apache.flink.api.common.state.ValueState;
 import org.apache.flink.api.common.state.ValueStateDescriptor;
+import org.apache.flink.runtime.state.FunctionInitializationContext;
+import org.apache.flink.runtime.state.FunctionSnapshotContext;
+import org.apache.flink.streaming.api.checkpoint.CheckpointedFunction;
 import org.apache.flink.streaming.api.datastream.DataStream;
 import org.apache.flink.streaming.api.datastream.SingleOutputStreamOperator;
 import org.apache.flink.streaming.api.functions.co.KeyedCoProcessFunction;
@@ -26,7 +31,8 @@ import org.apache.flink.util.Collector;
  * row and the state of every key into Java objects and back.
  */
 public final class LabelJoin
-    extends KeyedCoProcessFunction<RowData, RowData, RowData, RowData> {
+    extends KeyedCoProcessFunction<RowData, RowData, RowData, RowData>
+    implements CheckpointedFunction {
   private static final long serialVersionUID = 1L;
   private static final StringData IMPRESSION = StringData.fromString("IMPRESSION");
   private static final StringData CLICK = StringData.fromString("CLICK");
@@ -43,6 +49,11 @@ public final class LabelJoin
   private final boolean mature;
 
   private transient ValueState<RowData> state;
+
+  /** Event time that was reached: Flink forgets it in a restart, when old impressions are not new. */
+  private transient ListState<Long> reachedState;
+
+  private transient long reachedTs;
 
   private LabelJoin(
       EventColumns impressions,
@@ -96,13 +107,30 @@ public final class LabelJoin
   }
 
   @Override
+  public void initializeState(FunctionInitializationContext context) throws Exception {
+    reachedState =
+        context
+            .getOperatorStateStore()
+            .getUnionListState(new ListStateDescriptor<>("reached", Long.class));
+    reachedTs = Long.MIN_VALUE;
+    for (long ts : reachedState.get()) {
+      reachedTs = Math.max(reachedTs, ts);
+    }
+  }
+
+  @Override
+  public void snapshotState(FunctionSnapshotContext context) throws Exception {
+    reachedState.update(List.of(reachedTs));
+  }
+
+  @Override
   public void processElement1(RowData event, Context context, Collector<RowData> out)
       throws Exception {
     if (impressions.isRefused(event)) {
       out.collect(impressions.refused(event));
       return;
     }
-    long now = context.timerService().currentWatermark();
+    long now = now(context);
     RowData row = state.value();
     Pending pending = row == null ? new Pending() : Pending.of(row);
     if (pending.ts != null) {
@@ -140,7 +168,7 @@ public final class LabelJoin
       out.collect(clicks.refused(event));
       return;
     }
-    long now = context.timerService().currentWatermark();
+    long now = now(context);
     RowData row = state.value();
     Pending pending = row == null ? new Pending() : Pending.of(row);
     long ts = clicks.ts(event);
@@ -176,8 +204,13 @@ public final class LabelJoin
       throws Exception {
     RowData row = state.value();
     if (row != null) {
-      settle(context, Pending.of(row), context.timerService().currentWatermark(), out);
+      settle(context, Pending.of(row), now(context), out);
     }
+  }
+
+  private long now(Context context) {
+    reachedTs = Math.max(reachedTs, context.timerService().currentWatermark());
+    return reachedTs;
   }
 
   /** Emits all that is due by {@code now}; keeps what is still needed, and sets the next timer. */
