@@ -12,6 +12,7 @@ from tests.chaos.outputs import Distinct, Identity, Letters, Place, digest
 FIRST_LABELS = ("POSITIVE", "NEGATIVE")
 EXAMPLES = 3
 K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,9 +105,10 @@ def dead_letters(truth: Truth, letters: Letters) -> Account:
     return _account("dead letters", len(truth.refused), len(letters.reasons), differing, note)
 
 
-def rows(name: str, expected: Mapping[str, object], found: Mapping[str, object]) -> Account:
+def rows(name: str, expected: Mapping[str, V], found: Mapping[str, V]) -> Account:
     """That rows of Redis are the oracle's."""
-    return _account(name, len(expected), len(found), _differing(expected, found))
+    differing = _differing(expected, found)
+    return _account(name, len(expected), len(found), differing)
 
 
 def lake(truth: Truth, found: Counter[Identity]) -> Account:
@@ -125,7 +127,7 @@ def learnt(truth: Truth, seen: Mapping[str, int], refused: Mapping[str, int]) ->
     return Account("samples learnt", due.total(), came, wrong, examples if wrong else [])
 
 
-def _differing(expected: Mapping[K, object], found: Mapping[K, object]) -> set[K]:
+def _differing(expected: Mapping[K, V], found: Mapping[K, V]) -> set[K]:
     return {key for key in expected.keys() | found.keys() if expected.get(key) != found.get(key)}
 
 

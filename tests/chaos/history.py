@@ -115,7 +115,8 @@ class History:
     def _entry(self, number: int, partition: int, offset: int) -> Entry:
         event = self.events[number]
         subject, ts = int(event["subject"]), int(event["ts"])
-        topic, record, served, reason = IMPRESSIONS.name, None, None, ""
+        record: Impression | Click | None = None
+        topic, served, reason = IMPRESSIONS.name, None, ""
         if subject < 0:
             bad = self._bad[-1 - subject]
             topic, reason = bad.topic, bad.reason
@@ -176,7 +177,8 @@ def _events(
 def _mixed(random: np.random.Generator, ts: Numbers) -> Numbers:
     """When events of these times are sent: a share of them out of order."""
     late = random.random(len(ts)) < OUT_OF_ORDER_SHARE
-    return ts + np.where(late, random.integers(1, MIXED_MS, len(ts)), 0)
+    mixed: Numbers = ts + np.where(late, random.integers(1, MIXED_MS, len(ts)), 0)
+    return mixed
 
 
 def _shown(random: np.random.Generator, ts: Numbers) -> list[Events]:
@@ -228,11 +230,12 @@ def _bad_places(random: np.random.Generator, count: int, kinds: int) -> Events:
 
 def _closing_events(first: int) -> Events:
     """A clicked impression in each partition, after which nothing is due any more."""
+    end = np.array([END_MS])
     return np.concatenate(
         [
-            _events(*(np.array([number]) for number in (first + part, END_MS, END_MS)), click, part)
+            _events(np.array([first + part]), end, end, is_click, part)
             for part in range(PARTITIONS)
-            for click in (False, True)
+            for is_click in (False, True)
         ]
     )
 

@@ -91,7 +91,7 @@ def unread(bootstrap: str, topic: topics.Topic, group: str) -> int:
         ends = _ends(consumer, topic)
         places = [TopicPartition(topic.name, partition) for partition, _ in ends]
         # Nothing committed is a negative offset.
-        read = sum(max(0, each.offset) for each in consumer.committed(places, timeout=30))
+        read: int = sum(max(0, each.offset) for each in consumer.committed(places, timeout=30))
         return sum(end for _, end in ends) - read
     finally:
         consumer.close()

@@ -120,8 +120,10 @@ class Run:
             part = outcome(group, RULES)
             truth.refused |= part.refused
             engagements += part.engagements
-            for record in (*part.samples, *part.engagements):
-                truth.add(record)
+            for sample in part.samples:
+                truth.add(sample)
+            for engagement in part.engagements:
+                truth.add(engagement)
         truth.counters = counter_rows(engagements, WATERMARK_MS)
         truth.last_clicks = last_clicks(engagements, WATERMARK_MS)
         return truth
