@@ -43,10 +43,13 @@ def chaos(
     except (StackError, RuntimeError) as error:
         screen.print(f"[red]{error}[/red]\nlogs: {folder / 'logs'}", highlight=False)
         raise typer.Exit(1) from None
-    print(json.dumps(result.as_json())) if as_json else Console().print(table(result))
+    if as_json:
+        print(json.dumps(result.as_json()))
+    else:
+        Console().print(table(result))
     if not result.is_good:
         screen.print(f"[red]something differs[/red]; logs: {folder / 'logs'}", highlight=False)
-        sys.exit(1)
+        raise typer.Exit(1)
     shutil.rmtree(folder)
 
 
