@@ -1,6 +1,6 @@
 # One command per verb; `make help` lists them. Every target that needs it does the set-up itself.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench-streaming bench-scorer up down status clean
+.PHONY: help setup demo test check chaos bench-streaming bench-scorer up down status clean
 
 python := .venv/bin/python
 SOURCE ?= world
@@ -25,6 +25,9 @@ check: setup ## lint, format, types, direction of imports, generated files up to
 	@$(python) -m mypy
 	@.venv/bin/lint-imports
 	@$(python) -m schemas check
+
+chaos: setup ## half a million impressions while every process is killed with -9; accounts to the last one
+	@$(python) -m tests.chaos $(ARGS)
 
 bench-streaming: setup ## the join against plain SQL and a Python function, events/s on one core (6 min)
 	@$(python) -m tests.benchmarks.bench_streaming $(ARGS)

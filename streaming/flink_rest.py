@@ -9,6 +9,7 @@ from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
 
 TIMEOUT_SECONDS = 10.0
+ENDED = ("FINISHED", "CANCELED", "FAILED")
 #: Not NATIVE: with timers on the heap and other state in RocksDB, Flink 2.3.0 leaves the timers out
 #: of native savepoints, and labels that were due would never come.
 FORMAT = "CANONICAL"
@@ -43,6 +44,11 @@ class Job:
     def is_running(self) -> bool:
         """All of its tasks run, which is later than that the job does."""
         return self.state == "RUNNING" and set(self.tasks) == {"running"}
+
+    @property
+    def has_ended(self) -> bool:
+        """It holds no slots any more and never will."""
+        return self.state in ENDED
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +92,22 @@ class FlinkRest:
         ]
         return sorted(listed, key=lambda job: -job.started_ms)
 
+    def job(self, job_id: str) -> Job:
+        """One job. Raises FlinkRestError when Flink has forgotten it."""
+        found = next((job for job in self.jobs() if job.id == job_id), None)
+        if found is None:
+            raise FlinkRestError(f"{self.url} has forgotten job {job_id}")
+        return found
+
+    def failure(self, job_id: str) -> str | None:
+        """Innermost cause of the newest failure of a job or of one of its tasks; None without."""
+        history = self._call(f"/jobs/{job_id}/exceptions")["exceptionHistory"]["entries"]
+        return _innermost(history[0]["stacktrace"]) if history else None
+
+    def cancel(self, job_id: str) -> None:
+        """Begin to end a job without a savepoint; its checkpoints stay."""
+        self._call(f"/jobs/{job_id}?mode=cancel", {}, "PATCH")
+
     def checkpoints(self, job_id: str) -> Checkpoints:
         """Of one job."""
         answer = self._call(f"/jobs/{job_id}/checkpoints")
@@ -124,9 +146,12 @@ class FlinkRest:
         failure = None if cause is None else _first_line(cause.get("stack-trace", str(cause)))
         return SavepointAnswer(Progress(answer["status"]["id"]), operation.get("location"), failure)
 
-    def _call(self, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    def _call(
+        self, path: str, body: Mapping[str, Any] | None = None, method: str | None = None
+    ) -> dict[str, Any]:
         data = None if body is None else json.dumps(body).encode()
-        request = Request(self.url + path, data=data, headers={"Content-Type": "application/json"})
+        headers = {"Content-Type": "application/json"}
+        request = Request(self.url + path, data=data, headers=headers, method=method)
         try:
             with urlopen(request, timeout=TIMEOUT_SECONDS) as answer:
                 decoded: dict[str, Any] = json.load(answer)
@@ -143,6 +168,11 @@ def _errors(body: bytes) -> str:
         return "; ".join(_first_line(error) for error in json.loads(body)["errors"])
     except (ValueError, KeyError, TypeError):
         return body.decode(errors="replace")[:300]
+
+
+def _innermost(stack_trace: str) -> str:
+    causes = [line for line in stack_trace.splitlines() if line.startswith("Caused by: ")]
+    return causes[-1].removeprefix("Caused by: ") if causes else _first_line(stack_trace)
 
 
 def _first_line(text: str) -> str:

@@ -4,6 +4,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
+from urllib.parse import unquote, urlsplit
+
+from streaming.settings import JobName, StreamingSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +19,26 @@ class RestorePoint:
 
 class DrainedError(RuntimeError):
     """The job's event time has ended; the message says how to begin anew."""
+
+
+class NoRestorePointError(RuntimeError):
+    """There is nothing at that place, or nowhere, that a job could go on from."""
+
+
+def at(path: str) -> RestorePoint:
+    """The savepoint or retained checkpoint at a path (``file:`` or none), which stays as it is.
+
+    Raises NoRestorePointError.
+    """
+    folder = Path(unquote(urlsplit(path).path)) if path.startswith("file:") else Path(path)
+    if not (folder / "_metadata").is_file():
+        raise NoRestorePointError(f"no savepoint at {folder}: it has no file _metadata")
+    return RestorePoint(folder.absolute(), "NO_CLAIM")
+
+
+def newest_of(job: JobName, settings: StreamingSettings) -> RestorePoint | None:
+    """As :func:`newest`, in the folders of a job."""
+    return newest(settings.checkpoints(job), settings.savepoints(job), settings.drained(job))
 
 
 def newest(checkpoints: Path, savepoints: Path, drained: Path) -> RestorePoint | None:

@@ -51,7 +51,7 @@ def replay(
     attribution window around the hours. The lake's hours must be compacted.
     """
     from streaming.jobs import replay_job
-    from streaming.jobs.embedded_flink import JobFailed
+    from streaming.flink_start import JobFailed
     from streaming.jobs.label_join import LabelRules
 
     console = Console(stderr=True)

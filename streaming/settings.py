@@ -10,6 +10,7 @@ from pydantic_settings import SettingsConfigDict
 from schemas.settings import Settings
 
 DAY_MS = 86_400_000
+CLUSTER_URL = r"^http://[\w.-]+:\d+/?$"
 
 
 class JobName(StrEnum):
@@ -60,6 +61,11 @@ class StreamingSettings(Settings):
     checkpoint_ms: int = Field(5_000, ge=100, description="from checkpoint to checkpoint")
     ready_timeout_seconds: float = Field(30.0, gt=0, description="how long start-up checks wait")
 
+    cluster: str | None = Field(
+        None,
+        pattern=CLUSTER_URL,
+        description="Flink's REST API of a session cluster; None: each job's own",
+    )
     rest_port_events: int = Field(8081, ge=1, le=65535, description="Flink's REST API")
     rest_port_learning: int = Field(8082, ge=1, le=65535, description="Flink's REST API")
     metrics_port_events: int = Field(9101, ge=1, le=65535, description="Prometheus")
@@ -73,6 +79,10 @@ class StreamingSettings(Settings):
                 f"({self.attribution_window_ms})"
             )
         return self
+
+    def rest_url(self, job: JobName) -> str:
+        """Where Flink answers for a job: the cluster, or the one inside the job's process."""
+        return self.cluster or f"http://127.0.0.1:{self.rest_port(job)}"
 
     def rest_port(self, job: JobName) -> int:
         """Where Flink answers for a job."""

@@ -73,6 +73,24 @@ def flink_probe(rest_port: int) -> Probe:
     return _listening(rest_port, probe)
 
 
+def jobmanager_probe(rest_port: int) -> Probe:
+    """Ready when the cluster's REST API answers."""
+    return _listening(rest_port, lambda: _cluster(rest_port, lambda _: True))
+
+
+def taskmanager_probe(rest_port: int) -> Probe:
+    """Ready when a TaskManager has offered its slots to the JobManager."""
+    return _listening(rest_port, lambda: _cluster(rest_port, lambda slots: slots > 0))
+
+
+def _cluster(rest_port: int, is_ready: Callable[[int], bool]) -> Readiness:
+    try:
+        slots = _get(rest_port, "/overview")["slots-total"]
+    except (URLError, OSError, ValueError, KeyError) as error:
+        return Readiness(False, f"no answer over REST: {error}")
+    return Readiness(is_ready(slots), f"{slots} slots")
+
+
 def scorer_probe(port: int) -> Probe:
     """Ready when gRPC health answers at all; the detail says whether a model is served."""
 

@@ -15,15 +15,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from py4j.protocol import Py4JJavaError
 from pyflink.common import Configuration
 from pyflink.datastream import RuntimeExecutionMode, StreamExecutionEnvironment
 from pyflink.java_gateway import get_gateway
 from pyflink.table import StreamTableEnvironment
 
 from schemas.lake import CLICKS, IMPRESSIONS, LANDING, SAMPLES
-from streaming.jobs.embedded_flink import JobFailed, innermost, prepare_jvm
 from streaming.jobs.internal_rows import InternalRows, internal_rows
+from streaming.jobs.job_environment import java_errors, start_jvm
 from streaming.jobs.label_join import LabelRules, join_labels
 from streaming.jobs.statements import statement
 from streaming.lake.folders import Hour
@@ -65,18 +64,16 @@ class ReplayOptions:
 
 def run(settings: StreamingSettings, options: ReplayOptions) -> None:
     """Until all is labelled. Raises NotReady or JobFailed."""
-    prepare_jvm(settings)
+    start_jvm(settings, is_command=True)
     configuration = Configuration()
     for key, value in _flink(settings).items():
         configuration.set_string(key, value)
-    try:
+    with java_errors(NAME):
         environment = StreamExecutionEnvironment.get_execution_environment(configuration)
         environment.set_runtime_mode(RuntimeExecutionMode.BATCH)
         environment.add_jars(*(jar.as_uri() for jar in require_jars(settings.jars)))
         build(StreamTableEnvironment.create(environment), options)
         environment.execute(NAME)
-    except Py4JJavaError as error:
-        raise JobFailed(f"{NAME}: {innermost(error)}") from None
 
 
 def build(tables: StreamTableEnvironment, options: ReplayOptions) -> None:

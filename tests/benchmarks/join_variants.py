@@ -17,8 +17,8 @@ from pyflink.datastream.state import ValueStateDescriptor
 from pyflink.table import StreamTableEnvironment
 
 from schemas import topics
-from streaming.jobs.embedded_flink import LOGGING
 from streaming.jobs.internal_rows import internal_rows
+from streaming.jobs.job_environment import LOGGING
 from streaming.jobs.label_join import LabelRules, join_labels
 from streaming.jobs.statements import seconds, statement
 from streaming.readiness import require_jars

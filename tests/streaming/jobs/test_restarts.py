@@ -15,8 +15,15 @@ from schemas.records import Engagement, TrainingSample, as_values
 from schemas.redis_values import CounterRow
 from streaming.recovery import newest
 from streaming.settings import JobName, StreamingSettings
-from tests.streaming.jobs.expected import Expected, Rules, counter_rows, last_clicks, outcome
-from tests.streaming.jobs.random_history import DAY_MS, history
+from tests.streaming.jobs.expected import (
+    TOO_LATE,
+    Expected,
+    Rules,
+    counter_rows,
+    last_clicks,
+    outcome,
+)
+from tests.streaming.jobs.random_history import DAY_MS, Happening, history
 from tests.streaming.jobs.running_job import RunningJob, running_job
 
 #: Dozens of labels wait at any moment.
@@ -25,6 +32,7 @@ FIRST = ("POSITIVE", "NEGATIVE")
 SPAN_MS = DAY_MS // 2
 END = 1_702_000_000_000 + 30_000
 IMPRESSIONS = 2_100
+REPEATED = 5
 Identity = tuple[str, str, str]
 
 
@@ -59,8 +67,13 @@ def survived(tmp_path_factory: pytest.TempPathFactory) -> Survived:
         seen.restored = [job.kill()]
         for event in events[third + third // 2 : 2 * third]:
             event.send(job.journal)
-        job.catch_up()
+        job.reach(events[2 * third - 1].sent_at)
         seen.restored.append(job.restart())
+        # Before anything moves event time again, impressions that are forgotten come once more.
+        forgotten = _forgotten(events[: 2 * third], job.journal.watermark)
+        for event in forgotten:
+            event.send(job.journal)
+        job.catch_up()
         for event in events[2 * third :]:
             event.send(job.journal)
         job.reach(END)
@@ -71,6 +84,13 @@ def survived(tmp_path_factory: pytest.TempPathFactory) -> Survived:
         job.drain()
         _read(job, seen)
     return seen
+
+
+def _forgotten(events: Sequence[Happening], watermark: int) -> list[Happening]:
+    window_ms = RULES.attribution_window_ms
+    old = [e for e in events if not e.is_click and e.ts + window_ms <= watermark]
+    assert len(old) >= REPEATED
+    return old[:REPEATED]
 
 
 def _has_checkpoint(folder: Path) -> bool:
@@ -121,6 +141,11 @@ def test_engagements_are_the_oracles(survived: Survived) -> None:
 
 def test_refusals_are_the_oracles(survived: Survived) -> None:
     assert survived.refused == survived.expected.refused.keys()
+
+
+def test_a_restart_does_not_make_forgotten_impressions_new(survived: Survived) -> None:
+    reasons = survived.expected.refused.values()
+    assert sum(reason == TOO_LATE for reason in reasons) == REPEATED
 
 
 def test_the_lake_holds_each_sample_once(survived: Survived) -> None:

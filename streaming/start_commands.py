@@ -1,0 +1,143 @@
+"""Commands that bring a job onto a session cluster: start, restore, rescale."""
+
+from typing import Annotated, Any
+
+import typer
+
+from streaming.command_options import (
+    EXIT_CODES,
+    ClusterOption,
+    JobArgument,
+    JsonOption,
+    TimeoutOption,
+    answer,
+    errors,
+    overrides,
+    progress,
+    rest_of,
+)
+from streaming.flink_rest import FlinkRest
+from streaming.flink_start import JobFailed, wait_until_running
+from streaming.recovery import NoRestorePointError, RestorePoint, at, newest_of
+from streaming.savepoints import running_job, stop_with_savepoint, wait_until_gone
+from streaming.settings import JobName
+from streaming.start_up import JobInputs
+
+app = typer.Typer(add_completion=False)
+
+FromOption = Annotated[
+    str | None, typer.Option("--from", metavar="PATH", help="savepoint or checkpoint")
+]
+ParallelismOption = Annotated[
+    int | None, typer.Option(min=1, max=128, help="default: CTR_STREAMING_PARALLELISM")
+]
+
+
+@app.command(epilog=EXIT_CODES)
+def start(
+    job: JobArgument,
+    cluster: ClusterOption = None,
+    parallelism: ParallelismOption = None,
+    timeout: TimeoutOption = 120,
+    as_json: JsonOption = False,
+) -> None:
+    """Submit a job to a session cluster and wait until all of its tasks run.
+
+    It goes on from its newest checkpoint or savepoint; the first time it begins with the first
+    records that Kafka has.
+    """
+    with errors():
+        inputs = _inputs(job, cluster, parallelism)
+        result = _start(job, inputs, newest_of(job, inputs.streaming), timeout)
+    answer(result, str(result["id"]), as_json)
+
+
+@app.command(epilog=EXIT_CODES)
+def restore(
+    job: JobArgument,
+    source: FromOption = None,
+    cluster: ClusterOption = None,
+    parallelism: ParallelismOption = None,
+    timeout: TimeoutOption = 120,
+    as_json: JsonOption = False,
+) -> None:
+    """Submit a job that must go on from a savepoint or checkpoint; default: its newest.
+
+    Without a cluster: ``python -m streaming JOB --from PATH``.
+    """
+    with errors():
+        inputs = _inputs(job, cluster, parallelism)
+        point = newest_of(job, inputs.streaming) if source is None else at(source)
+        if point is None:
+            raise NoRestorePointError(
+                f"{job} has no checkpoint or savepoint in {inputs.streaming.data.absolute()}"
+            )
+        result = _start(job, inputs, point, timeout)
+    answer(result, str(result["id"]), as_json)
+
+
+@app.command(epilog=EXIT_CODES)
+def rescale(
+    job: JobArgument,
+    parallelism: Annotated[int, typer.Option(min=1, max=128)],
+    cluster: ClusterOption = None,
+    timeout: TimeoutOption = 300,
+    as_json: JsonOption = False,
+) -> None:
+    """Stop a job with a savepoint and start it from there with another parallelism.
+
+    Without a cluster, end its process with SIGTERM, which takes a savepoint, and run
+    ``CTR_STREAMING_PARALLELISM=N python -m streaming JOB``.
+    """
+    with errors():
+        inputs = _inputs(job, cluster, parallelism)
+        rest = rest_of(inputs.streaming, job)
+        found = running_job(rest, job)
+        with progress(f"{job}: stopping with a savepoint"):
+            folder = inputs.streaming.savepoints(job)
+            path = stop_with_savepoint(rest, found, folder, drain=False, timeout_seconds=timeout)
+            wait_until_gone(rest, found, timeout)
+        result = _start(job, inputs, at(path), timeout)
+    answer({**result, "savepoint": path, "parallelism": parallelism}, str(result["id"]), as_json)
+
+
+def _inputs(job: JobName, cluster: str | None, parallelism: int | None) -> JobInputs:
+    given = overrides(cluster)
+    if parallelism is not None:
+        given["parallelism"] = parallelism
+    inputs = JobInputs.load(**given)
+    if inputs.streaming.cluster is None:
+        raise typer.BadParameter(
+            "no session cluster is given (nor set as CTR_STREAMING_CLUSTER). A job with a cluster "
+            f"of its own is its process, `python -m streaming {job}`: see --help",
+            param_hint="--cluster",
+        )
+    inputs.require(job)
+    return inputs
+
+
+def _start(
+    job: JobName, inputs: JobInputs, point: RestorePoint | None, timeout_seconds: float
+) -> dict[str, Any]:
+    # Here, as pyflink takes seconds to import and a JVM to use.
+    from streaming.jobs.definitions import define
+    from streaming.jobs.session_cluster import submit
+
+    rest = rest_of(inputs.streaming, job)
+    _refuse_second(rest, job)
+    with progress(f"{job}: starting") as tell:
+        job_id = submit(define(job, inputs), inputs.streaming, rest.url, point)
+        wait_until_running(
+            rest,
+            job_id,
+            timeout_seconds,
+            lambda seen: tell(", ".join(f"{count} {state}" for state, count in seen.tasks.items())),
+        )
+    restored = None if point is None else str(point.path)
+    return {"job": job, "id": job_id, "cluster": rest.url, "restored": restored}
+
+
+def _refuse_second(rest: FlinkRest, job: JobName) -> None:
+    for other in rest.jobs():
+        if other.name == job and not other.has_ended:
+            raise JobFailed(f"{job} is there already, as {other.id} ({other.state}): stop it first")
