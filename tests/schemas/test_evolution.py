@@ -43,7 +43,7 @@ def change(path: Path, edit: Callable[[Fields], Fields]) -> dict[str, Any]:
 def next_version(fields: Fields) -> Fields:
     """Two fields more, one less."""
     kept = [field for field in fields if field["name"] != "price"]
-    added = [
+    added: Fields = [
         {"name": "placement", "type": "string", "default": ""},
         {"name": "device", "type": ["null", "string"], "default": None},
     ]
