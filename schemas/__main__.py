@@ -1,4 +1,4 @@
-"""Commands: ``generate`` stubs, ``register`` records, ``check`` both, ``fingerprints``, ``topics``."""
+"""Commands: ``generate`` stubs, ``register`` records, ``check``, ``fingerprints``, ``topics``."""
 
 import sys
 

@@ -1,8 +1,8 @@
 """How records may change: every version is kept in ``avro/history``, and all can read each other.
 
-FULL compatibility in the sense of Confluent's registry, with all versions: the current version reads
-what any older one wrote and is read by it. So a field may be added or removed only if it has a
-default, and types may not change. Producers and consumers can then be upgraded in any order.
+FULL compatibility in the sense of Confluent's registry, with all versions: the current version
+reads what any older one wrote and is read by it. So a field may be added or removed only if it has
+a default, and types may not change. Producers and consumers can then be upgraded in any order.
 """
 
 import json

@@ -1,9 +1,6 @@
 """``python -m streaming replay``: label the archived events of the lake again."""
 
 import json
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,6 +10,7 @@ from rich.console import Console
 
 from schemas.lake import CLICKS, IMPRESSIONS, SAMPLES
 from schemas.settings import SettingsError
+from streaming.flink_start import JobFailed
 from streaming.lake.compaction import compact_hour, only_one
 from streaming.lake.folders import Hour, LakeError, compacted, hours, landing
 from streaming.readiness import NotReady
@@ -51,7 +49,6 @@ def replay(
     attribution window around the hours. The lake's hours must be compacted.
     """
     from streaming.jobs import replay_job
-    from streaming.flink_start import JobFailed
     from streaming.jobs.label_join import LabelRules
 
     console = Console(stderr=True)
@@ -78,26 +75,13 @@ def replay(
         options = replay_job.ReplayOptions(lake, into, first, until, rules)
         _tell_landed(console, options)
         with console.status(f"labelling impressions of {first} up to {until}"):
-            with _jvm_writes_to_stderr():
-                replay_job.run(settings, options)
+            replay_job.run(settings, options)
             rows = _compact(into)
     except (SettingsError, LakeError, NotReady, JobFailed) as error:
         console.print(f"[red]{error}[/red]", highlight=False)
         raise typer.Exit(1) from None
     answer = {"samples": rows, "from": str(first), "until": str(until), "lake": str(into)}
     print(json.dumps(answer) if as_json else f"{rows:,} samples in {into}")
-
-
-@contextmanager
-def _jvm_writes_to_stderr() -> Iterator[None]:
-    """Flink's log goes to the stdout that its JVM is started with; that is for the answer."""
-    stdout = os.dup(1)
-    os.dup2(2, 1)
-    try:
-        yield
-    finally:
-        os.dup2(stdout, 1)
-        os.close(stdout)
 
 
 def _is_compacted(lake: Path, hour: Hour) -> bool:

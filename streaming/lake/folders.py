@@ -91,6 +91,4 @@ def _hours(folder: Path) -> Iterator[Hour]:
         try:
             yield Hour.parse(text)
         except ValueError:
-            raise LakeError(
-                f"lake {folder}: {path.name} is no hour, expected hour=00 … 23"
-            ) from None
+            raise LakeError(f"lake {folder}: {text} is no hour, e.g. 2026-01-31T07") from None

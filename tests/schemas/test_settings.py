@@ -34,3 +34,11 @@ def test_variables_of_other_packages_are_left_alone(monkeypatch: pytest.MonkeyPa
 def test_token_keys_are_not_printed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CTR_TOKEN_KEYS", "1:abcdef")
     assert "abcdef" not in repr(SharedSettings.load())
+
+
+def test_the_url_of_a_registry_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CTR_SCHEMA_REGISTRY_URL", "registry:8081")
+    with pytest.raises(SettingsError, match="CTR_SCHEMA_REGISTRY_URL"):
+        SharedSettings.load()
+    monkeypatch.setenv("CTR_SCHEMA_REGISTRY_URL", "http://registry:8081")
+    assert SharedSettings.load().schema_registry_url == "http://registry:8081"

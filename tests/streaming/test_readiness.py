@@ -7,7 +7,14 @@ import pytest
 from deploy.local.ports import HOST, free_ports
 from schemas import topics
 from schemas.topics import Topic
-from streaming.readiness import NotReady, require_jars, require_redis, require_topics
+from streaming.readiness import (
+    NotReady,
+    require_jars,
+    require_redis,
+    require_registry,
+    require_topics,
+)
+from tests.streaming.jobs.producers_ahead import AD_ID, registry
 
 
 def _nobody() -> str:
@@ -51,3 +58,15 @@ def test_no_jars_of_ours(tmp_path: Path) -> None:
     (tmp_path / "connector.jar").touch()
     with pytest.raises(NotReady, match=rf"no ctr-flink.jar in {tmp_path}: run `make setup`"):
         require_jars(tmp_path)
+
+
+def test_a_schema_registry_that_is_not_there_is_named() -> None:
+    url = f"http://{_nobody()}"
+    with pytest.raises(NotReady, match=f"^no schema registry answers at {url} .*SCHEMA_REGISTRY"):
+        require_registry(url, 1)
+
+
+def test_a_schema_registry_may_answer_what_it_likes() -> None:
+    with registry() as url:
+        require_registry(url, 5)
+        require_registry(f"{url}/schemas/ids/{AD_ID}", 5)

@@ -23,5 +23,6 @@ CREATE TEMPORARY TABLE samples_topic (
   'properties.group.id' = '$group',
   'scan.startup.mode' = 'earliest-offset',
   'format' = 'ctr-event',
-  'ctr-event.record' = 'training_sample'
+  'ctr-event.record' = 'training_sample',
+  'ctr-event.schema-folder' = '$schema_folder'
 )

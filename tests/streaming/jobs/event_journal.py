@@ -9,6 +9,7 @@ from schemas.features import FeatureSpec
 from schemas.records import Click, Impression, Served
 from schemas.served_token import TokenKeys
 from schemas.topics import CLICKS, IMPRESSIONS, Topic
+from tests.streaming.jobs.producers_ahead import single_object, wire_format
 
 BEFORE_TIME = -(1 << 63)
 
@@ -75,6 +76,15 @@ class EventJournal:
     def click(self, request_id: str, ts: int, *, ad_id: str = "a", partition: int = -1) -> Entry:
         """A click."""
         return self._good(CLICKS, Click(request_id, ad_id, ts), None, partition)
+
+    def impression_of_next_version(self, request_id: str, ts: int, schema_id: int | None) -> Entry:
+        """By a producer that is ahead and does not tell a price; with the registry's id, if any."""
+        served = self.served(request_id, "a")
+        record = Impression(request_id, "a", "u", ts, 2, 0, self.keys.sign(served))
+        value = single_object(record) if schema_id is None else wire_format(schema_id, record)
+        key = request_id.encode()
+        entry = Entry(IMPRESSIONS.name, key, value, record, served, "", self.watermark)
+        return self.send(entry)
 
     def unusable(
         self,

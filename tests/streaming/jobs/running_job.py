@@ -23,13 +23,14 @@ from deploy.local.stack import LocalStack
 from deploy.local.state import PartState
 from schemas import redis_keys, topics
 from schemas.features import FeatureSpec
-from schemas.lake import LANDING, SAMPLES
+from schemas.lake import LANDING, SAMPLES, LakeTable
 from schemas.records import DeadLetter, TrainingSample
 from schemas.redis_values import CounterRow, UserRow, split_version, user_row
 from schemas.served_token import TokenKeys
 from streaming.flink_rest import FlinkRest
 from tests.streaming.jobs.event_journal import EventJournal
 from tests.streaming.jobs.expected import Rules, weight
+from tests.streaming.jobs.producers_ahead import registry, write_schemas
 
 PARTITIONS = 2
 JOINED = (topics.IMPRESSIONS, topics.CLICKS)
@@ -56,20 +57,27 @@ class Letter:
     value: bytes
 
 
+def read_landed(lake: Path, table: LakeTable) -> list[dict[str, Any]]:
+    """Rows that are not compacted yet, repetitions and all."""
+    landed = ds.dataset(lake / LANDING / table.name, partitioning="hive")
+    rows: list[dict[str, Any]] = landed.to_table().to_pylist()
+    return rows
+
+
 @contextmanager
 def running_job(folder: Path, rules: Rules, idle_ms: int = NEVER_IDLE_MS) -> Iterator["RunningJob"]:
     """A job whatever the settings of the shell are."""
     with pytest.MonkeyPatch.context() as environment:
         for name in [name for name in os.environ if name.startswith("CTR_")]:
             environment.delenv(name)
-        with RunningJob(folder, rules, idle_ms) as job:
+        with registry() as url, RunningJob(folder, rules, idle_ms, url) as job:
             yield job
 
 
 class RunningJob:
     """A context manager around the local stack with Kafka, Redis and the events job."""
 
-    def __init__(self, folder: Path, rules: Rules, idle_ms: int) -> None:
+    def __init__(self, folder: Path, rules: Rules, idle_ms: int, registry_url: str) -> None:
         self.rules = rules
         self.spec = FeatureSpec.load("world")
         ports: dict[str, Any] = dict(zip(PORTS, free_ports(len(PORTS)), strict=True))
@@ -78,6 +86,8 @@ class RunningJob:
             settings,
             environment={
                 "CTR_FEATURES": self.spec.name,
+                "CTR_SCHEMA_DIR": str(write_schemas(folder / "schemas")),
+                "CTR_SCHEMA_REGISTRY_URL": registry_url,
                 "CTR_STREAMING_LABEL_WAIT_MS": str(rules.label_wait_ms),
                 "CTR_STREAMING_ATTRIBUTION_WINDOW_MS": str(rules.attribution_window_ms),
                 "CTR_STREAMING_NEGATIVE_KEEP": str(rules.negative_keep),
@@ -224,9 +234,7 @@ class RunningJob:
 
     def lake_rows(self) -> list[dict[str, Any]]:
         """All samples of the lake as the job wrote them, with the hour of their folder."""
-        landed = ds.dataset(self.lake / LANDING / SAMPLES.name, partitioning="hive")
-        rows: list[dict[str, Any]] = landed.to_table().to_pylist()
-        return rows
+        return read_landed(self.lake, SAMPLES)
 
     def counters(self) -> dict[str, CounterRow]:
         """Every counter row in Redis by its key, those of users, too."""

@@ -8,6 +8,7 @@ from schemas.records import Ad, Click, Impression, User
 from schemas.redis_values import CounterRow
 from schemas.served_token import TokenKeys
 from tests.streaming.jobs.event_journal import EventJournal
+from tests.streaming.jobs.producers_ahead import AD_ID, IMPRESSION_ID, NO_ID, wire_format
 from tests.streaming.jobs.random_history import DAY_MS, SPAN_MS, history
 from tests.streaming.jobs.running_job import RunningJob
 
@@ -58,12 +59,16 @@ def _catalogue(job: RunningJob) -> None:
         _store(journal, topics.ADS, ad.ad_id, ad.encode())
     _store(journal, topics.ADS, "paused", Ad("paused", T0 + 1, "PAUSED", 6).encode())
     _store(journal, topics.ADS, "kept", replace(kept, ts=T0 - 1, price=1).encode())
+    _store(journal, topics.ADS, "wire", wire_format(AD_ID, replace(kept, ad_id="wire")))
     ahead = time.time_ns() // 1_000_000 + 5 * MINUTE_MS
     _store(journal, topics.ADS, "ahead", replace(kept, ad_id="ahead", ts=ahead).encode())
     for user_id in ("u1", "u2"):
         _store(journal, topics.USERS, user_id, User(user_id, T0, {"segment": "s"}).encode())
     job.catch_up()
-    job.until(lambda: {"kept", "deleted", "paused", "ahead"} <= job.ads().keys(), "ads reach Redis")
+    job.until(
+        lambda: {"kept", "wire", "deleted", "paused", "ahead"} <= job.ads().keys(),
+        "ads reach Redis",
+    )
     job.until(lambda: {"u1", "u2"} <= job.users().keys(), "users reach Redis")
     for ad_id in ("deleted", "ahead"):
         _store(journal, topics.ADS, ad_id, None)
@@ -103,8 +108,12 @@ def _order_of_arrival(job: RunningJob) -> None:
     journal.impression("two-ads", T0, ad_id="b", user_id="clicker")
     for number in range(3):
         journal.impression(f"quiet-{number}", T0, counter_keys=[QUIET_KEY])
+    journal.impression_of_next_version("by-folder", T0, None)
+    journal.impression_of_next_version("by-registry", T0, IMPRESSION_ID)
     job.catch_up()
     journal.click("at-wait", wait)
+    journal.click("by-folder", T0 + 1)
+    journal.click("by-registry", T0 + 1)
     journal.click("after-wait", wait + 1)
     journal.click("at-window", window)
     journal.click("after-window", window + 1)
@@ -174,6 +183,11 @@ def _unusable(journal: EventJournal) -> None:
         journal.unusable(topic, unknown, "unknown-schema: fingerprint 0001020304050607")
         journal.unusable(topic, b"no key", "not-avro: ", None)
         journal.unusable(topic, b"\xff\xfe", "not-avro: ", b"\xff\xfekey")
+    journal.unusable(
+        impressions,
+        b"\0" + NO_ID.to_bytes(4, "big"),
+        f"unknown-schema: the registry has no schema id {NO_ID}",
+    )
     journal.unusable(impressions, click, "wrong-record: expected Impression, got Click")
     journal.unusable(clicks, good.encode(), "wrong-record: expected Click, got Impression")
     journal.unusable(impressions, good.encode()[:-1], "truncated: ")

@@ -1,5 +1,7 @@
 """The real events job: each case of labels, refusals and rows in Redis."""
 
+from dataclasses import replace
+
 import pytest
 
 from schemas import topics
@@ -51,6 +53,8 @@ def _refused(outcome: Outcome, request_id: str) -> list[tuple[str, str]]:
         ("live", WAIT + 120_000, ("CORRECTION", WAIT + 120_000)),
         ("twice", T0 + 3, ("POSITIVE", T0 + 3)),
         ("stale", T0 + 1, ("POSITIVE", T0 + 1)),
+        ("by-folder", T0 + 1, ("POSITIVE", T0 + 1)),
+        ("by-registry", T0 + 1, ("POSITIVE", T0 + 1)),
         ("early-by-clock", T0 - 1_000, ("POSITIVE", T0)),
     ],
 )
@@ -121,10 +125,13 @@ def test_outputs_have_the_request_as_key(outcome_of_story: Outcome) -> None:
 
 def test_the_catalogue_is_in_redis(outcome_of_story: Outcome) -> None:
     after = outcome_of_story.ads
-    assert after.keys() == {"kept", "paused"}
+    assert after.keys() == {"kept", "wire", "paused"}
     kept, paused = Ad.decode(after["kept"]), Ad.decode(after["paused"])
     assert (kept.ts, kept.price, kept.attributes) == (T0, 5, {"category": "é"})
     assert (paused.status, paused.price) == ("PAUSED", 6)
+    assert after["wire"] == replace(kept, ad_id="wire").encode(), (
+        "as every reader of Redis knows it"
+    )
     attributes = {name: row.attributes for name, row in outcome_of_story.users.items()}
     assert attributes["u1"] == {"segment": "s"}
     assert "u2" not in attributes

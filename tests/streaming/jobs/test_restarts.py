@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from schemas import topics
-from schemas.records import Engagement, TrainingSample, as_values
+from schemas import lake, topics
+from schemas.records import Engagement, Impression, TrainingSample, as_values
 from schemas.redis_values import CounterRow
 from streaming.recovery import newest
 from streaming.settings import JobName, StreamingSettings
@@ -24,7 +24,7 @@ from tests.streaming.jobs.expected import (
     outcome,
 )
 from tests.streaming.jobs.random_history import DAY_MS, Happening, history
-from tests.streaming.jobs.running_job import RunningJob, running_job
+from tests.streaming.jobs.running_job import RunningJob, read_landed, running_job
 
 #: Dozens of labels wait at any moment.
 RULES = Rules(label_wait_ms=600_000, mature=True)
@@ -46,6 +46,8 @@ class Survived:
     engagements: list[Engagement]
     refused: set[tuple[str, int, int]]
     lake: Counter[Identity]
+    archived: Counter[tuple[int, int]]
+    accepted: set[tuple[int, int]]
     counters: dict[str, CounterRow]
     clicked_ads: dict[str, tuple[str, ...]]
 
@@ -105,6 +107,13 @@ def _read(job: RunningJob, seen: Survived) -> None:
     seen.engagements = [Engagement.decode(r.value) for r in job.records(topics.ENGAGEMENTS)]
     seen.refused = job.refused_places()
     seen.lake = Counter((r["request_id"], r["ad_id"], r["kind"]) for r in job.lake_rows())
+    impressions = read_landed(job.lake, lake.IMPRESSIONS)
+    seen.archived = Counter((row["partition"], row["offset"]) for row in impressions)
+    seen.accepted = {
+        (entry.partition, entry.offset)
+        for entry in job.journal.entries
+        if isinstance(entry.record, Impression)
+    }
     seen.counters = job.counters()
     seen.clicked_ads = job.clicked_ads()
 
@@ -150,6 +159,10 @@ def test_a_restart_does_not_make_forgotten_impressions_new(survived: Survived) -
 
 def test_the_lake_holds_each_sample_once(survived: Survived) -> None:
     assert survived.lake == Counter(_distinct(survived.expected.samples).keys())
+
+
+def test_the_archive_holds_each_impression_once(survived: Survived) -> None:
+    assert survived.archived == Counter(survived.accepted)
 
 
 def test_counters_and_last_clicks_are_the_oracles(survived: Survived) -> None:

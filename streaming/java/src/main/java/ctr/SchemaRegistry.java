@@ -26,6 +26,7 @@ final class SchemaRegistry {
   private static final int ATTEMPTS = 6;
   private static final long FIRST_PAUSE_MS = 100;
   private static final long REFUSED_NS = 30_000_000_000L;
+  private static final int MOST_REFUSALS = 10_000;
   private static final ObjectMapper JSON = new ObjectMapper();
 
   private final String url;
@@ -52,6 +53,9 @@ final class SchemaRegistry {
     try {
       schema = parse(id, answer(id));
     } catch (EventFault fault) {
+      if (refusals.size() == MOST_REFUSALS) {
+        refusals.clear();
+      }
       refusals.put(id, new Refusal(fault, System.nanoTime()));
       throw fault;
     }
