@@ -48,15 +48,13 @@ def counters(shard_number: int) -> str:
     return COUNTERS % shard_number
 
 
-#: The Redis servers that hold all rows, as :func:`rewrite` names them; absent or other ones: rows
-#: may be missing, and the events job writes them again.
+#: The Redis servers that hold all rows; absent or other ones: rows may be missing, and the events
+#: job writes them again.
 ROWS_COMPLETE = "ctr:{rows}:complete"
+#: Hash of the newest writing of all rows: ``request``, ``servers``, how many ``parts`` there are,
+#: and a field for each part that is done.
+REWRITE = "ctr:{rows}:rewrite"
 ROWS_TTL_SECONDS = COUNTERS_TTL_SECONDS
-
-
-def rewrite(request: str) -> str:
-    """Hash of a writing of all rows: ``servers``, the number of ``parts``, each part that is done."""
-    return f"ctr:{{rows}}:rewrite:{request}"
 
 
 def model_current(model: str) -> str:
@@ -101,7 +99,7 @@ PART_DONE = "ctr_part_done"
 #: FCALL ctr_put_newer n KEY … TTL_SECONDS FIELD VALUE [FIELD VALUE …] -> number of fields written.
 #: One KEY is that of all fields; of several, each has one field. A value of 8 bytes (a version
 #: without a body) deletes the field. TTL 0 sets none.
-#: FCALL ctr_part_done 2 REWRITE ROWS_COMPLETE PART TTL_SECONDS -> 1 with the last part, else 0.
+#: FCALL ctr_part_done 2 REWRITE ROWS_COMPLETE REQUEST PART TTL_SECONDS -> 1 with the last part.
 FUNCTION_SOURCE = f"""#!lua name={FUNCTION_LIBRARY}
 redis.register_function('{PUT_NEWER}', function(keys, args)
   local written = 0
@@ -124,11 +122,11 @@ redis.register_function('{PUT_NEWER}', function(keys, args)
   return written
 end)
 redis.register_function('{PART_DONE}', function(keys, args)
-  local parts = redis.call('HGET', keys[1], 'parts')
-  if not parts then return 0 end
-  redis.call('HSET', keys[1], 'part ' .. args[1], '1')
-  if redis.call('HLEN', keys[1]) < 2 + tonumber(parts) then return 0 end
-  redis.call('SET', keys[2], redis.call('HGET', keys[1], 'servers'), 'EX', args[2])
+  if redis.call('HGET', keys[1], 'request') ~= args[1] then return 0 end
+  redis.call('HSET', keys[1], 'part ' .. args[2], '1')
+  local parts = tonumber(redis.call('HGET', keys[1], 'parts'))
+  if redis.call('HLEN', keys[1]) < 3 + parts then return 0 end
+  redis.call('SET', keys[2], redis.call('HGET', keys[1], 'servers'), 'EX', args[3])
   return 1
 end)
 """

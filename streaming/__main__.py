@@ -12,9 +12,11 @@ from schemas.settings import SettingsError, SharedSettings
 from streaming import dead_letter_commands
 from streaming.operate import app
 from streaming.readiness import NotReady, require_redis, require_topics
+from streaming.rebuild_redis import rebuild_redis
 from streaming.settings import JobName, StreamingSettings
 
 app.add_typer(dead_letter_commands.app, name="dead-letters")
+app.command(name="rebuild-redis")(rebuild_redis)
 
 
 @app.command()

@@ -29,9 +29,7 @@ def count(
     tables.execute_sql(statement(JobName.EVENTS, "user_clicks"))
     clicked = internal_rows(tables, "user_clicks")
     idle_ms = USER_TTL_SECONDS * 1_000
-    clicks = jvm.ctr.LastClicks.of(
-        clicked.stream, clicked.columns, LAST_CLICKS, idle_ms, requests
-    )
+    clicks = jvm.ctr.LastClicks.of(clicked.stream, clicked.columns, LAST_CLICKS, idle_ms, requests)
     return (
         batches(counters, "counters", spec, batch_ms),
         batches(clicks, "clicks", spec, batch_ms),

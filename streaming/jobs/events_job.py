@@ -13,7 +13,6 @@ last-clicks for all their rows when Redis may have lost some.
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-
 from typing import Any
 
 from pyflink.table import StreamTableEnvironment

@@ -77,17 +77,17 @@ class BatchWriter:
 
 def part_done(pipeline: RedisPipeline, request: str, part: str) -> bool:
     """A part of a writing of all rows is in Redis; True if it was the last one."""
-    hash_key = redis_keys.rewrite(request)
     (last,) = pipeline.execute(
         lambda commands: commands.execute_command(
             "FCALL",
             redis_keys.PART_DONE,
             2,
-            hash_key,
+            redis_keys.REWRITE,
             redis_keys.ROWS_COMPLETE,
+            request,
             part,
             redis_keys.ROWS_TTL_SECONDS,
         ),
-        hash_key,
+        redis_keys.REWRITE,
     )
     return bool(last)

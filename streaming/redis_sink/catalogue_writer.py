@@ -41,7 +41,9 @@ class CatalogueWriter:
     ) -> None:
         """Catalogue entries [n] as encoded Ad records; then scorers are told."""
         rows = zip(ad_ids, versions, values, strict=True)
-        changes = [RowChange(ad_id, versioned(version, body or b"")) for ad_id, version, body in rows]
+        changes = [
+            RowChange(ad_id, versioned(version, body or b"")) for ad_id, version, body in rows
+        ]
         self._put(
             [
                 (redis_keys.ads(redis_keys.shard(each.key)), each.key.encode(), each.value)

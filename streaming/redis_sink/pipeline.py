@@ -120,9 +120,7 @@ class RedisPipeline:
                 raise answer
         return answers
 
-    def _fill(
-        self, fill: Callable[[Commands], None], key: str, transaction: bool
-    ) -> list[Any]:
+    def _fill(self, fill: Callable[[Commands], None], key: str, transaction: bool) -> list[Any]:
         with node_of(self.client, key).pipeline(transaction=transaction) as pipe:
             fill(pipe)
             answers: list[Any] = pipe.execute(raise_on_error=False)

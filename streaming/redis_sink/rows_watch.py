@@ -20,7 +20,6 @@ from streaming.redis_sink.pipeline import RedisPipeline
 
 _log = structlog.get_logger(__name__)
 REPLAY_SECONDS = 0.5
-REWRITE_TTL_SECONDS = 86_400
 CATALOGUE = "catalogue"
 
 
@@ -62,17 +61,15 @@ class RowsWatch:
         self._end_replay()
         self._request, self._servers = self._new_request(), servers
         _log.info("redis may lack rows, all are written again", request=self._request)
-        hash_key = redis_keys.rewrite(self._request)
         self._pipeline.load_functions()
+        fields = ("request", self._request, "servers", servers, "parts", self._operators + 1)
         self._pipeline.execute(
             lambda commands: (
-                commands.execute_command("DEL", redis_keys.ROWS_COMPLETE),
-                commands.execute_command(
-                    "HSET", hash_key, "servers", servers, "parts", self._operators + 1
-                ),
-                commands.execute_command("EXPIRE", hash_key, REWRITE_TTL_SECONDS),
+                commands.execute_command("DEL", redis_keys.REWRITE, redis_keys.ROWS_COMPLETE),
+                commands.execute_command("HSET", redis_keys.REWRITE, *fields),
+                commands.execute_command("EXPIRE", redis_keys.REWRITE, redis_keys.ROWS_TTL_SECONDS),
             ),
-            hash_key,
+            redis_keys.REWRITE,
         )
         # A row whose deletion was lost would never be deleted again.
         for shard in range(redis_keys.SHARDS):
@@ -89,11 +86,12 @@ class RowsWatch:
 
     def _is_under_way(self, servers: str) -> bool:
         client: Any = self._pipeline.client
-        key = redis_keys.rewrite(self._request)
+        known: Any = self._pipeline.repeated(lambda: client.hget(redis_keys.REWRITE, "request"))
         return (
             self._request != ""
             and self._servers == servers
-            and bool(self._pipeline.repeated(lambda: client.exists(key)))
+            and known is not None
+            and known.decode() == self._request
         )
 
     def _serving(self) -> str:

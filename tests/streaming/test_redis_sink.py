@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 from redis.crc import key_slot
+from streaming.redis_sink.writer import RedisWriter
 
 from schemas import redis_keys, row_changes
 from schemas.features import FeatureSpec
@@ -16,7 +17,6 @@ from schemas.records import Ad, User
 from schemas.redis_values import CounterRow, split_version, user_row
 from schemas.row_changes import RowChange
 from streaming.redis_sink.pipeline import RedisPipeline, RedisUnavailableError
-from streaming.redis_sink.writer import RedisWriter
 
 WORLD = FeatureSpec.load("world")
 NOW_MS = 1_700_000_000_000
