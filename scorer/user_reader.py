@@ -81,11 +81,12 @@ class UserReader:
         return dict(zip(answer[::2], answer[1::2], strict=True))
 
     def _connection(self, server: redis.Redis) -> Any:
-        connections: dict[redis.Redis, Any] = self._local.__dict__
-        connection = connections.get(server)
-        if connection is None:
-            connection = connections[server] = server.connection_pool.make_connection()
-        return connection
+        if not hasattr(self._local, "connections"):
+            self._local.connections = {}
+        connections: dict[redis.Redis, Any] = self._local.connections
+        if server not in connections:
+            connections[server] = server.connection_pool.make_connection()
+        return connections[server]
 
     def _look_again(self) -> None:
         """A node of a cluster may have moved or died; a request does not wait to hear of it."""

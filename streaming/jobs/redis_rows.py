@@ -68,5 +68,6 @@ class _WriteBatches(ProcessFunction):  # type: ignore[misc]
         self._writer = BatchWriter(RedisPipeline(target.redis_url), REGISTRY)
 
     def process_element(self, value: Sequence[Any], ctx: ProcessFunction.Context) -> None:
-        *columns, rewritten = value
-        self._writer.write(RedisBatch(*columns, rewritten=rewritten or ""))
+        kind, rows, commands, shards, changes, click_ts, rewritten = value
+        batch = RedisBatch(kind, rows, commands, shards, changes, click_ts, rewritten or "")
+        self._writer.write(batch)

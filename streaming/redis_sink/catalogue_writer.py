@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
+from typing import Any
 
 import hiredis
 
@@ -58,10 +59,11 @@ class CatalogueWriter:
         fields: defaultdict[str, list[bytes]] = defaultdict(list)
         for key, field, value in rows:
             fields[key] += (field, value)
-        commands = [
-            hiredis.pack_command(("FCALL", redis_keys.PUT_NEWER, 1, key, ttl_seconds, *pairs))
-            for key, pairs in fields.items()
-        ]
+        put = b"FCALL", redis_keys.PUT_NEWER.encode(), b"1"
+        ttl = b"%d" % ttl_seconds
+        # Its declared type knows one argument only.
+        pack: Any = hiredis.pack_command
+        commands = [pack((*put, key.encode(), ttl, *pairs)) for key, pairs in fields.items()]
         self._pipeline.execute_raw(commands, list(fields))
 
     def _announce(self, changes: Sequence[RowChange]) -> None:

@@ -36,7 +36,7 @@ def send(client: redis.Redis, commands: Sequence[bytes], keys: Sequence[str]) ->
 @contextmanager
 def _connection(server: redis.Redis) -> Iterator[Any]:
     pool: Any = server.connection_pool
-    connection = pool.get_connection("FCALL")
+    connection = pool.get_connection()
     try:
         yield connection
     except BaseException:

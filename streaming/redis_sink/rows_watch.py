@@ -16,7 +16,7 @@ from schemas import redis_keys
 from stores.redis_client import primaries
 from streaming.redis_sink.batch_writer import part_done
 from streaming.redis_sink.catalogue_replay import CatalogueReplay
-from streaming.redis_sink.pipeline import RedisPipeline
+from streaming.redis_sink.pipeline import Commands, RedisPipeline
 
 _log = structlog.get_logger(__name__)
 REPLAY_SECONDS = 0.5
@@ -63,14 +63,7 @@ class RowsWatch:
         _log.info("redis may lack rows, all are written again", request=self._request)
         self._pipeline.load_functions()
         fields = ("request", self._request, "servers", servers, "parts", self._operators + 1)
-        self._pipeline.execute(
-            lambda commands: (
-                commands.execute_command("DEL", redis_keys.REWRITE, redis_keys.ROWS_COMPLETE),
-                commands.execute_command("HSET", redis_keys.REWRITE, *fields),
-                commands.execute_command("EXPIRE", redis_keys.REWRITE, redis_keys.ROWS_TTL_SECONDS),
-            ),
-            redis_keys.REWRITE,
-        )
+        self._pipeline.execute(lambda commands: _note(commands, fields), redis_keys.REWRITE)
         # A row whose deletion was lost would never be deleted again.
         for shard in range(redis_keys.SHARDS):
             self._delete(redis_keys.counters(shard))
@@ -111,3 +104,9 @@ class RowsWatch:
         if self._replay is not None:
             self._replay.close()
             self._replay = None
+
+
+def _note(commands: Commands, fields: tuple[str | int, ...]) -> None:
+    commands.execute_command("DEL", redis_keys.REWRITE, redis_keys.ROWS_COMPLETE)
+    commands.execute_command("HSET", redis_keys.REWRITE, *fields)
+    commands.execute_command("EXPIRE", redis_keys.REWRITE, redis_keys.ROWS_TTL_SECONDS)
