@@ -1,6 +1,5 @@
 """Writers and readers against a real cluster of three nodes: all find what the others wrote."""
 
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,14 +9,14 @@ from prometheus_client import CollectorRegistry, Counter
 from redis.crc import key_slot
 
 from bootstrap.publisher import Publisher
-from schemas import model_package, redis_keys
-from schemas.model_package import Manifest, ModelPackage
+from schemas import redis_keys
+from schemas.model_package import Manifest, ModelPackage, fetch, file_entries
 from schemas.records import User
 from schemas.redis_values import versioned
 from schemas.row_changes import RowChange
 from scorer.change_stream import read_entries, read_snapshot
 from scorer.user_reader import UserReader
-from stores.redis_client import connect, primaries
+from stores.redis_client import connect, look_again, primaries
 from streaming.readiness import require_redis
 from streaming.redis_sink.catalogue_writer import CatalogueWriter
 from streaming.redis_sink.pipeline import RedisPipeline
@@ -65,11 +64,19 @@ def test_a_user_is_read_from_the_node_that_has_it(
 
 
 def test_a_package_is_published_in_a_transaction_and_fetched(client: redis.Redis) -> None:
-    files = {"tower.onnx": b"x" * 1_000}
-    package = ModelPackage.build(
-        Manifest.model_construct(version="v1", model="m", files={}), files
-    ) if False else None
-    assert package is None
+    files = {"table": b"x" * 1_000}
+    manifest = Manifest(
+        model="m",
+        version="v1",
+        created_ms=1,
+        feature_fingerprint="f",
+        files=file_entries(files),
+    )
+    publisher = Publisher(client, "m", keep_versions=3)
+    publisher.publish(ModelPackage.checked(manifest, files), now_ms=1)
+    assert publisher.current() == "v1"
+    store: Any = client
+    assert fetch("m", "v1", store.mget).files == files
 
 
 def test_a_slot_that_moved_is_found(client: redis.Redis, writer: CatalogueWriter) -> None:
@@ -85,8 +92,8 @@ def test_a_slot_that_moved_is_found(client: redis.Redis, writer: CatalogueWriter
         command = ("CLUSTER SETSLOT", slot, "NODE", other_id)
         cluster.get_redis_connection(node).execute_command(*command)
     writer.write_ads(["a"], [3], [b"after"])
-    with connect_later(client) as fresh:
-        assert [row.key for row in read_snapshot(fresh).ads] == ["a"]
+    look_again(client)
+    assert [row.key for row in read_snapshot(client).ads] == ["a"]
 
 
 def test_a_cluster_is_ready(redis_cluster_url: str) -> None:
