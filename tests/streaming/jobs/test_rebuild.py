@@ -122,6 +122,7 @@ def test_a_redis_that_was_emptied_is_filled_again(played: Played) -> None:
 def test_a_redis_that_was_restarted_gets_what_it_may_have_lost(played: Played) -> None:
     played.damage()
     played.job.stack.restart("redis")
+    played.job.stack.wait_until_ready("redis")
     played.wait_for_rows("a restarted Redis is filled")
     played.wait_until_complete()
 

@@ -1,13 +1,10 @@
 package ctr;
 
-import java.io.ByteArrayOutputStream;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Map;
-import java.util.TreeMap;
 import java.util.zip.CRC32;
 
 /**
@@ -20,8 +17,8 @@ final class RedisBatch {
   static final int CHANGES_PER_ENTRY = 10_000;
 
   private final RedisKeys names;
-  private final Map<Integer, Rows> byShard = new TreeMap<>();
-  private final ByteArrayOutputStream changes = new ByteArrayOutputStream();
+  private final Shard[] shards;
+  private final ByteColumn changes = new ByteColumn();
   private final List<byte[]> entries = new ArrayList<>();
   private final CRC32 crc = new CRC32();
   private String changeKind;
@@ -29,12 +26,19 @@ final class RedisBatch {
   private int rows;
   private long bytes;
 
-  /** Of one shard; users have a Redis key each, of one field, the others share one. */
-  private static final class Rows {
+  /** Users have a Redis key each, of one field here; the others share one. */
+  private static final class Shard {
+    final int number;
+    final byte[] userPrefix;
     final RespCommand counters = new RespCommand();
     final RespCommand ads = new RespCommand();
     final RespCommand userKeys = new RespCommand();
     final RespCommand users = new RespCommand();
+
+    Shard(int number, RedisKeys names) {
+      this.number = number;
+      userPrefix = names.user().formatted(number).getBytes(StandardCharsets.UTF_8);
+    }
   }
 
   /** A command and the shard whose keys it is about. */
@@ -42,6 +46,7 @@ final class RedisBatch {
 
   RedisBatch(RedisKeys names) {
     this.names = names;
+    this.shards = new Shard[names.shards()];
   }
 
   int rows() {
@@ -54,40 +59,33 @@ final class RedisBatch {
   }
 
   void putCounter(byte[] key, byte[] value) {
-    shard(key, 0, key.length).counters.add(key).add(value);
+    shard(key, 0).counters.add(key).add(value);
     took(key, value);
   }
 
   void putAd(byte[] adId, byte[] value) {
-    shard(adId, 0, adId.length).ads.add(adId).add(value);
+    shard(adId, 0).ads.add(adId).add(value);
     took(adId, value);
   }
 
-  /** The user id begins at {@code start}. */
-  void putUser(byte[] userId, int start, byte[] field, byte[] value) {
-    int shard = shardNumber(userId, start, userId.length - start);
-    Rows of = byShard.computeIfAbsent(shard, number -> new Rows());
-    byte[] prefix = names.user().formatted(shard).getBytes(StandardCharsets.UTF_8);
-    byte[] key = ByteBuffer.allocate(prefix.length + userId.length - start)
-        .put(prefix)
-        .put(userId, start, userId.length - start)
-        .array();
-    of.userKeys.add(key);
-    of.users.add(field).add(value);
+  /** The user id begins at {@code start} of the key. */
+  void putUser(byte[] key, int start, byte[] field, byte[] value) {
+    Shard shard = shard(key, start);
+    shard.userKeys.add(shard.userPrefix, key, start, key.length - start);
+    shard.users.add(field).add(value);
     took(key, value);
   }
 
   /** Scorers shall hear of a row; all rows that are announced in a batch are of one kind. */
   void announce(String kind, byte[] key, byte[] value) {
     changeKind = kind;
-    changes.writeBytes(
+    byte[] sizes =
         ByteBuffer.allocate(6)
             .order(ByteOrder.LITTLE_ENDIAN)
             .putShort((short) key.length)
             .putInt(value.length)
-            .array());
-    changes.writeBytes(key);
-    changes.writeBytes(value);
+            .array();
+    changes.add(sizes).add(key).add(value);
     if (++changeCount == CHANGES_PER_ENTRY) {
       endEntry();
     }
@@ -96,12 +94,14 @@ final class RedisBatch {
   /** In any order. */
   List<Command> commands() {
     List<Command> commands = new ArrayList<>();
-    byShard.forEach(
-        (shard, of) -> {
-          putNewer(commands, shard, one(names.counters(), shard), names.countersTtlSeconds(), of.counters);
-          putNewer(commands, shard, one(names.ads(), shard), 0, of.ads);
-          putNewer(commands, shard, of.userKeys, names.userTtlSeconds(), of.users);
-        });
+    for (Shard shard : shards) {
+      if (shard != null) {
+        RespCommand counters = key(names.counters(), shard);
+        putNewer(commands, shard, counters, names.countersTtlSeconds(), shard.counters);
+        putNewer(commands, shard, key(names.ads(), shard), 0, shard.ads);
+        putNewer(commands, shard, shard.userKeys, names.userTtlSeconds(), shard.users);
+      }
+    }
     return commands;
   }
 
@@ -112,37 +112,37 @@ final class RedisBatch {
   }
 
   private void putNewer(
-      List<Command> commands, int shard, RespCommand keys, long ttlSeconds, RespCommand pairs) {
+      List<Command> commands, Shard shard, RespCommand keys, long ttlSeconds, RespCommand pairs) {
     if (pairs.count() > 0) {
       RespCommand command = new RespCommand().add("FCALL").add(names.putNewer()).add(keys.count());
       command.addAll(keys).add(ttlSeconds).addAll(pairs);
-      commands.add(new Command(shard, command.bytes()));
+      commands.add(new Command(shard.number, command.bytes()));
     }
   }
 
-  private static RespCommand one(String key, int shard) {
-    return new RespCommand().add(key.formatted(shard));
+  private static RespCommand key(String key, Shard shard) {
+    return new RespCommand().add(key.formatted(shard.number));
   }
 
   private void endEntry() {
     if (changeCount > 0) {
       RespCommand entry = new RespCommand().add("XADD").add(names.changes()).add("MAXLEN").add("~");
       entry.add(names.changesMaxEntries()).add("*");
-      entry.add("kind").add(changeKind).add("rows").add(changes.toByteArray());
+      entry.add("kind").add(changeKind).add("rows").add(changes.toArray());
       entries.add(entry.bytes());
-      changes.reset();
+      changes.clear();
       changeCount = 0;
     }
   }
 
-  private Rows shard(byte[] name, int start, int length) {
-    return byShard.computeIfAbsent(shardNumber(name, start, length), number -> new Rows());
-  }
-
-  private int shardNumber(byte[] name, int start, int length) {
+  private Shard shard(byte[] name, int start) {
     crc.reset();
-    crc.update(name, start, length);
-    return (int) (crc.getValue() % names.shards());
+    crc.update(name, start, name.length - start);
+    int number = (int) (crc.getValue() % names.shards());
+    if (shards[number] == null) {
+      shards[number] = new Shard(number, names);
+    }
+    return shards[number];
   }
 
   private void took(byte[] key, byte[] value) {

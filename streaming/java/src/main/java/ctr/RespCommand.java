@@ -1,19 +1,22 @@
 package ctr;
 
-import java.io.ByteArrayOutputStream;
 import java.nio.charset.StandardCharsets;
 
 /** A command in Redis' protocol, whose arguments are added one by one. */
 final class RespCommand {
   private static final byte[] LINE = {'\r', '\n'};
 
-  private final ByteArrayOutputStream arguments = new ByteArrayOutputStream();
+  private final ByteColumn arguments = new ByteColumn();
   private int count;
 
   RespCommand add(byte[] argument) {
-    line('$', argument.length);
-    arguments.writeBytes(argument);
-    arguments.writeBytes(LINE);
+    return add(argument, argument, 0, 0);
+  }
+
+  /** One argument in two parts: a whole array, and {@code length} bytes of another. */
+  RespCommand add(byte[] head, byte[] tail, int start, int length) {
+    arguments.add((byte) '$').addText(head.length + length).add(LINE);
+    arguments.add(head).add(tail, start, length).add(LINE);
     count++;
     return this;
   }
@@ -28,7 +31,7 @@ final class RespCommand {
 
   /** All arguments of another one. */
   RespCommand addAll(RespCommand other) {
-    arguments.writeBytes(other.arguments.toByteArray());
+    arguments.add(other.arguments);
     count += other.count;
     return this;
   }
@@ -38,23 +41,7 @@ final class RespCommand {
   }
 
   byte[] bytes() {
-    byte[] head = ("*" + count + "\r\n").getBytes(StandardCharsets.US_ASCII);
-    ByteArrayOutputStream whole = new ByteArrayOutputStream(head.length + arguments.size());
-    whole.writeBytes(head);
-    whole.writeBytes(arguments.toByteArray());
-    return whole.toByteArray();
-  }
-
-  private void line(char type, int number) {
-    arguments.write(type);
-    if (number >= 100) {
-      arguments.writeBytes(Integer.toString(number).getBytes(StandardCharsets.US_ASCII));
-    } else {
-      if (number >= 10) {
-        arguments.write('0' + number / 10);
-      }
-      arguments.write('0' + number % 10);
-    }
-    arguments.writeBytes(LINE);
+    ByteColumn whole = new ByteColumn();
+    return whole.add((byte) '*').addText(count).add(LINE).add(arguments).toArray();
   }
 }
