@@ -212,9 +212,9 @@ def cpu_seconds(process_id: int) -> CpuSeconds:
         for process in (root, *root.children(recursive=True)):
             times = process.cpu_times()
             everything += times.user + times.system
-            if process.name() == "java":
-                tasks += sum(thread_seconds(process))
-                tasks += sum(sum(child.cpu_times()[:2]) for child in process.children(True))
+            # Flink's Python worker is a thread of the process that submits, or one of its own.
+            is_java = process.name() == "java"
+            tasks += sum(thread_seconds(process)) if is_java else times.user + times.system
     except psutil.NoSuchProcess:
         pass
     return CpuSeconds(tasks, everything)
