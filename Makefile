@@ -1,6 +1,6 @@
 # One command per verb; `make help` lists them. Every target that needs it does the set-up itself.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check chaos bench-streaming bench-scorer up down status clean
+.PHONY: help setup demo test check chaos bench-streaming bench-counters bench-scorer up down status clean
 
 python := .venv/bin/python
 SOURCE ?= world
@@ -31,6 +31,9 @@ chaos: setup ## half a million impressions while every process is killed with -9
 
 bench-streaming: setup ## the join against plain SQL and a Python function, events/s on one core (6 min)
 	@$(python) -m tests.benchmarks.bench_streaming $(ARGS)
+
+bench-counters: setup ## counters to a real Redis on one core: engagements/s, and how fresh the rows are
+	@$(python) -m tests.benchmarks.bench_counters $(ARGS)
 
 bench-scorer: setup ## a scorer under load while model, counters and ads change
 	@$(python) -m tests.benchmarks.bench_scorer $(ARGS)

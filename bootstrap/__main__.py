@@ -27,6 +27,7 @@ from online_model.trainer import HistoryError, rows_to_do
 from schemas.features import FeatureError, FeatureSpec
 from schemas.model_package import PackageError
 from schemas.settings import SettingsError, SharedSettings
+from stores.redis_client import connect
 from streaming.datasets.text_table import DatasetError
 from streaming.lake.folders import LakeError
 
@@ -198,7 +199,7 @@ def _faults_told() -> Iterator[None]:
 
 def _redis(shared: SharedSettings) -> redis.Redis:
     try:
-        return redis.Redis.from_url(shared.redis_url)
+        return connect(shared.redis_url)
     except ValueError as error:
         raise SettingsError(f"CTR_REDIS_URL: {error}") from None
 

@@ -11,6 +11,7 @@ import redis
 
 from schemas import redis_keys
 from schemas.model_package import Manifest, ModelPackage, chunk_count
+from stores.redis_client import node_of
 
 UNFINISHED_SECONDS = 3600
 
@@ -68,7 +69,7 @@ class Publisher:
         chunks = [(key, data) for key, data in package.writes() if key != manifest_key]
         for key, data in chunks:
             self._client.set(key, data, ex=UNFINISHED_SECONDS)
-        with self._client.pipeline(transaction=True) as switch:
+        with self._node().pipeline(transaction=True) as switch:
             for key, _ in chunks:
                 switch.persist(key)
             switch.set(manifest_key, manifest.model_dump_json())
@@ -76,6 +77,10 @@ class Publisher:
             switch.set(redis_keys.model_current(self._model), manifest.version)
             switch.execute()
         self._remove_old()
+
+    def _node(self) -> redis.Redis:
+        """The server that holds all keys of the model."""
+        return node_of(self._client, redis_keys.model_current(self._model))
 
     def _remove_old(self) -> None:
         kept = self.versions()
@@ -95,7 +100,7 @@ class Publisher:
         for name, entry in files.items():
             chunks = range(chunk_count(entry.size_bytes))
             keys.extend(redis_keys.model_chunk(model, version, name, index) for index in chunks)
-        with self._client.pipeline(transaction=True) as removal:
+        with self._node().pipeline(transaction=True) as removal:
             removal.zrem(redis_keys.model_versions(model), version)
             removal.unlink(*keys)
             removal.execute()

@@ -15,6 +15,7 @@ from schemas.calibration import Calibration
 from schemas.features import FeatureError, FeatureSpec
 from schemas.model_package import CALIBRATION_FILE, ModelPackage, PackageError, fetch
 from schemas.settings import SettingsError, SharedSettings
+from stores.redis_client import connect
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False)
 
@@ -55,7 +56,7 @@ def inspect(
 
 def _redis(shared: SharedSettings) -> redis.Redis:
     try:
-        return redis.Redis.from_url(shared.redis_url)
+        return connect(shared.redis_url)
     except ValueError as error:
         raise SettingsError(f"CTR_REDIS_URL: {error}") from None
 

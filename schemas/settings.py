@@ -72,7 +72,10 @@ class SharedSettings(Settings):
     """Where the brokers and stores are, and what use case is served (``CTR_*``)."""
 
     kafka_bootstrap: str = Field("127.0.0.1:9092", description="host:port list of Kafka brokers")
-    redis_url: str = Field("redis://127.0.0.1:6379/0", description="URL of Redis")
+    redis_url: str = Field(
+        "redis://127.0.0.1:6379/0",
+        description="of Redis; of a cluster: redis+cluster://host:port",
+    )
     features: str = Field("world", description="built-in feature set, or path of a feature file")
     model: str = Field("deepfm", description="name of the model that is trained and served")
     token_keys: SecretStr = Field(

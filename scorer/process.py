@@ -7,6 +7,7 @@ import faiss
 import redis
 import structlog
 from prometheus_client import CollectorRegistry, start_http_server
+from redis.exceptions import RedisClusterException
 
 from schemas.encoding import Encoder
 from schemas.features import FeatureError, FeatureSpec
@@ -26,6 +27,7 @@ from scorer.settings import ScorerSettings
 from scorer.tokens import TokenMint
 from scorer.user_reader import UserReader
 from scorer.validation import Validator
+from stores.redis_client import connect
 
 _log = structlog.get_logger(__name__)
 _FEEDER_TIMEOUT_SECONDS = 5.0
@@ -136,13 +138,13 @@ def _token_keys(shared: SharedSettings) -> TokenKeys:
 
 def _connected(shared: SharedSettings) -> redis.Redis:
     try:
-        client = redis.Redis.from_url(
+        client = connect(
             shared.redis_url,
             socket_timeout=_FEEDER_TIMEOUT_SECONDS,
             socket_connect_timeout=_FEEDER_TIMEOUT_SECONDS,
         )
         client.ping()
-    except (redis.RedisError, ValueError) as error:
+    except (redis.RedisError, RedisClusterException, ValueError) as error:
         raise StartError(
             f"CTR_REDIS_URL: no Redis there: {error}; start one, or set the URL of one that runs"
         ) from None

@@ -6,10 +6,15 @@ from time import monotonic
 from typing import Any
 
 import redis
+import structlog
 from prometheus_client import Counter
+from redis.exceptions import RedisClusterException
 
 from schemas import redis_keys
 from schemas.redis_values import UserRow, user_row
+from stores.redis_client import connect, look_again, node_of
+
+_log = structlog.get_logger(__name__)
 
 #: After so many failures in a row, reads pause: waiting for a dead Redis would hold every thread.
 FAILURES_BEFORE_PAUSE = 3
@@ -27,7 +32,7 @@ class UserReader:
         clock: Callable[[], float] = monotonic,
     ) -> None:
         self._timeout_seconds = timeout_seconds
-        self._pool = redis.ConnectionPool.from_url(
+        self._client = connect(
             redis_url, socket_timeout=timeout_seconds, socket_connect_timeout=timeout_seconds
         )
         self._reads = {name: reads.labels(name) for name in ("found", "unknown", "late", "damaged")}
@@ -49,6 +54,7 @@ class UserReader:
             self._failures += 1
             if self._failures >= FAILURES_BEFORE_PAUSE:
                 self._paused_until = self._clock() + PAUSE_SECONDS
+                self._look_again()
             return None
         self._failures = 0
         try:
@@ -60,7 +66,7 @@ class UserReader:
         return row
 
     def _fields(self, key: str, timeout: float) -> dict[bytes, bytes]:
-        connection = self._connection()
+        connection = self._connection(node_of(self._client, key))
         try:
             connection.send_command("HGETALL", key)
             if not connection.can_read(timeout=timeout):
@@ -74,8 +80,20 @@ class UserReader:
             raise
         return dict(zip(answer[::2], answer[1::2], strict=True))
 
-    def _connection(self) -> Any:
-        connection = getattr(self._local, "connection", None)
-        if connection is None:
-            connection = self._local.connection = self._pool.make_connection()
-        return connection
+    def _connection(self, server: redis.Redis) -> Any:
+        if not hasattr(self._local, "connections"):
+            self._local.connections = {}
+        connections: dict[redis.Redis, Any] = self._local.connections
+        if server not in connections:
+            connections[server] = server.connection_pool.make_connection()
+        return connections[server]
+
+    def _look_again(self) -> None:
+        """A node of a cluster may have moved or died; a request does not wait to hear of it."""
+        threading.Thread(target=self._look, name="cluster-nodes", daemon=True).start()
+
+    def _look(self) -> None:
+        try:
+            look_again(self._client)
+        except (redis.RedisError, RedisClusterException) as error:
+            _log.warning("no node of the cluster answers", error=str(error))

@@ -11,6 +11,7 @@ from streaming import dead_letter_commands, operate, start_commands
 from streaming.flink_start import JobFailed
 from streaming.lake import commands as lake_commands
 from streaming.readiness import NotReady
+from streaming.rebuild_redis import rebuild_redis
 from streaming.recovery import DrainedError, newest_of
 from streaming.replay import replay
 from streaming.settings import JobName
@@ -24,6 +25,7 @@ app.add_typer(start_commands.app)
 app.add_typer(dead_letter_commands.app, name="dead-letters")
 app.add_typer(lake_commands.app, name="lake")
 app.command()(replay)
+app.command(name="rebuild-redis")(rebuild_redis)
 
 
 @app.command()

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 from urllib.error import HTTPError, URLError
+from urllib.parse import quote
 from urllib.request import Request, urlopen
 
 TIMEOUT_SECONDS = 10.0
@@ -127,6 +128,22 @@ class FlinkRest:
         vertices = self._call(f"/jobs/{job_id}")["vertices"]
         return sum(v["metrics"]["write-records"] for v in vertices if v["name"].startswith(vertex))
 
+    def operator_records(self, job_id: str, operator: str) -> int:
+        """By operators whose names begin with ``operator``, also if others are chained to them."""
+        total = 0
+        for vertex in self._call(f"/jobs/{job_id}")["vertices"]:
+            path = f"/jobs/{job_id}/vertices/{vertex['id']}/subtasks/metrics"
+            names = [
+                metric["id"]
+                for metric in self._call(path)
+                if metric["id"].startswith(operator) and metric["id"].endswith(".numRecordsOut")
+            ]
+            if names:
+                total += sum(
+                    int(m["sum"]) for m in self._call(f"{path}?get={quote(','.join(names))}")
+                )
+        return total
+
     def trigger_savepoint(self, job_id: str, target: str) -> str:
         """Begin a savepoint; returns the id to ask for."""
         body = {"target-directory": target, "cancel-job": False, "formatType": FORMAT}
@@ -148,14 +165,13 @@ class FlinkRest:
 
     def _call(
         self, path: str, body: Mapping[str, Any] | None = None, method: str | None = None
-    ) -> dict[str, Any]:
+    ) -> Any:
         data = None if body is None else json.dumps(body).encode()
         headers = {"Content-Type": "application/json"}
         request = Request(self.url + path, data=data, headers=headers, method=method)
         try:
             with urlopen(request, timeout=TIMEOUT_SECONDS) as answer:
-                decoded: dict[str, Any] = json.load(answer)
-                return decoded
+                return json.load(answer)
         except HTTPError as error:
             raise FlinkRestError(f"{path}: {_errors(error.read())}") from None
         except (URLError, OSError, ValueError) as error:

@@ -4,12 +4,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from urllib.error import HTTPError
 from urllib.request import urlopen
+from typing import Any
 
 import redis
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
+from redis.exceptions import RedisClusterException
 
 from schemas.topics import Topic
+from stores.redis_client import connect, primaries
 
 
 class NotReady(RuntimeError):
@@ -36,13 +39,14 @@ def require_topics(bootstrap: str, needed: Sequence[Topic], timeout_seconds: flo
 def require_redis(url: str, timeout_seconds: float) -> None:
     """Raises NotReady if no Redis 7 or newer answers (functions came with 7)."""
     try:
-        with redis.Redis.from_url(url, socket_timeout=timeout_seconds) as client:
-            version = str(client.info("server")["redis_version"])
-    except (redis.RedisError, ValueError) as error:
+        with connect(url, socket_timeout=timeout_seconds) as client:
+            servers: list[Any] = [server.info("server") for server in primaries(client)]
+    except (redis.RedisError, RedisClusterException, ValueError) as error:
         raise NotReady(
             f"no Redis answers ({error}): start one with `make up`, or set CTR_REDIS_URL"
         ) from None
-    if int(version.partition(".")[0]) < 7:
+    version = min((str(server["redis_version"]) for server in servers), key=_major)
+    if _major(version) < 7:
         raise NotReady(f"Redis is version {version}: 7 or newer is needed for its functions")
 
 
@@ -58,6 +62,10 @@ def require_registry(url: str, timeout_seconds: float) -> None:
             f"no schema registry answers at {url} ({error}): set CTR_SCHEMA_REGISTRY_URL, or unset "
             "it if producers use Avro's single-object encoding"
         ) from None
+
+
+def _major(version: str) -> int:
+    return int(version.partition(".")[0])
 
 
 def require_jars(folder: Path) -> list[Path]:

@@ -12,6 +12,7 @@ from schemas import redis_keys
 from schemas.learner_status import LearnerStatus
 from schemas.settings import SharedSettings
 from schemas.topics import CLICKS, IMPRESSIONS, TRAINING_SAMPLES
+from stores.redis_client import connect
 from streaming.adserver.session import Session
 from streaming.adserver.validation import Validation
 
@@ -56,7 +57,7 @@ class Watcher:
         self._session = session
         self._reader = reader
         self._ports = ports
-        self._redis = redis.Redis.from_url(shared.redis_url)
+        self._redis = connect(shared.redis_url)
         self._learner_key = redis_keys.model_learner(shared.model)
         self._last: Sight | None = None
 

@@ -7,6 +7,7 @@ from schemas import model_package, redis_keys
 from schemas.features import FeatureSpec
 from schemas.layout import Layout
 from schemas.settings import SharedSettings
+from stores.redis_client import connect
 from streaming.adserver.validation import Floats, FrozenModel
 
 
@@ -17,7 +18,7 @@ class NoModel(RuntimeError):
 def frozen_model(shared: SharedSettings) -> FrozenModel:
     """From the current package in Redis. Raises NoModel, or PackageError about the package."""
     spec = FeatureSpec.load(shared.features)
-    with redis.Redis.from_url(shared.redis_url) as client:
+    with connect(shared.redis_url) as client:
         try:
             version = client.get(redis_keys.model_current(shared.model))
             if version is None:

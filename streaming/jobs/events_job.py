@@ -3,36 +3,34 @@
 Operators in order: impressions, clicks (Kafka sources) → label-join (Java) → the stream
 ``joined``, which everything else reads:
   engagements, samples, dead letters (Kafka sinks), lake (Parquet sink);
-  counted → counts (window) → window-counters (Java) → counter batches (window);
-  last-clicks (Java) → last-click batches (window).
-Beside it: ads, users (Kafka sources) → ``catalogue_rows`` → catalogue batches (window).
-All batches → redis (Python).
+  engagement-counts → window-counters → counters-batches (Java);
+  last-clicks → clicks-batches (Java).
+Beside it: ads, users (Kafka sources) → ``catalogue_rows`` → ads-batches, users-batches (Java).
+All batches → redis (Python). rows-watch (Python), once a second, asks window-counters and
+last-clicks for all their rows when Redis may have lost some.
 With ``archive``, what goes into the join also goes to Parquet, for streaming.jobs.replay_job.
 """
 
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
-from pyflink.table import Schema, StreamTableEnvironment
+from pyflink.table import StreamTableEnvironment
 
 from schemas import topics
 from schemas.features import FeatureSpec
 from schemas.lake import CLICKS, IMPRESSIONS, LANDING, SAMPLES
-from schemas.redis_keys import USER_TTL_SECONDS
-from schemas.windows import LAST_CLICKS
+from streaming.jobs.counting import count
 from streaming.jobs.internal_rows import internal_rows, name_stream
 from streaming.jobs.label_join import EVENT_TIME, LabelRules, join_labels
-from streaming.jobs.redis_rows import RedisTarget, write_rows
+from streaming.jobs.redis_rows import RedisTarget, batches, write_batches
+from streaming.jobs.rewrite_requests import WatchedRedis, rewrite_requests
 from streaming.jobs.statements import folder_option, seconds, statement
 from streaming.settings import EVENTS_GROUP, JobName
 
 _sql = partial(statement, JobName.EVENTS)
 
-FUNCTIONS = {
-    "WindowCounters": "ctr.WindowCounters",
-    "LastClicks": "ctr.LastClicks",
-}
 #: Of the job's Flink configuration, what this job needs besides the common part.
 CONFIGURATION = {
     # A row is a batch: write it when it comes.
@@ -64,14 +62,15 @@ class EventsJobOptions:
 
 def build(tables: StreamTableEnvironment, options: EventsJobOptions) -> None:
     """Add the job's operators to the environment; the caller executes it."""
-    for name, class_name in FUNCTIONS.items():
-        tables.execute_sql(f"CREATE TEMPORARY FUNCTION {name} AS '{class_name}'")
     _sources(tables, options)
     _join(tables, options)
-    _catalogue(tables, options)
-    _counters(tables, options)
-    _last_clicks(tables, options)
-    write_rows(tables.to_data_stream(tables.sql_query(_sql("redis_batches"))), options.redis)
+    redis = options.redis
+    watched = WatchedRedis(
+        redis.redis_url, options.kafka_bootstrap, options.ahead_seconds, redis.log_level
+    )
+    requests = rewrite_requests(tables, watched)
+    counters, clicks = count(tables, options.spec, requests, options.batch_ms)
+    write_batches(counters, [clicks, *_catalogue(tables, options)], redis)
     _sinks(tables, options)
     if options.archive:
         # A statement set of its own, after all others, whose operators keep their uids.
@@ -123,36 +122,16 @@ def _join(tables: StreamTableEnvironment, options: EventsJobOptions) -> None:
         name_stream(tables, "clicks_joined", clicked.stream, EVENT_TIME)
 
 
-def _catalogue(tables: StreamTableEnvironment, options: EventsJobOptions) -> None:
+def _catalogue(tables: StreamTableEnvironment, options: EventsJobOptions) -> list[Any]:
+    """Batches of ads and of users; ``catalogue_rows`` has the faulty ones, too."""
     rows = tables.sql_query(_sql("catalogue_rows", ahead_seconds=options.ahead_seconds))
-    schema = Schema.new_builder().column_by_expression("arrived", "PROCTIME()").build()
-    tables.create_temporary_view("catalogue_rows", tables.to_data_stream(rows), schema)
-    tables.execute_sql(_batches("catalogue_batches", options))
-
-
-def _counters(tables: StreamTableEnvironment, options: EventsJobOptions) -> None:
-    tables.execute_sql(_sql("counted"))
-    counts = tables.to_data_stream(tables.sql_query(_batches("counts", options)))
-    # A window of processing time has no event time; watermarks pass through it all the same.
-    schema = (
-        Schema.new_builder()
-        .column_by_expression("event_time", "TO_TIMESTAMP_LTZ(ts, 3)")
-        .watermark("event_time", "SOURCE_WATERMARK()")
-        .build()
-    )
-    tables.create_temporary_view("counts", counts, schema)
-    tables.execute_sql(_sql("counters"))
-    tables.execute_sql(_batches("counter_batches", options))
-
-
-def _last_clicks(tables: StreamTableEnvironment, options: EventsJobOptions) -> None:
-    tables.execute_sql(_sql("user_clicks"))
-    tables.execute_sql(_sql("last_clicks", length=LAST_CLICKS, idle_ms=USER_TTL_SECONDS * 1000))
-    tables.execute_sql(_batches("last_click_batches", options))
-
-
-def _batches(name: str, options: EventsJobOptions) -> str:
-    return _sql(name, batch_seconds=seconds(options.batch_ms))
+    tables.create_temporary_view("catalogue_rows", tables.to_data_stream(rows))
+    found = []
+    for topic in (topics.ADS, topics.USERS):
+        tables.execute_sql(_sql("redis_catalogue", kind=topic.name))
+        good = internal_rows(tables, f"redis_{topic.name}")
+        found.append(batches(good.stream, topic.name, options.spec, options.batch_ms))
+    return found
 
 
 def _sinks(tables: StreamTableEnvironment, options: EventsJobOptions) -> None:

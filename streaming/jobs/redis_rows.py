@@ -1,4 +1,4 @@
-"""Rows of the events job's batches -> Redis, in Flink's Python worker."""
+"""Rows for Redis -> batches of commands (Java) -> Redis (Flink's Python worker)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,11 +7,13 @@ from typing import Any
 from prometheus_client import REGISTRY
 from pyflink.common import Types
 from pyflink.datastream import DataStream, ProcessFunction, RuntimeContext
+from pyflink.java_gateway import get_gateway
 
-from schemas import log_lines
+from schemas import log_lines, redis_keys
 from schemas.features import FeatureSpec
 from streaming.metrics import serve_metrics
-from streaming.redis_sink.writer import RedisWriter
+from streaming.redis_sink.batch_writer import BatchWriter, RedisBatch
+from streaming.redis_sink.pipeline import RedisPipeline
 
 UID = "redis"
 
@@ -26,16 +28,36 @@ class RedisTarget:
     log_level: str
 
 
-def write_rows(batches: DataStream, target: RedisTarget) -> None:
-    """Write rows of redis_batches.sql.
+def batches(rows: Any, kind: str, spec: FeatureSpec, batch_ms: int) -> Any:
+    """Batches of a Java stream of RedisRow.java; ``kind`` is counters, clicks, ads or users."""
+    jvm = get_gateway().jvm
+    names = jvm.ctr.RedisKeys(
+        redis_keys.COUNTERS,
+        redis_keys.ADS,
+        redis_keys.USER_PREFIX,
+        redis_keys.CHANGES,
+        redis_keys.SHARDS,
+        redis_keys.PUT_NEWER,
+        redis_keys.COUNTERS_TTL_SECONDS,
+        redis_keys.USER_TTL_SECONDS,
+        redis_keys.CHANGES_MAX_ENTRIES,
+    )
+    users, ads = ",".join(spec.user_counters), ",".join(spec.ad_counters)
+    return jvm.ctr.RedisBatches.of(rows, kind, names, users, ads, batch_ms)
+
+
+def write_batches(first: Any, others: Sequence[Any], target: RedisTarget) -> None:
+    """Write all of these Java streams of batches.
 
     A failed write fails the job: Flink starts it again from its checkpoint, and since values are
     absolute and versioned the repetition changes nothing.
     """
-    batches.process(_WriteRows(target), Types.STRING()).uid(UID).name(UID)
+    streams = [DataStream(stream) for stream in others]
+    united = DataStream(first).union(*streams) if streams else DataStream(first)
+    united.process(_WriteBatches(target), Types.STRING()).uid(UID).name(UID)
 
 
-class _WriteRows(ProcessFunction):  # type: ignore[misc]
+class _WriteBatches(ProcessFunction):  # type: ignore[misc]
     def __init__(self, target: RedisTarget) -> None:
         self._target = target
 
@@ -43,30 +65,9 @@ class _WriteRows(ProcessFunction):  # type: ignore[misc]
         target = self._target
         log_lines.configure(target.log_level)
         serve_metrics(target.metrics_port, REGISTRY)
-        self._writer = RedisWriter(target.redis_url, target.spec, REGISTRY)
+        self._writer = BatchWriter(RedisPipeline(target.redis_url), REGISTRY)
 
     def process_element(self, value: Sequence[Any], ctx: ProcessFunction.Context) -> None:
-        write_row(self._writer, *value)
-
-
-def write_row(
-    writer: RedisWriter,
-    kind: str,
-    keys: Sequence[str],
-    versions: Sequence[int],
-    bodies: Sequence[bytes],
-    impressions: Sequence[Sequence[int]],
-    clicks: Sequence[Sequence[int]],
-    click_ts: Sequence[int],
-    ad_ids: Sequence[Sequence[str]],
-) -> None:
-    """One batch; an empty body deletes, a ``click_ts`` of 0 means none."""
-    if kind == "counters":
-        times = [ts or None for ts in click_ts]
-        writer.write_counters(keys, versions, impressions, clicks, times)
-    elif kind == "clicks":
-        writer.write_clicks(keys, versions, ad_ids)
-    elif kind == "ads":
-        writer.write_ads(keys, versions, [body or None for body in bodies])
-    else:
-        writer.write_users(keys, versions, [body or None for body in bodies])
+        kind, rows, commands, shards, changes, click_ts, rewritten = value
+        batch = RedisBatch(kind, rows, commands, shards, changes, click_ts, rewritten or "")
+        self._writer.write(batch)

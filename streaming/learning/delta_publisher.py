@@ -112,7 +112,7 @@ class DeltaPublisher:
             for key in (rows, deltas):
                 commands.execute_command("EXPIRE", key, redis_keys.MODEL_DELTAS_TTL_SECONDS)
 
-        epoch, sequence = self._pipeline.execute(fill, transaction=True)[0]
+        epoch, sequence = self._pipeline.execute(fill, learner, transaction=True)[0]
         return None if epoch is None else (epoch.decode(), int(sequence))
 
 

@@ -1,19 +1,38 @@
 """One Redis pipeline a batch, repeated while Redis is away; every batch is safe to repeat."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol, TypeVar
 
 import redis
 import structlog
+from redis.exceptions import (
+    AskError,
+    ClusterDownError,
+    ReadOnlyError,
+    RedisClusterException,
+    TryAgainError,
+)
 
 from schemas.redis_keys import FUNCTION_SOURCE
+from stores.redis_client import connect, look_again, node_of, primaries
+from streaming.redis_sink import raw_commands
 
 _T = TypeVar("_T")
 _log = structlog.get_logger(__name__)
 
 FIRST_DELAY_SECONDS = 0.05
 LONGEST_DELAY_SECONDS = 2.0
+#: A server is away, or no longer the one that holds a key; MovedError is an AskError.
+AWAY = (
+    redis.ConnectionError,
+    redis.TimeoutError,
+    RedisClusterException,
+    AskError,
+    ClusterDownError,
+    ReadOnlyError,
+    TryAgainError,
+)
 
 
 class Commands(Protocol):
@@ -40,32 +59,37 @@ class RedisPipeline:
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self.client: redis.Redis = redis.Redis.from_url(
-            redis_url, socket_timeout=10.0, socket_connect_timeout=2.0
-        )
+        self._url = redis_url
+        self._client: redis.Redis | None = None
         self._retry_seconds = retry_seconds
         self._clock = clock
         self._sleep = sleep
 
-    def load_functions(self) -> None:
-        """Install ctr_put_newer, replacing an older one. Raises RedisUnavailableError."""
-        self.repeated(lambda: self.client.function_load(FUNCTION_SOURCE, replace=True))
+    @property
+    def client(self) -> redis.Redis:
+        """The client; a cluster is connected to when it is first asked for."""
+        if self._client is None:
+            self._client = connect(self._url, socket_timeout=10.0, socket_connect_timeout=2.0)
+        return self._client
 
-    def execute(self, fill: Callable[[Commands], None], transaction: bool = False) -> list[Any]:
+    def load_functions(self) -> None:
+        """Install our functions, replacing older ones. Raises RedisUnavailableError."""
+        self.repeated(self._load_functions)
+
+    def execute(
+        self, fill: Callable[[Commands], None], key: str, transaction: bool = False
+    ) -> list[Any]:
         """Send what ``fill`` queues, in order; answers in the same order.
 
-        A Redis that came back without our functions gets them and the batch again. Raises
-        RedisUnavailableError, or redis.ResponseError when a command itself is refused.
+        All keys must be on the slot of ``key``. A Redis that came back without our functions gets
+        them and the batch again. Raises RedisUnavailableError, or redis.ResponseError when a
+        command itself is refused.
         """
-        answers = self.repeated(lambda: self._send(fill, transaction))
-        if any(_is_unknown_function(answer) for answer in answers):
-            _log.info("redis has no functions of ours, loading them")
-            self.load_functions()
-            answers = self.repeated(lambda: self._send(fill, transaction))
-        for answer in answers:
-            if isinstance(answer, Exception):
-                raise answer
-        return answers
+        return self._answers(lambda: self._fill(fill, key, transaction))
+
+    def execute_raw(self, commands: Sequence[bytes], keys: Sequence[str]) -> list[Any]:
+        """Likewise, commands that are bytes already, each with one of its keys: on any slot."""
+        return self._answers(lambda: raw_commands.send(self.client, commands, keys))
 
     def repeated(self, call: Callable[[], _T]) -> _T:
         """The answer of ``call``, made again with growing pauses while Redis is away."""
@@ -74,7 +98,7 @@ class RedisPipeline:
         while True:
             try:
                 return call()
-            except (redis.ConnectionError, redis.TimeoutError) as error:
+            except AWAY as error:
                 if self._clock() + delay_seconds > deadline:
                     raise RedisUnavailableError(
                         f"Redis has not answered for {self._retry_seconds:g} s: {error}; "
@@ -83,16 +107,42 @@ class RedisPipeline:
                 _log.warning("redis is away, trying again", error=str(error), wait=delay_seconds)
                 self._sleep(delay_seconds)
                 delay_seconds = min(2 * delay_seconds, LONGEST_DELAY_SECONDS)
+                self._look_again()
 
-    def _send(self, fill: Callable[[Commands], None], transaction: bool) -> list[Any]:
-        with self.client.pipeline(transaction=transaction) as pipe:
-            fill(pipe)
-            answers: list[Any] = pipe.execute(raise_on_error=False)
+    def _answers(self, call: Callable[[], list[Any]]) -> list[Any]:
+        answers = self.repeated(lambda: _present(call()))
+        if any(_is_unknown_function(answer) for answer in answers):
+            _log.info("redis has no functions of ours, loading them")
+            self.load_functions()
+            answers = self.repeated(lambda: _present(call()))
         for answer in answers:
-            # A Redis that is loading its data answers each command with this.
-            if isinstance(answer, redis.ConnectionError):
+            if isinstance(answer, Exception):
                 raise answer
         return answers
+
+    def _fill(self, fill: Callable[[Commands], None], key: str, transaction: bool) -> list[Any]:
+        with node_of(self.client, key).pipeline(transaction=transaction) as pipe:
+            fill(pipe)
+            answers: list[Any] = pipe.execute(raise_on_error=False)
+        return answers
+
+    def _load_functions(self) -> None:
+        for server in primaries(self.client):
+            server.function_load(FUNCTION_SOURCE, replace=True)
+
+    def _look_again(self) -> None:
+        try:
+            look_again(self.client)
+        except AWAY as error:
+            _log.warning("no node of the cluster answers", error=str(error))
+
+
+def _present(answers: list[Any]) -> list[Any]:
+    """Raises what says that a server is away, such as one that is loading its data."""
+    for answer in answers:
+        if isinstance(answer, AWAY):
+            raise answer
+    return answers
 
 
 def _is_unknown_function(answer: object) -> bool:

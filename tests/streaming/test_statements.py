@@ -7,14 +7,14 @@ from streaming.settings import JobName
 
 
 def test_placeholders_are_filled() -> None:
-    text = statement(JobName.EVENTS, "counter_batches", batch_seconds=seconds(250))
+    text = statement(JobName.LEARNING, "batches", batch_seconds=seconds(250))
     assert "INTERVAL '0.250' SECOND" in text
     assert "$" not in text
 
 
 def test_a_missing_value_is_an_error() -> None:
     with pytest.raises(KeyError, match="batch_seconds"):
-        statement(JobName.EVENTS, "counter_batches")
+        statement(JobName.LEARNING, "batches")
 
 
 def test_quotes_are_doubled() -> None:

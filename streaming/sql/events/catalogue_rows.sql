@@ -2,7 +2,8 @@
 -- empty it deletes), or why not.
 -- A null value deletes whatever its topic accepted before it, also what was ahead of Kafka's clock.
 SELECT
-  kind, message_key, COALESCE(`raw`, X'') AS body, COALESCE(encoded, X'') AS encoded, topic, `partition`, `offset`,
+  kind, message_key, COALESCE(`raw`, X'') AS body, COALESCE(encoded, X'') AS encoded,
+  topic, `partition`, `offset`,
   COALESCE(ts, kafka_ms + $ahead_seconds * 1000) AS version_ms,
   CASE
     WHEN error IS NOT NULL THEN error

@@ -250,9 +250,8 @@ class RunningJob:
 
     def users(self) -> dict[str, UserRow]:
         """Every user row in Redis."""
-        prefix, _, suffix = redis_keys.user("*").partition("*")
-        keys = [key.decode() for key in self.redis.scan_iter(redis_keys.user("*"))]
-        names = {key: key.removeprefix(prefix).removesuffix(suffix) for key in keys}
+        keys = [key.decode() for key in self.redis.scan_iter(redis_keys.USER_PREFIX % "*" + "*")]
+        names = {key: key.partition("}:")[2] for key in keys}
         return {name: user_row(name, self._hash(key)) for key, name in names.items()}
 
     def clicked_ads(self) -> dict[str, tuple[str, ...]]:

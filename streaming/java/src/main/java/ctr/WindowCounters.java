@@ -1,94 +1,82 @@
 package ctr;
 
-import static org.apache.flink.table.annotation.ArgumentTrait.SET_SEMANTIC_TABLE;
-
-import org.apache.flink.table.annotation.ArgumentHint;
-import org.apache.flink.table.annotation.DataTypeHint;
-import org.apache.flink.table.annotation.StateHint;
-import org.apache.flink.table.functions.ProcessTableFunction;
-import org.apache.flink.types.Row;
+import org.apache.flink.api.common.typeinfo.PrimitiveArrayTypeInfo;
+import org.apache.flink.streaming.api.datastream.DataStream;
+import org.apache.flink.streaming.api.datastream.SingleOutputStreamOperator;
+import org.apache.flink.table.data.RowData;
+import org.apache.flink.table.data.StringData;
 
 /**
  * Sliding counters of one key, as absolute values: a row when events change it and, without any
- * event, when something expires; the last one is all zero, then the state is dropped. Input rows
- * (ts, impressions, clicks, click_ts) may stand for many events of one minute, the smallest tile.
- * {@code version_ms} is event time and never goes back; {@code click_ts} is the oldest click behind
- * the row, null if it has none.
+ * event, when something expires; the last one has no body, then the state is dropped. The version is
+ * event time and never goes back.
  */
-@DataTypeHint(
-    "ROW<version_ms BIGINT, impressions ARRAY<BIGINT>, clicks ARRAY<BIGINT>, click_ts BIGINT>")
-public final class WindowCounters extends ProcessTableFunction<Row> {
-  /** Timers end state; a wall clock would end it while event time stands still. */
-  private static final String NEVER = "0 ms";
+public final class WindowCounters extends RowKeeper<long[]> {
+  private static final long serialVersionUID = 1L;
 
-  private static final long[] NO_ENTRIES = {};
-
-  /** A {@link TiledCounter} taken apart. */
-  public static class Tiles {
-    public Long version_ms;
-    public long[] entries;
+  private WindowCounters() {
+    super("window-counters", PrimitiveArrayTypeInfo.LONG_PRIMITIVE_ARRAY_TYPE_INFO);
   }
 
-  public void eval(
-      Context context,
-      @StateHint(ttl = NEVER) Tiles tiles,
-      @ArgumentHint(value = SET_SEMANTIC_TABLE, name = "events") Row event) {
-    TimeContext<Long> time = context.timeContext(Long.class);
-    TiledCounter counter = counter(tiles);
+  /** Rows for Redis from the counts that {@link EngagementCounts} gives. */
+  public static SingleOutputStreamOperator<RowData> of(
+      DataStream<RowData> counts, DataStream<RowData> requests) {
+    return transform(new WindowCounters(), counts, EngagementCounts.KEY, requests);
+  }
+
+  @Override
+  RowData row(StringData key, long[] numbers) {
+    return row(key, new TiledCounter(numbers), null);
+  }
+
+  @Override
+  void update(RowData count) throws Exception {
+    TiledCounter counter = new TiledCounter(state());
     boolean wasEmpty = counter.isEmpty();
+    long due = counter.nextExpiry();
     counter.add(
-        (Long) event.getField("ts"),
-        (Long) event.getField("impressions"),
-        (Long) event.getField("clicks"));
-    expire(counter, time);
-    if (!wasEmpty || !counter.isEmpty()) {
-      emit(counter, (Long) event.getField("click_ts"));
+        count.getLong(EngagementCounts.TS),
+        count.getLong(EngagementCounts.IMPRESSIONS),
+        count.getLong(EngagementCounts.CLICKS));
+    expire(counter);
+    if (wasEmpty && counter.isEmpty()) {
+      return;
     }
-    keep(context, time, tiles, counter);
+    boolean noClick = count.isNullAt(EngagementCounts.CLICK_TS);
+    emit(row(key(), counter, noClick ? null : count.getLong(EngagementCounts.CLICK_TS)));
+    keep(counter, due);
   }
 
-  /** Something expires. */
-  public void onTimer(OnTimerContext context, Tiles tiles) {
-    TimeContext<Long> time = context.timeContext(Long.class);
-    TiledCounter counter = counter(tiles);
-    if (expire(counter, time)) {
-      emit(counter, null);
-      keep(context, time, tiles, counter);
+  @Override
+  void timeHasCome() throws Exception {
+    TiledCounter counter = new TiledCounter(state());
+    if (!counter.isEmpty() && expire(counter)) {
+      emit(row(key(), counter, null));
+      keep(counter, Long.MIN_VALUE);
     }
   }
 
   /** True if the watermark passed an expiry. The end of the stream is no time: it expires nothing. */
-  private static boolean expire(TiledCounter counter, TimeContext<Long> time) {
-    Long watermark = time.currentWatermark();
-    if (watermark == null || watermark == Long.MAX_VALUE) {
-      return false;
-    }
+  private boolean expire(TiledCounter counter) {
+    long watermark = watermark();
     boolean expired = false;
-    while (counter.nextExpiry() <= watermark) {
+    while (watermark != Long.MAX_VALUE && counter.nextExpiry() <= watermark) {
       counter.advanceTo(counter.nextExpiry());
       expired = true;
     }
     return expired;
   }
 
-  private void emit(TiledCounter counter, Long clickTs) {
-    collect(Row.of(counter.version(), counter.impressions(), counter.clicks(), clickTs));
-  }
-
-  private static void keep(
-      Context context, TimeContext<Long> time, Tiles tiles, TiledCounter counter) {
-    if (counter.isEmpty()) {
-      context.clearAllState();
-      return;
+  /** There is a timer at {@code due} already. */
+  private void keep(TiledCounter counter, long due) throws Exception {
+    keep(counter.isEmpty() ? null : counter.numbers());
+    long next = counter.nextExpiry();
+    if (next != due && !counter.isEmpty()) {
+      wakeAt(next);
     }
-    tiles.version_ms = counter.version();
-    tiles.entries = counter.entries();
-    time.registerOnTime(counter.nextExpiry());
   }
 
-  private static TiledCounter counter(Tiles tiles) {
-    return tiles.version_ms == null
-        ? new TiledCounter(Long.MIN_VALUE, NO_ENTRIES)
-        : new TiledCounter(tiles.version_ms, tiles.entries);
+  private static RowData row(StringData key, TiledCounter counter, Long clickTs) {
+    return RedisRow.of(key, counter.version(), counter.packed(), clickTs);
   }
 }

@@ -1,0 +1,1 @@
+"""How every process reaches Redis, be it one server or a cluster."""

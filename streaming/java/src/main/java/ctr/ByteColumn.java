@@ -1,0 +1,64 @@
+package ctr;
+
+import java.util.Arrays;
+
+/** Bytes that are added at the end; a ByteArrayOutputStream would take a lock each time. */
+final class ByteColumn {
+  private byte[] bytes = new byte[256];
+  private int size;
+
+  int size() {
+    return size;
+  }
+
+  ByteColumn add(byte value) {
+    reserve(1);
+    bytes[size++] = value;
+    return this;
+  }
+
+  ByteColumn add(byte[] values) {
+    return add(values, 0, values.length);
+  }
+
+  ByteColumn add(byte[] values, int start, int length) {
+    reserve(length);
+    System.arraycopy(values, start, bytes, size, length);
+    size += length;
+    return this;
+  }
+
+  ByteColumn add(ByteColumn other) {
+    return add(other.bytes, 0, other.size);
+  }
+
+  /** A number below 2^31 as decimal text. */
+  ByteColumn addText(int number) {
+    reserve(10);
+    int digits = 1;
+    for (int rest = number; rest >= 10; rest /= 10) {
+      digits++;
+    }
+    int rest = number;
+    for (int at = size + digits - 1; at >= size; at--) {
+      bytes[at] = (byte) ('0' + rest % 10);
+      rest /= 10;
+    }
+    size += digits;
+    return this;
+  }
+
+  byte[] toArray() {
+    return Arrays.copyOf(bytes, size);
+  }
+
+  void clear() {
+    size = 0;
+  }
+
+  private void reserve(int length) {
+    if (size + length > bytes.length) {
+      bytes = Arrays.copyOf(bytes, Math.max(size + length, 2 * bytes.length));
+    }
+  }
+}

@@ -1,0 +1,122 @@
+package ctr;
+
+import java.util.HashMap;
+import java.util.Map;
+import org.apache.flink.api.common.typeinfo.TypeInformation;
+import org.apache.flink.streaming.api.datastream.DataStream;
+import org.apache.flink.streaming.api.datastream.SingleOutputStreamOperator;
+import org.apache.flink.streaming.runtime.streamrecord.StreamRecord;
+import org.apache.flink.table.api.DataTypes;
+import org.apache.flink.table.data.ArrayData;
+import org.apache.flink.table.data.GenericRowData;
+import org.apache.flink.table.data.RowData;
+import org.apache.flink.table.data.binary.BinaryStringData;
+import org.apache.flink.table.runtime.typeutils.InternalTypeInfo;
+import org.apache.flink.table.types.logical.RowType;
+
+/**
+ * Engagements to counts of a moment by counter key and smallest tile: a popular key comes once, not
+ * a thousand times.
+ */
+public final class EngagementCounts extends Gathering<RowData> {
+  static final int KEY = 0;
+  static final int TS = 1;
+  static final int IMPRESSIONS = 2;
+  static final int CLICKS = 3;
+  static final int CLICK_TS = 4;
+
+  private static final long serialVersionUID = 1L;
+  private static final BinaryStringData CLICK = BinaryStringData.fromString("CLICK");
+  private static final long NO_CLICK = Long.MAX_VALUE;
+
+  /** Emits early when there are so many, which bounds the memory. */
+  private static final int MOST_COUNTS = 200_000;
+
+  private final int kind;
+  private final int ts;
+  private final int counterKeys;
+  private transient Map<Tile, Count> counts;
+
+  private record Tile(BinaryStringData key, long number) {}
+
+  private static final class Count {
+    long ts = Long.MIN_VALUE;
+    long impressions;
+    long clicks;
+    long clickTs = NO_CLICK;
+  }
+
+  private EngagementCounts(Columns columns, long gatherMs) {
+    super(gatherMs);
+    kind = columns.index("kind");
+    ts = columns.index("ts");
+    counterKeys = columns.index("counter_keys");
+  }
+
+  /** Counts of engagements with columns kind, ts and counter_keys, among {@code columns}. */
+  public static SingleOutputStreamOperator<RowData> of(
+      DataStream<RowData> engagements, String columns, long gatherMs) {
+    EngagementCounts operator = new EngagementCounts(Columns.parse(columns), gatherMs);
+    return engagements.transform("engagement-counts", type(), operator).uid("engagement-counts");
+  }
+
+  private static TypeInformation<RowData> type() {
+    return InternalTypeInfo.of(
+        (RowType)
+            DataTypes.ROW(
+                    DataTypes.FIELD("counter_key", DataTypes.STRING()),
+                    DataTypes.FIELD("ts", DataTypes.BIGINT()),
+                    DataTypes.FIELD("impressions", DataTypes.BIGINT()),
+                    DataTypes.FIELD("clicks", DataTypes.BIGINT()),
+                    DataTypes.FIELD("click_ts", DataTypes.BIGINT()))
+                .getLogicalType());
+  }
+
+  @Override
+  public void open() throws Exception {
+    super.open();
+    counts = new HashMap<>();
+  }
+
+  @Override
+  boolean gather(RowData engagement) {
+    boolean isClick = CLICK.equals(engagement.getString(kind));
+    long time = engagement.getLong(ts);
+    long tile = Math.floorDiv(time, TiledCounter.SMALLEST_TILE_MS);
+    ArrayData keys = engagement.getArray(counterKeys);
+    for (int i = 0; i < keys.size(); i++) {
+      Count count = count((BinaryStringData) keys.getString(i), tile);
+      count.ts = Math.max(count.ts, time);
+      if (isClick) {
+        count.clicks++;
+        count.clickTs = Math.min(count.clickTs, time);
+      } else {
+        count.impressions++;
+      }
+    }
+    return counts.size() >= MOST_COUNTS;
+  }
+
+  private Count count(BinaryStringData key, long tile) {
+    Count count = counts.get(new Tile(key, tile));
+    if (count == null) {
+      count = new Count();
+      counts.put(new Tile(TextKey.copy(key), tile), count);
+    }
+    return count;
+  }
+
+  @Override
+  void emit() {
+    StreamRecord<RowData> record = new StreamRecord<>(null);
+    counts.forEach(
+        (tile, count) -> {
+          Long clickTs = count.clickTs == NO_CLICK ? null : (Long) count.clickTs;
+          output.collect(
+              record.replace(
+                  GenericRowData.of(
+                      tile.key, count.ts, count.impressions, count.clicks, clickTs)));
+        });
+    counts.clear();
+  }
+}

@@ -1,0 +1,235 @@
+"""Counters and their rows in Redis on one core: engagements a second, and how fresh the rows are.
+
+``python -m tests.benchmarks.bench_counters --help``. The job (JVM and Python worker) is pinned to
+one core, Redis is on the others. What counts is the CPU time of the tasks' threads, of the garbage
+collector and of the Python worker, over the middle 80 % of the engagements. What the JVM compiles
+and what is done by the clock (checkpoints, metrics) would weigh more the busier the machine is; it
+is in ``all_per_cpu_second``. The time to make the engagements up, measured by itself, is taken off.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import psutil
+import redis
+import typer
+from rich.console import Console
+
+from deploy.demo.freshness import Scrape
+from deploy.local.ports import HOST, free_ports
+from deploy.local.redis_server import redis_part
+from deploy.local.supervisor import Supervisor
+from schemas import metric_names
+from streaming.flink_rest import FlinkRest, FlinkRestError
+from tests.benchmarks.counter_variants import UNPACED
+
+ROOT = Path(__file__).resolve().parents[2]
+BAR_PER_SECOND = 150_000
+POLL_SECONDS = 0.5
+#: Tasks are named after their operators; the others collect garbage.
+WORKING_THREADS = (
+    "Legacy Source", "Source: ", "window-counters", "last-clicks", "redis (", "GlobalWindow",
+    "LocalWindow", "VM Thread", "GC Thread", "G1 ",
+)  # fmt: skip
+app = typer.Typer(add_completion=False)
+screen = Console(stderr=True)
+
+
+@dataclass(frozen=True, slots=True)
+class CpuSeconds:
+    """Of what works on engagements, and of all."""
+
+    tasks: float
+    all: float
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """Of the middle of a run. ``core_share`` is all CPU time over time: the machine is shared."""
+
+    per_cpu_second: float
+    all_per_cpu_second: float
+    per_second: float
+    core_share: float
+    rows_per_engagement: float
+
+
+@app.command()
+def bench(
+    engagements: Annotated[int, typer.Option(help="of a run at full speed")] = 5_000_000,
+    sql_engagements: Annotated[int, typer.Option(help="for plain SQL")] = 1_000_000,
+    seconds: Annotated[int, typer.Option(help="of the run at half the bar; 0: none")] = 40,
+    batch_ms: Annotated[int, typer.Option(help="gathered so long")] = 250,
+    backend: Annotated[str, typer.Option(help="hashmap or rocksdb")] = "hashmap",
+    core: Annotated[int, typer.Option(help="for the job")] = 0,
+) -> None:
+    """Print one JSON object: rates, ratios and freshness."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (port,) = free_ports(1)
+        part = redis_part(folder=folder / "redis", port=port, maxmemory_mb=4_096)
+        with Supervisor(folder, environment=os.environ, cwd=ROOT) as supervisor:
+            supervisor.start([part])
+            job = Job(folder, f"redis://{HOST}:{port}/0", backend, core)
+            full = {
+                "source": job.run("source", engagements, UNPACED, batch_ms),
+                "counters": job.run("counters", engagements, UNPACED, batch_ms),
+                "one-ms-batches": job.run("counters", engagements // 5, UNPACED, 1),
+                "sliding-sql": job.run("sliding-sql", sql_engagements, UNPACED, batch_ms),
+            }
+            half = BAR_PER_SECOND // 2
+            fresh = job.freshness(half, seconds, batch_ms) if seconds else None
+    net = {variant: net_of(run, full["source"]) for variant, run in full.items()}
+    print(
+        json.dumps(
+            {
+                "backend": backend,
+                "engagements": engagements,
+                "runs": {variant: asdict(run) for variant, run in full.items()},
+                "engagements_per_second_a_core": net,
+                "ratios": {
+                    f"counters to {other}": round(net["counters"] / net[other], 2)
+                    for other in ("one-ms-batches", "sliding-sql")
+                },
+                "freshness_at_half_the_bar": fresh,
+            }
+        )
+    )
+
+
+def net_of(run: Measured, source: Measured) -> float:
+    """Engagements a second of CPU time without that of making them up."""
+    if run is source:
+        return round(source.per_cpu_second)
+    return round(1 / (1 / run.per_cpu_second - 1 / source.per_cpu_second))
+
+
+class Job:
+    """Runs variants, one after the other, each in processes of its own."""
+
+    def __init__(self, folder: Path, redis_url: str, backend: str, core: int) -> None:
+        self._folder = folder
+        self._redis_url = redis_url
+        self._backend = backend
+        self._core = core
+
+    def run(self, variant: str, engagements: int, per_second: int, batch_ms: int) -> Measured:
+        """One variant to its end."""
+        work, job, rest, _ = self._start(variant, engagements, per_second, batch_ms)
+        seen: list[tuple[float, CpuSeconds, int]] = []
+        while job.poll() is None:
+            done = made_up(rest)
+            if done:
+                seen.append((time.monotonic(), cpu_seconds(job.pid), done))
+            time.sleep(POLL_SECONDS)
+        if job.returncode:
+            raise SystemExit(f"{variant} failed:\n{(work / 'log').read_text()[-3000:]}")
+        middle = [look for look in seen if 0.1 * engagements <= look[2] <= 0.9 * engagements]
+        if len(middle) < 2:
+            raise SystemExit(f"{variant}: too quick to be measured, take more engagements")
+        began, ended = middle[0], middle[-1]
+        time_spent, count = ended[0] - began[0], ended[2] - began[2]
+        cpu = ended[1].all - began[1].all
+        measured = Measured(
+            per_cpu_second=round(count / (ended[1].tasks - began[1].tasks)),
+            all_per_cpu_second=round(count / cpu),
+            per_second=round(count / time_spent),
+            core_share=round(cpu / time_spent, 2),
+            rows_per_engagement=round(self._rows_written() / engagements, 2),
+        )
+        screen.print(f"{variant}: {measured}")
+        return measured
+
+    def freshness(self, per_second: int, seconds: int, batch_ms: int) -> dict[str, Any]:
+        """From a click's time to its counters in Redis, under a load that is not the limit."""
+        _, job, rest, metrics_port = self._start(
+            "counters", per_second * seconds, per_second, batch_ms
+        )
+        scrape = Scrape()
+        while job.poll() is None:
+            if made_up(rest):
+                scrape = Scrape.of(metrics_port) or scrape
+            time.sleep(POLL_SECONDS)
+        found = scrape.histogram(metric_names.CLICK_TO_COUNTER_SECONDS)
+        if found is None:
+            raise SystemExit("no freshness was seen: take more seconds")
+        return {
+            "per_second": per_second,
+            "rows": found.total,
+            "p50_seconds": found.quantile(0.5),
+            "p99_seconds": found.quantile(0.99),
+        }
+
+    def _start(
+        self, variant: str, engagements: int, per_second: int, batch_ms: int
+    ) -> tuple[Path, subprocess.Popen[bytes], FlinkRest, int]:
+        with redis.Redis.from_url(self._redis_url) as client:
+            client.flushall()
+            client.config_resetstat()
+        rest_port, metrics_port = free_ports(2)
+        work = self._folder / f"{variant}-{batch_ms}-{per_second}"
+        work.mkdir()
+        values = (engagements, per_second, batch_ms, metrics_port)
+        module = "tests.benchmarks.counter_variants"
+        command = [sys.executable, "-m", module, variant, self._backend, self._redis_url]
+        command += [str(rest_port), str(work), *map(str, values)]
+        with (work / "log").open("wb") as log:
+            job = subprocess.Popen(
+                ["taskset", "-c", str(self._core), *command],
+                cwd=ROOT,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+        return work, job, FlinkRest(f"http://{HOST}:{rest_port}"), metrics_port
+
+    def _rows_written(self) -> int:
+        with redis.Redis.from_url(self._redis_url) as client:
+            stats: Any = client.info("commandstats")
+        return int(stats.get("cmdstat_hset", {"calls": 0})["calls"])
+
+
+def made_up(rest: FlinkRest) -> int:
+    """Engagements that the source of the only job has made up; 0 while there is none."""
+    try:
+        return sum(rest.operator_records(job.id, "Source") for job in rest.jobs())
+    except FlinkRestError:
+        return 0
+
+
+def cpu_seconds(process_id: int) -> CpuSeconds:
+    """Of a process and all that it started."""
+    tasks = everything = 0.0
+    try:
+        root = psutil.Process(process_id)
+        for process in (root, *root.children(recursive=True)):
+            times = process.cpu_times()
+            everything += times.user + times.system
+            # Flink's Python worker is a thread of the process that submits, or one of its own.
+            is_java = process.name() == "java"
+            tasks += sum(thread_seconds(process)) if is_java else times.user + times.system
+    except psutil.NoSuchProcess:
+        pass
+    return CpuSeconds(tasks, everything)
+
+
+def thread_seconds(process: psutil.Process) -> Iterator[float]:
+    """Of each thread that works on engagements, by its name."""
+    for thread in process.threads():
+        try:
+            name = Path(f"/proc/{process.pid}/task/{thread.id}/comm").read_text()
+        except FileNotFoundError:
+            continue
+        if name.startswith(WORKING_THREADS):
+            yield thread.user_time + thread.system_time
+
+
+if __name__ == "__main__":
+    app()
