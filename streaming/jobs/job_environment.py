@@ -21,6 +21,7 @@ from streaming.recovery import RestorePoint
 from streaming.settings import JobName, StreamingSettings
 
 LOGGING = Path(__file__).parent / "log4j2.properties"
+SHORT_LIVED = "-XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Dctr.log.level=WARN"
 
 
 def start_jvm(settings: StreamingSettings, is_command: bool = False) -> None:
@@ -28,12 +29,10 @@ def start_jvm(settings: StreamingSettings, is_command: bool = False) -> None:
     whose answer is there, warnings to standard error. Raises JobFailed without Java."""
     if shutil.which("java") is None and "JAVA_HOME" not in os.environ:
         raise JobFailed("no java on the PATH: install JDK 17 (make setup does it as root)")
-    level = "WARN" if is_command else "INFO"
     os.environ["LOG4J_PROPERTIES"] = str(LOGGING)
     os.environ["FLINK_LOG_DIR"] = str(settings.data.absolute())
-    os.environ["JVM_ARGS"] = (
-        f"-Xmx{settings.heap_mb}m {settings.jvm_options} -Dctr.log.level={level}"
-    )
+    options = SHORT_LIVED if is_command else settings.jvm_options
+    os.environ["JVM_ARGS"] = f"-Xmx{settings.heap_mb}m {options}"
     settings.data.mkdir(parents=True, exist_ok=True)
     standard_output = os.dup(1)
     if is_command:
