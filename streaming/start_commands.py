@@ -94,6 +94,7 @@ def rescale(
         inputs = _inputs(job, cluster, parallelism)
         rest = rest_of(inputs.streaming, job)
         found = running_job(rest, job)
+        inputs.require(job)
         with progress(f"{job}: stopping with a savepoint"):
             folder = inputs.streaming.savepoints(job)
             path = stop_with_savepoint(rest, found, folder, drain=False, timeout_seconds=timeout)
@@ -113,7 +114,6 @@ def _inputs(job: JobName, cluster: str | None, parallelism: int | None) -> JobIn
             f"of its own is its process, `python -m streaming {job}`: see --help",
             param_hint="--cluster",
         )
-    inputs.require(job)
     return inputs
 
 
@@ -132,6 +132,7 @@ def _start(
     settings = inputs.streaming
     rest = rest_of(settings, job)
     _refuse_second(rest, job)
+    inputs.require(job)
     unknown: tuple[str, ...] = ()
     with progress(f"{job}: starting") as tell:
         if point is not None:

@@ -2,8 +2,9 @@
 
 from pyflink.datastream import StreamExecutionEnvironment
 
+from streaming.flink_options import run_options
 from streaming.jobs.definitions import define
-from streaming.jobs.job_environment import build_environment, java_errors, job_options
+from streaming.jobs.job_environment import build_environment, java_errors
 from streaming.settings import JobName
 from streaming.start_up import JobInputs
 from streaming.upgrade import GraphOperator
@@ -11,7 +12,7 @@ from streaming.upgrade import GraphOperator
 
 def operators_of(job: JobName, inputs: JobInputs) -> tuple[GraphOperator, ...]:
     """Builds the job without a cluster. Raises NotReady or JobFailed."""
-    options = {**job_options(job, inputs.streaming, None), "execution.target": "local"}
+    options = {**run_options(job, inputs.streaming, None), "execution.target": "local"}
     environment = build_environment(define(job, inputs), inputs.streaming, options)
     with java_errors(job):
         return _operators(environment)

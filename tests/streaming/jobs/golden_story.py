@@ -3,6 +3,8 @@
 :func:`before` must send the same records to the same offsets whenever it is called.
 """
 
+from typing import Any
+
 import numpy as np
 from confluent_kafka import Producer
 
@@ -28,6 +30,8 @@ MODEL = "deepfm"
 COUNTED = 5
 CLICKED_TS = T0 + 500
 WAITING_CLICK_TS = T0 + 100
+#: Sent after the savepoint.
+PENDING_CLICK_TS = T0 + 1_000
 #: Of the impression whose NEGATIVE is out.
 OLD_TS = T0 - 2 * RULES.label_wait_ms
 SAMPLE_TS = T0 - 200_000
@@ -109,7 +113,7 @@ def send_sample(run: SessionRun, request_id: str, kind: str, ts: int, partition:
 
 def learner_status(run: SessionRun) -> LearnerStatus | None:
     """What the learner says of itself."""
-    fields = dict(run.redis.hgetall(redis_keys.model_learner(MODEL)))
+    fields: Any = run.redis.hgetall(redis_keys.model_learner(MODEL))
     return LearnerStatus.from_fields(fields)
 
 

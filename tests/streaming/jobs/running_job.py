@@ -68,6 +68,8 @@ def running_job(folder: Path, rules: Rules, idle_ms: int = NEVER_IDLE_MS) -> Ite
 class RunningJob:
     """A context manager around the local stack with Kafka, Redis and the events job."""
 
+    parts: tuple[str, ...] = ("kafka", "redis", "events")
+
     def __init__(self, folder: Path, rules: Rules, idle_ms: int) -> None:
         self.rules = rules
         self.spec = FeatureSpec.load("world")
@@ -94,7 +96,7 @@ class RunningJob:
         self.lake = folder / "lake"
 
     def __enter__(self) -> Self:
-        self.stack.start(("kafka", "redis", "events"))
+        self.stack.start(self.parts)
         url = self._environment["CTR_REDIS_URL"]
         self.redis = redis.Redis.from_url(url)
         self._admin = AdminClient({"bootstrap.servers": self.bootstrap, "log_level": 2})

@@ -12,7 +12,6 @@ from types import TracebackType
 from typing import Any, Self
 
 import pytest
-import redis
 
 from deploy.local.flink_session import SessionCluster
 from deploy.local.ports import free_ports
@@ -43,6 +42,8 @@ def session_run(folder: Path) -> Iterator["SessionRun"]:
 class SessionRun(RunningJob):
     """Kafka, Redis, a JobManager and a TaskManager; jobs come by commands."""
 
+    parts = ("kafka", "redis")
+
     def __init__(self, folder: Path) -> None:
         super().__init__(folder, RULES, NEVER_IDLE_MS)
         self.spec = self.journal.spec = FeatureSpec.load(str(FEATURES))
@@ -54,8 +55,7 @@ class SessionRun(RunningJob):
         self.rest = FlinkRest(self.cluster.url)
 
     def __enter__(self) -> Self:
-        self.stack.start(("kafka", "redis"))
-        self.redis = redis.Redis.from_url(self.process_environment()["CTR_REDIS_URL"])
+        super().__enter__()
         self._processes = Supervisor(
             self.folder / "session", environment=self.process_environment(), cwd=ROOT
         )
