@@ -1,6 +1,7 @@
 """The lock file of uids: what a change of the job means for the savepoints of before."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -19,10 +20,11 @@ GRAPH = [
 ]
 
 
-def test_the_jobs_have_the_uids_of_the_lock_file() -> None:
+def test_the_jobs_have_the_uids_of_the_lock_file(tmp_path: Path) -> None:
     """If the change is meant: python -m streaming uids write."""
     done = subprocess.run(
         [sys.executable, "-m", "streaming", "uids", "check", "--json"],
+        env={**os.environ, "CTR_STREAMING_DATA": str(tmp_path)},
         cwd=ROOT,
         capture_output=True,
         text=True,
