@@ -38,7 +38,7 @@ def start(
     cluster: ClusterOption = None,
     parallelism: ParallelismOption = None,
     allow_dropped_state: AllowOption = False,
-    timeout: TimeoutOption = 120,
+    timeout: TimeoutOption = 300,
     as_json: JsonOption = False,
 ) -> None:
     """Submit a job to a session cluster and wait until all of its tasks run.
@@ -59,7 +59,7 @@ def restore(
     cluster: ClusterOption = None,
     parallelism: ParallelismOption = None,
     allow_dropped_state: AllowOption = False,
-    timeout: TimeoutOption = 120,
+    timeout: TimeoutOption = 300,
     as_json: JsonOption = False,
 ) -> None:
     """Submit a job that must go on from a savepoint or checkpoint; default: its newest.

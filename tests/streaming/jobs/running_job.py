@@ -69,6 +69,7 @@ class RunningJob:
     """A context manager around the local stack with Kafka, Redis and the events job."""
 
     parts: tuple[str, ...] = ("kafka", "redis", "events")
+    patience_seconds = PATIENCE_SECONDS
 
     def __init__(self, folder: Path, rules: Rules, idle_ms: int) -> None:
         self.rules = rules
@@ -258,10 +259,10 @@ class RunningJob:
 
     def until(self, holds: Callable[[], bool], what: str) -> None:
         """Wait for a condition; fails with ``what`` was waited for when it does not come."""
-        deadline = time.monotonic() + PATIENCE_SECONDS
+        deadline = time.monotonic() + self.patience_seconds
         while not holds():
             assert not self.stack.failure, self.stack.failure
-            assert time.monotonic() < deadline, f"not in {PATIENCE_SECONDS:g} s: {what}"
+            assert time.monotonic() < deadline, f"not in {self.patience_seconds:g} s: {what}"
             time.sleep(0.1)
 
     def _hash(self, key: str) -> dict[bytes, bytes]:

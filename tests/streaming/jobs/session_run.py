@@ -43,6 +43,8 @@ class SessionRun(RunningJob):
     """Kafka, Redis, a JobManager and a TaskManager; jobs come by commands."""
 
     parts = ("kafka", "redis")
+    #: Killed processes are missed by heartbeats, and started again.
+    patience_seconds = 180.0
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder, RULES, NEVER_IDLE_MS)
@@ -93,7 +95,7 @@ class SessionRun(RunningJob):
     def kill_jobmanager(self) -> None:
         """kill -9; returns when another one has the TaskManager's slots."""
         self._processes.send("jobmanager", SIGKILL)
-        self._processes.wait_until_ready("jobmanager", 60)
+        self._processes.wait_until_ready("jobmanager", self.patience_seconds)
         self.until(lambda: self._has_slots(), "the TaskManager is back")
 
     def _has_slots(self) -> bool:
@@ -103,7 +105,7 @@ class SessionRun(RunningJob):
 
 def result(process: subprocess.Popen[str]) -> dict[str, Any]:
     """The JSON object of a command that must succeed."""
-    out, err = process.communicate(timeout=240)
+    out, err = process.communicate(timeout=600)
     assert process.returncode == 0, out + err
     (line,) = out.splitlines()
     values: dict[str, Any] = json.loads(line)
@@ -112,6 +114,6 @@ def result(process: subprocess.Popen[str]) -> dict[str, Any]:
 
 def refusal(process: subprocess.Popen[str]) -> str:
     """What a command said that must fail with exit code 1, without line breaks."""
-    out, err = process.communicate(timeout=240)
+    out, err = process.communicate(timeout=600)
     assert process.returncode == 1, out + err
     return " ".join((out + err).split())
