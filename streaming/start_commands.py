@@ -124,15 +124,15 @@ def _start(
     allow_dropped_state: bool,
     timeout_seconds: float,
 ) -> dict[str, Any]:
+    settings = inputs.streaming
+    rest = rest_of(settings, job)
+    _refuse_second(rest, job)
+    inputs.require(job)
     # Here, as pyflink takes seconds to import and a JVM to use.
     from streaming.jobs.definitions import define
     from streaming.jobs.session_cluster import submit
     from streaming.jobs.upgrade_check import check_upgrade
 
-    settings = inputs.streaming
-    rest = rest_of(settings, job)
-    _refuse_second(rest, job)
-    inputs.require(job)
     unknown: tuple[str, ...] = ()
     with progress(f"{job}: starting") as tell:
         if point is not None:

@@ -22,7 +22,7 @@ from tests.streaming.jobs.running_job import PARTITIONS
 from tests.streaming.jobs.session_run import GOLDEN, RULES, SessionRun, refusal, result, session_run
 
 #: Two jobs are started four times in all; pytest's own limit is meant for less.
-pytestmark = pytest.mark.timeout(900)
+pytestmark = pytest.mark.timeout(1800)
 LIMIT_BYTES = 300_000
 LATER = story.T0 + 2 * RULES.label_wait_ms
 LATEST = LATER + 2 * RULES.label_wait_ms
