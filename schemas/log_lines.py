@@ -17,5 +17,6 @@ def configure(level: str) -> None:
             structlog.processors.KeyValueRenderer(key_order=["timestamp", "level", "event"]),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level)),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        # Not print: Flink's Python workers have one of their own, which cannot flush.
+        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
     )

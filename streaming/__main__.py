@@ -7,12 +7,13 @@ import typer
 
 from schemas.features import FeatureError
 from schemas.settings import SettingsError
-from streaming import dead_letter_commands, operate, start_commands
+from streaming import dead_letter_commands, operate, start_commands, uid_commands
+from streaming.command_options import FromOption
 from streaming.flink_start import JobFailed
 from streaming.lake import commands as lake_commands
 from streaming.readiness import NotReady
 from streaming.rebuild_redis import rebuild_redis
-from streaming.recovery import DrainedError, newest_of
+from streaming.recovery import DrainedError, NoRestorePointError, at, newest_of
 from streaming.replay import replay
 from streaming.settings import JobName
 from streaming.start_up import JobInputs
@@ -22,6 +23,7 @@ app = typer.Typer(
 )
 app.add_typer(operate.app)
 app.add_typer(start_commands.app)
+app.add_typer(uid_commands.app, name="uids")
 app.add_typer(dead_letter_commands.app, name="dead-letters")
 app.add_typer(lake_commands.app, name="lake")
 app.command()(replay)
@@ -29,18 +31,18 @@ app.command(name="rebuild-redis")(rebuild_redis)
 
 
 @app.command()
-def events() -> None:
+def events(source: FromOption = None) -> None:
     """Run the events job here: labels, counters, lake. Exit code 2: cannot start."""
-    _run(JobName.EVENTS)
+    _run(JobName.EVENTS, source)
 
 
 @app.command()
-def learning() -> None:
+def learning(source: FromOption = None) -> None:
     """Run the learning job here: samples to row deltas. Exit code 2: cannot start."""
-    _run(JobName.LEARNING)
+    _run(JobName.LEARNING, source)
 
 
-def _run(job: JobName) -> None:
+def _run(job: JobName, source: str | None) -> None:
     try:
         inputs = JobInputs.load()
         inputs.require(job)
@@ -51,8 +53,9 @@ def _run(job: JobName) -> None:
     except (SettingsError, FeatureError, NotReady, ValueError) as error:
         _fail(error, 2)
     try:
-        EmbeddedJob(definition, inputs.streaming, newest_of(job, inputs.streaming)).run()
-    except (NotReady, JobFailed, DrainedError) as error:
+        point = newest_of(job, inputs.streaming) if source is None else at(source)
+        EmbeddedJob(definition, inputs.streaming, point).run()
+    except (NotReady, JobFailed, DrainedError, NoRestorePointError) as error:
         _fail(error, 1)
 
 

@@ -40,6 +40,14 @@ ClusterOption = Annotated[
         help="REST API of a session cluster; default: CTR_STREAMING_CLUSTER, or else the job's own",
     ),
 ]
+FromOption = Annotated[
+    str | None,
+    typer.Option("--from", metavar="PATH", help="savepoint or checkpoint; default: the newest"),
+]
+AllowOption = Annotated[
+    bool,
+    typer.Option("--allow-dropped-state", help="state without an operator in the job is given up"),
+]
 TimeoutOption = Annotated[float, typer.Option(min=1, help="seconds to wait")]
 JsonOption = Annotated[bool, typer.Option("--json", help="one JSON object on stdout")]
 

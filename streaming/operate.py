@@ -1,6 +1,7 @@
 """The operator's commands about a running job: list, savepoint, stop, check."""
 
 import time
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,6 +12,7 @@ from rich.table import Table
 
 from streaming.command_options import (
     EXIT_CODES,
+    AllowOption,
     ClusterOption,
     JobArgument,
     JsonOption,
@@ -22,6 +24,7 @@ from streaming.command_options import (
     rest_of,
 )
 from streaming.flink_rest import FlinkUnreachableError
+from streaming.recovery import RestorePoint, at
 from streaming.savepoints import (
     running_job,
     stop_with_savepoint,
@@ -29,6 +32,7 @@ from streaming.savepoints import (
     wait_until_gone,
 )
 from streaming.settings import JobName, StreamingSettings
+from streaming.start_up import JobInputs
 
 app = typer.Typer(add_completion=False)
 
@@ -104,13 +108,57 @@ def stop(
 
 
 @app.command(epilog=EXIT_CODES)
-def check(job: JobArgument, cluster: ClusterOption = None, as_json: JsonOption = False) -> None:
-    """Exit with 0 if all tasks of a job run and its newest checkpoint went well."""
+def check(
+    job: JobArgument,
+    savepoint: Annotated[
+        str | None,
+        typer.Option(metavar="PATH", help="would this code restore it? Nothing runs or changes"),
+    ] = None,
+    allow_dropped_state: AllowOption = False,
+    cluster: ClusterOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Whether a job is well: all of its tasks run and a checkpoint is complete.
+
+    With --savepoint, before an upgrade: which state this code would restore, which it would drop
+    (then it fails), and what only running tasks can tell.
+    """
     with errors():
-        state = _state(StreamingSettings.load(**overrides(cluster)), job)
-    answer(state, f"{job}: {state['state']}", as_json)
-    if not state["healthy"]:
+        if savepoint is not None:
+            upgrade = _upgrade(job, at(savepoint), allow_dropped_state)
+            answer(upgrade, "\n".join(_lines(upgrade)), as_json)
+            is_good = not upgrade["reasons"]
+        else:
+            state = _state(StreamingSettings.load(**overrides(cluster)), job)
+            answer(state, f"{job}: {state['state']}", as_json)
+            is_good = state["healthy"]
+    if not is_good:
         raise typer.Exit(1)
+
+
+def _upgrade(job: JobName, point: RestorePoint, allow_dropped_state: bool) -> dict[str, Any]:
+    # Here, as pyflink takes seconds to import and a JVM to use.
+    from streaming.jobs.upgrade_check import check_upgrade
+
+    with progress(f"{job}: comparing with {point.path}"):
+        report = check_upgrade(job, JobInputs.load(), point.path)
+    return {
+        "job": job,
+        "savepoint": str(point.path),
+        "restored": {each.label: each.bytes for each in report.restored},
+        "dropped": {each.label: each.bytes for each in report.dropped},
+        "begins_empty": report.begins_empty,
+        "unknown": report.unknown,
+        "reasons": report.reasons(allow_dropped_state),
+    }
+
+
+def _lines(upgrade: dict[str, Any]) -> Iterator[str]:
+    for what in ("restored", "dropped"):
+        yield from (f"{what}: {label}, {size} bytes" for label, size in upgrade[what].items())
+    yield from (f"begins empty: {uid}" for uid in upgrade["begins_empty"])
+    yield from (f"seen only when tasks run: {text}" for text in upgrade["unknown"])
+    yield from (f"refused: {reason}" for reason in upgrade["reasons"])
 
 
 def _state(settings: StreamingSettings, name: JobName) -> dict[str, Any]:

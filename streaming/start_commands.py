@@ -6,7 +6,9 @@ import typer
 
 from streaming.command_options import (
     EXIT_CODES,
+    AllowOption,
     ClusterOption,
+    FromOption,
     JobArgument,
     JsonOption,
     TimeoutOption,
@@ -16,7 +18,7 @@ from streaming.command_options import (
     progress,
     rest_of,
 )
-from streaming.flink_rest import FlinkRest
+from streaming.flink_rest import FlinkRest, Job
 from streaming.flink_start import JobFailed, wait_until_running
 from streaming.recovery import NoRestorePointError, RestorePoint, at, newest_of
 from streaming.savepoints import running_job, stop_with_savepoint, wait_until_gone
@@ -25,9 +27,6 @@ from streaming.start_up import JobInputs
 
 app = typer.Typer(add_completion=False)
 
-FromOption = Annotated[
-    str | None, typer.Option("--from", metavar="PATH", help="savepoint or checkpoint")
-]
 ParallelismOption = Annotated[
     int | None, typer.Option(min=1, max=128, help="default: CTR_STREAMING_PARALLELISM")
 ]
@@ -38,7 +37,8 @@ def start(
     job: JobArgument,
     cluster: ClusterOption = None,
     parallelism: ParallelismOption = None,
-    timeout: TimeoutOption = 120,
+    allow_dropped_state: AllowOption = False,
+    timeout: TimeoutOption = 300,
     as_json: JsonOption = False,
 ) -> None:
     """Submit a job to a session cluster and wait until all of its tasks run.
@@ -48,7 +48,7 @@ def start(
     """
     with errors():
         inputs = _inputs(job, cluster, parallelism)
-        result = _start(job, inputs, newest_of(job, inputs.streaming), timeout)
+        result = _start(job, inputs, newest_of(job, inputs.streaming), allow_dropped_state, timeout)
     answer(result, str(result["id"]), as_json)
 
 
@@ -58,7 +58,8 @@ def restore(
     source: FromOption = None,
     cluster: ClusterOption = None,
     parallelism: ParallelismOption = None,
-    timeout: TimeoutOption = 120,
+    allow_dropped_state: AllowOption = False,
+    timeout: TimeoutOption = 300,
     as_json: JsonOption = False,
 ) -> None:
     """Submit a job that must go on from a savepoint or checkpoint; default: its newest.
@@ -72,7 +73,7 @@ def restore(
             raise NoRestorePointError(
                 f"{job} has no checkpoint or savepoint in {inputs.streaming.data.absolute()}"
             )
-        result = _start(job, inputs, point, timeout)
+        result = _start(job, inputs, point, allow_dropped_state, timeout)
     answer(result, str(result["id"]), as_json)
 
 
@@ -93,11 +94,12 @@ def rescale(
         inputs = _inputs(job, cluster, parallelism)
         rest = rest_of(inputs.streaming, job)
         found = running_job(rest, job)
+        inputs.require(job)
         with progress(f"{job}: stopping with a savepoint"):
             folder = inputs.streaming.savepoints(job)
             path = stop_with_savepoint(rest, found, folder, drain=False, timeout_seconds=timeout)
             wait_until_gone(rest, found, timeout)
-        result = _start(job, inputs, at(path), timeout)
+        result = _start(job, inputs, at(path), False, timeout)
     answer({**result, "savepoint": path, "parallelism": parallelism}, str(result["id"]), as_json)
 
 
@@ -112,29 +114,47 @@ def _inputs(job: JobName, cluster: str | None, parallelism: int | None) -> JobIn
             f"of its own is its process, `python -m streaming {job}`: see --help",
             param_hint="--cluster",
         )
-    inputs.require(job)
     return inputs
 
 
 def _start(
-    job: JobName, inputs: JobInputs, point: RestorePoint | None, timeout_seconds: float
+    job: JobName,
+    inputs: JobInputs,
+    point: RestorePoint | None,
+    allow_dropped_state: bool,
+    timeout_seconds: float,
 ) -> dict[str, Any]:
+    settings = inputs.streaming
+    rest = rest_of(settings, job)
+    _refuse_second(rest, job)
+    inputs.require(job)
     # Here, as pyflink takes seconds to import and a JVM to use.
     from streaming.jobs.definitions import define
     from streaming.jobs.session_cluster import submit
+    from streaming.jobs.upgrade_check import check_upgrade
 
-    rest = rest_of(inputs.streaming, job)
-    _refuse_second(rest, job)
+    unknown: tuple[str, ...] = ()
     with progress(f"{job}: starting") as tell:
-        job_id = submit(define(job, inputs), inputs.streaming, rest.url, point)
-        wait_until_running(
-            rest,
-            job_id,
-            timeout_seconds,
-            lambda seen: tell(", ".join(f"{count} {state}" for state, count in seen.tasks.items())),
-        )
-    restored = None if point is None else str(point.path)
-    return {"job": job, "id": job_id, "cluster": rest.url, "restored": restored}
+        if point is not None:
+            tell(f"comparing with {point.path}")
+            report = check_upgrade(job, inputs, point.path)
+            if reasons := report.reasons(allow_dropped_state):
+                raise JobFailed(f"{job} is not started from {point.path}: {'; '.join(reasons)}")
+            unknown = report.unknown
+        tell("submitting")
+        job_id = submit(define(job, inputs), settings, rest.url, point, allow_dropped_state)
+        wait_until_running(rest, job_id, timeout_seconds, lambda seen: tell(_tasks(seen)))
+    return {
+        "job": job,
+        "id": job_id,
+        "cluster": rest.url,
+        "restored": None if point is None else str(point.path),
+        "unknown": unknown,
+    }
+
+
+def _tasks(job: Job) -> str:
+    return ", ".join(f"{count} {state}" for state, count in job.tasks.items())
 
 
 def _refuse_second(rest: FlinkRest, job: JobName) -> None:

@@ -45,6 +45,7 @@ class SessionCluster:
             probe=jobmanager_probe(self.rest_port),
             ports=(Port(self.rest_port, "rest_port"), Port(self.rpc_port, "rpc_port")),
             restart=_FIVE_TIMES,
+            ready_timeout_seconds=180,
             prepare=self._prepare,
         )
         taskmanager = Part(
@@ -52,6 +53,7 @@ class SessionCluster:
             command=self._command("taskmanager.sh"),
             probe=taskmanager_probe(self.rest_port),
             restart=_FIVE_TIMES,
+            ready_timeout_seconds=180,
         )
         return jobmanager, taskmanager
 

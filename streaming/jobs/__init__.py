@@ -1,1 +1,1 @@
-"""The two Flink jobs as graphs, and the embedded cluster that runs one. pyflink lives here."""
+"""The two Flink jobs as graphs, and the places where they run. pyflink lives here."""

@@ -6,12 +6,12 @@ import threading
 
 import structlog
 
+from streaming.flink_options import run_options
 from streaming.flink_rest import FlinkRest, FlinkRestError
 from streaming.jobs.definitions import JobDefinition
 from streaming.jobs.job_environment import (
     build_environment,
     java_errors,
-    job_options,
     start_jvm,
 )
 from streaming.recovery import RestorePoint
@@ -56,7 +56,7 @@ class EmbeddedJob:
     def _options(self) -> dict[str, str]:
         settings, job = self._settings, self._definition.name
         return {
-            **job_options(job, settings, self._point),
+            **run_options(job, settings, self._point),
             "execution.target": "local",
             "rest.port": str(settings.rest_port(job)),
             "rest.address": "127.0.0.1",

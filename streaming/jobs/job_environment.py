@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,14 +12,15 @@ from pyflink.datastream import StreamExecutionEnvironment
 from pyflink.java_gateway import get_gateway
 from pyflink.table import StreamTableEnvironment
 
+from streaming.flink_options import graph_options
 from streaming.flink_start import JobFailed
 from streaming.jobs.definitions import JobDefinition
 from streaming.jobs.stable_uids import give_stable_uids
 from streaming.readiness import require_jars
-from streaming.recovery import RestorePoint
 from streaming.settings import JobName, StreamingSettings
 
 LOGGING = Path(__file__).parent / "log4j2.properties"
+SHORT_LIVED = "-XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Dctr.log.level=WARN"
 
 
 def start_jvm(settings: StreamingSettings, is_command: bool = False) -> None:
@@ -28,12 +28,10 @@ def start_jvm(settings: StreamingSettings, is_command: bool = False) -> None:
     whose answer is there, warnings to standard error. Raises JobFailed without Java."""
     if shutil.which("java") is None and "JAVA_HOME" not in os.environ:
         raise JobFailed("no java on the PATH: install JDK 17 (make setup does it as root)")
-    level = "WARN" if is_command else "INFO"
     os.environ["LOG4J_PROPERTIES"] = str(LOGGING)
     os.environ["FLINK_LOG_DIR"] = str(settings.data.absolute())
-    os.environ["JVM_ARGS"] = (
-        f"-Xmx{settings.heap_mb}m {settings.jvm_options} -Dctr.log.level={level}"
-    )
+    options = SHORT_LIVED if is_command else settings.jvm_options
+    os.environ["JVM_ARGS"] = f"-Xmx{settings.heap_mb}m {options}"
     settings.data.mkdir(parents=True, exist_ok=True)
     standard_output = os.dup(1)
     if is_command:
@@ -45,50 +43,18 @@ def start_jvm(settings: StreamingSettings, is_command: bool = False) -> None:
         os.close(standard_output)
 
 
-def job_options(
-    job: JobName, settings: StreamingSettings, point: RestorePoint | None
-) -> dict[str, str]:
-    """Flink's configuration of a job, as it travels with the job to any cluster."""
-    options = {
-        "parallelism.default": str(settings.parallelism),
-        "pipeline.max-parallelism": "128",
-        "pipeline.object-reuse": "true",
-        "state.backend.type": settings.state_backend,
-        "state.backend.rocksdb.timer-service.factory": "HEAP",
-        # Most reads are of new impressions, which no file has.
-        "state.backend.rocksdb.use-bloom-filter": "true",
-        "execution.checkpointing.dir": settings.checkpoints(job).as_uri(),
-        "execution.checkpointing.savepoint-dir": settings.savepoints(job).as_uri(),
-        "execution.checkpointing.interval": f"{settings.checkpoint_ms} ms",
-        "execution.checkpointing.incremental": "true",
-        "execution.checkpointing.externalized-checkpoint-retention": "RETAIN_ON_CANCELLATION",
-        "execution.checkpointing.tolerable-failed-checkpoints": "10",
-        "execution.checkpointing.num-retained": "2",
-        "restart-strategy.type": "exponential-delay",
-        "restart-strategy.exponential-delay.initial-backoff": "1 s",
-        "restart-strategy.exponential-delay.max-backoff": "30 s",
-        "table.exec.uid.generation": "ALWAYS",
-        "table.exec.source.idle-timeout": f"{settings.idle_ms} ms",
-        "table.local-time-zone": "UTC",
-        "python.executable": sys.executable,
-        "python.client.executable": sys.executable,
-    }
-    if point is not None:
-        options["execution.state-recovery.path"] = point.path.as_uri()
-        options["execution.state-recovery.claim-mode"] = point.claim_mode
-    return options
-
-
 def build_environment(
     definition: JobDefinition, settings: StreamingSettings, options: Mapping[str, str]
 ) -> StreamExecutionEnvironment:
     """An environment with the job's operators in it, still to be executed.
 
-    ``options`` say where it runs: ``execution.target`` is ``local`` or ``remote``. Raises NotReady
-    without our jars, JobFailed if Flink does not take the job.
+    ``options`` say how and where it runs: ``execution.target`` is ``local``, ``remote``, or absent
+    inside of a cluster that has them all. Raises NotReady without our jars, JobFailed if Flink does
+    not take the job.
     """
     configuration = Configuration()
-    for key, value in {**options, **definition.configuration}.items():
+    given = {**graph_options(settings), **options, **definition.configuration}
+    for key, value in given.items():
         configuration.set_string(key, value)
     with java_errors(definition.name):
         environment = StreamExecutionEnvironment(_java_environment(configuration))

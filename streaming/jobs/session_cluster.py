@@ -5,11 +5,11 @@ from urllib.parse import urlsplit
 
 import pyflink
 
+from streaming.flink_options import run_options
 from streaming.jobs.definitions import JobDefinition
 from streaming.jobs.job_environment import (
     build_environment,
     java_errors,
-    job_options,
     start_jvm,
 )
 from streaming.recovery import RestorePoint
@@ -32,7 +32,7 @@ def submit(
     address = urlsplit(cluster)
     package = Path(pyflink.__file__).parent
     options = {
-        **job_options(definition.name, settings, point),
+        **run_options(definition.name, settings, point),
         "execution.target": "remote",
         "execution.attached": "false",
         "execution.state-recovery.ignore-unclaimed-state": str(allow_dropped_state).lower(),

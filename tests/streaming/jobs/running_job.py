@@ -77,6 +77,9 @@ def running_job(folder: Path, rules: Rules, idle_ms: int = NEVER_IDLE_MS) -> Ite
 class RunningJob:
     """A context manager around the local stack with Kafka, Redis and the events job."""
 
+    parts: tuple[str, ...] = ("kafka", "redis", "events")
+    patience_seconds = PATIENCE_SECONDS
+
     def __init__(self, folder: Path, rules: Rules, idle_ms: int, registry_url: str) -> None:
         self.rules = rules
         self.spec = FeatureSpec.load("world")
@@ -106,7 +109,7 @@ class RunningJob:
         self.lake = folder / "lake"
 
     def __enter__(self) -> Self:
-        self.stack.start(("kafka", "redis", "events"))
+        self.stack.start(self.parts)
         url = self._environment["CTR_REDIS_URL"]
         self.redis = redis.Redis.from_url(url)
         self._admin = AdminClient({"bootstrap.servers": self.bootstrap, "log_level": 2})
@@ -269,10 +272,10 @@ class RunningJob:
 
     def until(self, holds: Callable[[], bool], what: str) -> None:
         """Wait for a condition; fails with ``what`` was waited for when it does not come."""
-        deadline = time.monotonic() + PATIENCE_SECONDS
+        deadline = time.monotonic() + self.patience_seconds
         while not holds():
             assert not self.stack.failure, self.stack.failure
-            assert time.monotonic() < deadline, f"not in {PATIENCE_SECONDS:g} s: {what}"
+            assert time.monotonic() < deadline, f"not in {self.patience_seconds:g} s: {what}"
             time.sleep(0.1)
 
     def _hash(self, key: str) -> dict[bytes, bytes]:

@@ -1,0 +1,47 @@
+"""Flink's configuration of a job: what its graph needs anywhere, and how it is run and saved."""
+
+import sys
+
+from streaming.recovery import RestorePoint
+from streaming.settings import JobName, StreamingSettings
+
+
+def graph_options(settings: StreamingSettings) -> dict[str, str]:
+    """What the operators themselves depend on."""
+    return {
+        "pipeline.object-reuse": "true",
+        "table.exec.uid.generation": "ALWAYS",
+        "table.exec.source.idle-timeout": f"{settings.idle_ms} ms",
+        "table.local-time-zone": "UTC",
+        "python.executable": sys.executable,
+        "python.client.executable": sys.executable,
+    }
+
+
+def run_options(
+    job: JobName, settings: StreamingSettings, point: RestorePoint | None
+) -> dict[str, str]:
+    """Parallelism, state, checkpoints, restarts, and ``point`` to go on from. Under the Kubernetes
+    operator its resource says all this, see deploy/k8s."""
+    options = {
+        "parallelism.default": str(settings.parallelism),
+        "pipeline.max-parallelism": "128",
+        "state.backend.type": settings.state_backend,
+        "state.backend.rocksdb.timer-service.factory": "HEAP",
+        # Most reads are of new impressions, which no file has.
+        "state.backend.rocksdb.use-bloom-filter": "true",
+        "execution.checkpointing.dir": settings.checkpoints(job).as_uri(),
+        "execution.checkpointing.savepoint-dir": settings.savepoints(job).as_uri(),
+        "execution.checkpointing.interval": f"{settings.checkpoint_ms} ms",
+        "execution.checkpointing.incremental": "true",
+        "execution.checkpointing.externalized-checkpoint-retention": "RETAIN_ON_CANCELLATION",
+        "execution.checkpointing.tolerable-failed-checkpoints": "10",
+        "execution.checkpointing.num-retained": "2",
+        "restart-strategy.type": "exponential-delay",
+        "restart-strategy.exponential-delay.initial-backoff": "1 s",
+        "restart-strategy.exponential-delay.max-backoff": "30 s",
+    }
+    if point is not None:
+        options["execution.state-recovery.path"] = point.path.as_uri()
+        options["execution.state-recovery.claim-mode"] = point.claim_mode
+    return options
