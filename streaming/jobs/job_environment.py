@@ -17,7 +17,7 @@ from streaming.flink_start import JobFailed
 from streaming.jobs.definitions import JobDefinition
 from streaming.jobs.stable_uids import give_stable_uids
 from streaming.readiness import require_jars
-from streaming.settings import JobName, StreamingSettings
+from streaming.settings import StreamingSettings
 
 LOGGING = Path(__file__).parent / "log4j2.properties"
 SHORT_LIVED = "-XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Dctr.log.level=WARN"

@@ -19,8 +19,8 @@ from pyflink.table import StreamTableEnvironment
 from schemas.features import FeatureSpec
 from streaming.jobs import events_job
 from streaming.jobs.counting import count
-from streaming.jobs.embedded_flink import LOGGING
 from streaming.jobs.internal_rows import internal_rows, name_stream
+from streaming.jobs.job_environment import LOGGING
 from streaming.jobs.redis_rows import RedisTarget, write_batches
 from streaming.readiness import require_jars
 from tests.benchmarks.join_variants import ROOT, _options

@@ -22,16 +22,16 @@ def make(folder: Path) -> None:
     """Run both jobs one after the other, so that neither has read what the other wrote."""
     with session_run(folder) as run:
         before(run)
-        result(run.command("start", JobName.LEARNING, "--json"))
+        result(run.begin("start", JobName.LEARNING, "--json"))
         run.until(lambda: seen(run, "NEGATIVE") == NEGATIVES, "samples are learnt")
         _keep(run, JobName.LEARNING)
-        job = result(run.command("start", JobName.EVENTS, "--json"))
+        job = result(run.begin("start", JobName.EVENTS, "--json"))
         run.until(lambda: {"negative", "counted-0"} <= run.labelled(), "labels are out")
         run.until(lambda: _impressions(run) == COUNTED, "counters are written")
         quiet = run.rest.checkpoints(job["id"]).completed + QUIET_CHECKPOINTS
         run.until(lambda: run.rest.checkpoints(job["id"]).completed >= quiet, "checkpoints")
         _keep(run, JobName.EVENTS)
-        result(run.command("uids", "write", "--savepoints", str(GOLDEN), "--json"))
+        result(run.begin("uids", "write", "--savepoints", str(GOLDEN), "--json"))
 
 
 def _impressions(run: SessionRun) -> int:
@@ -40,7 +40,7 @@ def _impressions(run: SessionRun) -> int:
 
 
 def _keep(run: SessionRun, job: JobName) -> None:
-    stopped = result(run.command("stop", job, "--json"))
+    stopped = result(run.begin("stop", job, "--json"))
     shutil.rmtree(GOLDEN / job, ignore_errors=True)
     shutil.copytree(at(stopped["savepoint"]).path, GOLDEN / job)
     for file in sorted((GOLDEN / job).iterdir()):

@@ -47,7 +47,7 @@ class SessionRun(RunningJob):
     patience_seconds = 180.0
 
     def __init__(self, folder: Path) -> None:
-        super().__init__(folder, RULES, NEVER_IDLE_MS)
+        super().__init__(folder, RULES, NEVER_IDLE_MS, registry_url="")
         self.spec = self.journal.spec = FeatureSpec.load(str(FEATURES))
         self.folder = folder
         rest_port, rpc_port = free_ports(2)
@@ -81,7 +81,7 @@ class SessionRun(RunningJob):
             "CTR_STREAMING_CLUSTER": self.cluster.url,
         }
 
-    def command(self, *arguments: str) -> subprocess.Popen[str]:
+    def begin(self, *arguments: str) -> subprocess.Popen[str]:
         """``python -m streaming …`` in the background."""
         return subprocess.Popen(
             [sys.executable, "-m", "streaming", *arguments],

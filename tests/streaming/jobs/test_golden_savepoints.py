@@ -48,12 +48,12 @@ def afterwards(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Afterwards]
         story.before(run)
         restored = _restore(run)
         _go_on(run)
-        foreign = run.command("check", JobName.LEARNING, "--savepoint", str(GOLDEN / "events"))
-        second = run.command("start", JobName.EVENTS)
+        foreign = run.begin("check", JobName.LEARNING, "--savepoint", str(GOLDEN / "events"))
+        second = run.begin("start", JobName.EVENTS)
         refusals = {"foreign": refusal(foreign), "second": refusal(second)}
         run.kill_jobmanager()
-        after_kill = result(run.command("start", JobName.EVENTS, "--json"))
-        rescaled = result(run.command("rescale", JobName.EVENTS, "--parallelism", "2", "--json"))
+        after_kill = result(run.begin("start", JobName.EVENTS, "--json"))
+        rescaled = result(run.begin("rescale", JobName.EVENTS, "--parallelism", "2", "--json"))
         story.move_time(run, LATEST)
         run.until(lambda: ("over-the-kill", "NEGATIVE") in _labels(run), "the last label")
         yield Afterwards(
@@ -72,7 +72,7 @@ def afterwards(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Afterwards]
 def _restore(run: SessionRun) -> dict[JobName, dict[str, Any]]:
     """Both at the same time."""
     commands = {
-        job: run.command("restore", job, "--from", str(GOLDEN / job), "--json") for job in JobName
+        job: run.begin("restore", job, "--from", str(GOLDEN / job), "--json") for job in JobName
     }
     return {job: result(command) for job, command in commands.items()}
 
