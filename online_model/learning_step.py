@@ -64,7 +64,9 @@ def learn_batch(
         dense.step()
     gradients = SampleGradients(by_fields, residual, weights * p * (1.0 - p))
     share = settings.online_step if dense is None else settings.training_step
-    return p, model.table.step(batch, gradients, share, settings)
+    by_row = model.table.by_row(batch, gradients)
+    model.table.step(by_row, share, settings)
+    return p, torch.from_numpy(by_row.rows)
 
 
 def adam(model: Model, settings: OnlineModelSettings) -> torch.optim.Optimizer:

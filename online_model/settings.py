@@ -16,8 +16,11 @@ class OnlineModelSettings(Settings):
     )
 
     seed: int = Field(0, ge=0, description="of the first weights and of dropout")
-    hidden: tuple[int, int] = Field((32, 16), description="units of the tower's layers")
-    dropout: float = Field(0.0, ge=0, lt=1, description="on the tower's first layer, in training")
+    towers: int = Field(1, ge=1, description="over the same embeddings, averaged in the logit")
+    hidden: tuple[int, ...] = Field(
+        (32, 16), min_length=1, max_length=9, description="units of their layers"
+    )
+    dropout: float = Field(0.0, ge=0, lt=1, description="on the towers' first layer, in training")
     batch_size: int = Field(200, ge=1, description="samples for each step")
     passes: int = Field(2, ge=1, description="over history, before the part that calibrates")
     dense_step: float = Field(3e-3, gt=0, description="Adam's, for what is not in the table")
