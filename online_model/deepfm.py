@@ -20,13 +20,12 @@ class DeepFM(nn.Module):
         numbers: int,
         towers: int,
         hidden: tuple[int, ...],
-        dropout: float,
         seed: int,
     ) -> None:
         super().__init__()
         self.bias = nn.Parameter(torch.zeros(()))
         self.number_weights = nn.Parameter(torch.zeros(numbers))
-        self.towers = Towers(fields * dim + numbers, towers, hidden, dropout, seed)
+        self.towers = Towers(fields * dim + numbers, towers, hidden, seed)
 
     def forward(self, fields: Tensor, numbers: Tensor) -> Tensor:
         """Fields [n, F, 1+dim] and numbers [n, numbers] -> scores (logits) [n]."""

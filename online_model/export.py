@@ -107,11 +107,11 @@ def load(package: ModelPackage, spec: FeatureSpec) -> Model:
     arrays = ModelArrays.from_files(
         dict(package.files), shape.rows, shape.fields if shape.dim else 0
     )
-    network = dense_part(shape, 1, (1,), 0.0, 0)
+    network = dense_part(shape, 1, (1,), 0)
     parameters = {"number_weights": arrays.number_weights, "bias": np.float32(arrays.bias)}
     if architecture == "deepfm":
         towers = tower_graph.read(package.files.get(TOWER_FILE, b""))
-        network = dense_part(shape, *tower_graph.sizes(towers), 0.0, 0)
+        network = dense_part(shape, *tower_graph.sizes(towers), 0)
         parameters |= {"towers.w1": arrays.w1, "towers.b1": arrays.b1, **towers}
     try:
         network.load_state_dict({n: torch.tensor(value) for n, value in parameters.items()})

@@ -68,9 +68,7 @@ class Model:
         """
         shape = Shape.of(spec, architecture)
         mean, std = standardisation(samples)
-        network = dense_part(
-            shape, settings.towers, settings.hidden, settings.dropout, settings.seed
-        )
+        network = dense_part(shape, settings.towers, settings.hidden, settings.seed)
         with torch.no_grad():
             cast(Tensor, network.bias).fill_(math.log(base_rate / (1.0 - base_rate)))
         values = torch.zeros(shape.rows, 1 + shape.dim)
@@ -97,8 +95,7 @@ class Model:
         )
 
     def scores(self, batch: Batch) -> Tensor:
-        """Logits [n], without gradients and without dropout."""
-        self.network.eval()
+        """Logits [n], without gradients."""
         with torch.no_grad():
             scores: Tensor = self.network(self.table.fields(batch), batch.numbers)
         return scores
@@ -119,10 +116,8 @@ class Model:
         }
 
 
-def dense_part(
-    shape: Shape, towers: int, hidden: tuple[int, ...], dropout: float, seed: int
-) -> nn.Module:
+def dense_part(shape: Shape, towers: int, hidden: tuple[int, ...], seed: int) -> nn.Module:
     """The network of a shape, with first weights."""
     if shape.architecture == "lr":
         return LogisticRegression(shape.numbers)
-    return DeepFM(shape.fields, shape.dim, shape.numbers, towers, hidden, dropout, seed)
+    return DeepFM(shape.fields, shape.dim, shape.numbers, towers, hidden, seed)

@@ -15,12 +15,11 @@ class OnlineModelSettings(Settings):
         env_prefix="CTR_ONLINE_MODEL_", frozen=True, extra="forbid", protected_namespaces=()
     )
 
-    seed: int = Field(0, ge=0, description="of the first weights and of dropout")
+    seed: int = Field(0, ge=0, description="of the first weights")
     towers: int = Field(1, ge=1, description="over the same embeddings, averaged in the logit")
     hidden: tuple[int, ...] = Field(
         (32, 16), min_length=1, max_length=9, description="units of their layers"
     )
-    dropout: float = Field(0.0, ge=0, lt=1, description="on the towers' first layer, in training")
     batch_size: int = Field(200, ge=1, description="samples for each step")
     passes: int = Field(2, ge=1, description="over history, before the part that calibrates")
     dense_step: float = Field(3e-3, gt=0, description="Adam's, for what is not in the table")

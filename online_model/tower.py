@@ -18,9 +18,7 @@ class Towers(nn.Module):
     at zero: at first a tower says nothing.
     """
 
-    def __init__(
-        self, inputs: int, towers: int, hidden: tuple[int, ...], dropout: float, seed: int
-    ) -> None:
+    def __init__(self, inputs: int, towers: int, hidden: tuple[int, ...], seed: int) -> None:
         super().__init__()
         generator = torch.Generator().manual_seed(seed)
         first = towers * hidden[0]
@@ -34,7 +32,6 @@ class Towers(nn.Module):
             nn.Parameter(torch.zeros(towers, 1, to)) for to in widths[1:]
         )
         nn.init.zeros_(self.weights[-1])
-        self.dropout = nn.Dropout(dropout)
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Inputs [n, inputs] -> logits [n]."""
@@ -43,7 +40,7 @@ class Towers(nn.Module):
     def after_first(self, hidden: Tensor) -> Tensor:
         """The first layer's outputs before their activation [n, K·h1] -> logits [n]."""
         towers = len(self.weights[0])
-        layer = self.dropout(torch.relu(hidden)).view(len(hidden), towers, -1).transpose(0, 1)
+        layer = torch.relu(hidden).view(len(hidden), towers, -1).transpose(0, 1)
         for weight, shift in zip(self.weights, self.shifts, strict=True):
             if weight is not self.weights[0]:
                 layer = torch.relu(layer)
