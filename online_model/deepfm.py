@@ -27,9 +27,9 @@ class DeepFM(nn.Module):
         self.number_weights = nn.Parameter(torch.zeros(numbers))
         self.towers = Towers(fields * dim + numbers, towers, hidden, seed)
 
-    def forward(self, fields: Tensor, numbers: Tensor) -> Tensor:
+    def forward(self, fields: Tensor, numbers: Tensor, bf16: bool = False) -> Tensor:
         """Fields [n, F, 1+dim] and numbers [n, numbers] -> scores (logits) [n]."""
         explicit, inputs = Interactions.apply(fields, numbers)  # type: ignore[no-untyped-call]
         linear = self.bias + numbers @ self.number_weights
-        scores: Tensor = explicit + linear + self.towers(inputs)
+        scores: Tensor = explicit + linear + self.towers(inputs, bf16)
         return scores

@@ -49,7 +49,7 @@ def learn_batch(
     Labels [n] are 0 or 1, sample weights [n] positive.
     """
     fields = model.table.fields(batch).requires_grad_()
-    scores = model.network(fields, batch.numbers)
+    scores = model.network(fields, batch.numbers, settings.tower_precision == "bf16")
     p = objective.probabilities(scores.detach())
     weights = sample_weights * loss_weights(
         objective.delayed_feedback, p, labels, objective.late_share

@@ -20,6 +20,9 @@ class OnlineModelSettings(Settings):
     hidden: tuple[int, ...] = Field(
         (32, 16), min_length=1, max_length=9, description="units of their layers"
     )
+    tower_precision: Literal["fp32", "bf16"] = Field(
+        "fp32", description="of the products in the towers while learning; sums are float32"
+    )
     batch_size: int = Field(200, ge=1, description="samples for each step")
     passes: int = Field(2, ge=1, description="over history, before the part that calibrates")
     dense_step: float = Field(3e-3, gt=0, description="Adam's, for what is not in the table")
