@@ -21,6 +21,7 @@ from bootstrap.publisher import Publisher, PublishError
 from bootstrap.settings import BootstrapSettings
 from bootstrap.source import FEATURES, Rows, Source, SourceError
 from bootstrap.training import TrainedPackage, Training, numbers
+from online_model.datasets.text_table import DatasetError
 from online_model.export import ExportError
 from online_model.model import Architecture
 from online_model.settings import OnlineModelSettings
@@ -28,7 +29,6 @@ from online_model.trainer import HistoryError, rows_to_do
 from schemas.features import FeatureError, FeatureSpec
 from schemas.model_package import PackageError
 from schemas.settings import SettingsError, SharedSettings
-from streaming.datasets.text_table import DatasetError
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False)
 BASELINE = "lr"

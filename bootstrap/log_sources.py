@@ -4,9 +4,9 @@ from collections.abc import Container, Iterator
 from pathlib import Path
 
 from bootstrap.logged_rows import NO_CLICK, LoggedRow
+from online_model.datasets import criteo, open_bandit
 from streaming.adserver.settings import AdServerSettings
 from streaming.adserver.world import World
-from streaming.datasets import criteo, open_bandit
 
 
 def criteo_rows(
@@ -16,7 +16,7 @@ def criteo_rows(
 
     The first row of the file is at ``start_ms``.
 
-    Raises streaming.datasets.text_table.DatasetError.
+    Raises online_model.datasets.text_table.DatasetError.
     """
     for index, row in enumerate(criteo.read_rows(path)):
         if blocks is not None and row.block not in blocks:
@@ -38,7 +38,7 @@ def criteo_rows(
 def open_bandit_rows(path: Path) -> Iterator[LoggedRow]:
     """Rows of an Open Bandit file, which does not tell when clicks came.
 
-    Raises streaming.datasets.text_table.DatasetError.
+    Raises online_model.datasets.text_table.DatasetError.
     """
     for row in open_bandit.read_rows(path):
         yield LoggedRow(

@@ -6,9 +6,9 @@ import pytest
 
 from bootstrap.log_sources import criteo_rows, open_bandit_rows, world_rows
 from bootstrap.logged_rows import NO_CLICK
+from online_model.datasets.criteo import read_rows
+from online_model.datasets.text_table import DatasetError
 from streaming.adserver.settings import AdServerSettings
-from streaming.datasets.criteo import read_rows
-from streaming.datasets.text_table import DatasetError
 from tests.bootstrap.small_logs import write_criteo, write_open_bandit
 
 

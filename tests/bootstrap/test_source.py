@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from bootstrap.lake import LakeError
 from bootstrap.source import CRITEO_ROW_MS, Dataset, Rows, Source, SourceError
+from online_model.datasets.text_table import DatasetError
 from schemas.features import FeatureSpec
 from schemas.settings import SettingsError
-from streaming.datasets.text_table import DatasetError
 from tests.bootstrap.small_logs import logged_row, write_criteo, write_open_bandit
 
 NOW_MS = 1_700_000_000_000

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from streaming.datasets.text_table import DatasetError
+from online_model.datasets.text_table import DatasetError
 
 
 @dataclass(frozen=True, slots=True)

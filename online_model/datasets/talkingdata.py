@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-from streaming.datasets.click_row import ClickRow, filled, label_of
-from streaming.datasets.text_table import DatasetError, read_table
+from online_model.datasets.click_row import ClickRow, filled, label_of
+from online_model.datasets.text_table import DatasetError, read_table
 
 CONTEXT_COLUMNS = ("device", "os", "channel")
 COLUMNS = ("ip", "app", *CONTEXT_COLUMNS, "click_time", "attributed_time", "is_attributed")

@@ -8,8 +8,8 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from streaming.datasets.click_row import ClickRow
-from streaming.datasets.text_table import DatasetError, read_lines
+from online_model.datasets.click_row import ClickRow
+from online_model.datasets.text_table import DatasetError, read_lines
 
 PAGE = "session, query, [documents], [verticals], [clicks], with tabs between"
 

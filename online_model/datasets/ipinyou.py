@@ -7,8 +7,8 @@ of its lines (Zhang et al., arXiv 1407.7073).
 from collections.abc import Iterator
 from pathlib import Path
 
-from streaming.datasets.click_row import ClickRow, filled, label_of
-from streaming.datasets.text_table import read_table
+from online_model.datasets.click_row import ClickRow, filled, label_of
+from online_model.datasets.text_table import read_table
 
 USER_COLUMNS = ("region", "city")
 AD_COLUMNS = ("creative", "advertiser")

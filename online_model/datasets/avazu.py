@@ -8,8 +8,8 @@ hour of the day, no order of time beyond that of its lines.
 from collections.abc import Iterator
 from pathlib import Path
 
-from streaming.datasets.click_row import ClickRow, filled, label_of
-from streaming.datasets.text_table import DatasetError, read_table
+from online_model.datasets.click_row import ClickRow, filled, label_of
+from online_model.datasets.text_table import DatasetError, read_table
 
 AD_COLUMNS = ("C14", "C17", "C18", "C19", "C20", "C21")
 CONTEXT_COLUMNS = (
