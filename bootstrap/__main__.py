@@ -7,19 +7,22 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import redis
 import typer
 
 from bootstrap import display
 from bootstrap.announcer import AnnounceError, announce
-from bootstrap.criteo_backtest import CriteoBacktest, CriteoFiles
 from bootstrap.lake import LakeError
+from bootstrap.log_backtest import LogBacktest, StreamLabels
+from bootstrap.log_sources import LOGS, LogName
+from bootstrap.log_split import LogFiles
 from bootstrap.metrics import write_metrics
 from bootstrap.publisher import Publisher, PublishError
+from bootstrap.row_range import RowRangeError, Rows
 from bootstrap.settings import BootstrapSettings
-from bootstrap.source import FEATURES, Rows, Source, SourceError
+from bootstrap.source import Source, SourceError
 from bootstrap.training import TrainedPackage, Training, numbers
 from online_model.datasets.text_table import DatasetError
 from online_model.export import ExportError
@@ -38,15 +41,24 @@ class DatasetName(StrEnum):
     """What ``--dataset`` may be."""
 
     CRITEO = "criteo"
+    AVAZU = "avazu"
+    IPINYOU = "ipinyou"
+    TALKINGDATA = "talkingdata"
+    TIANGONG = "tiangong"
     OPEN_BANDIT = "open-bandit"
     WORLD = "world"
     LAKE = "lake"
 
 
-class BacktestDataset(StrEnum):
-    """What can be tested offline."""
+class LogDataset(StrEnum):
+    """What can be tested offline: logs as files."""
 
     CRITEO = "criteo"
+    AVAZU = "avazu"
+    IPINYOU = "ipinyou"
+    TALKINGDATA = "talkingdata"
+    TIANGONG = "tiangong"
+    OPEN_BANDIT = "open-bandit"
 
 
 class ModelName(StrEnum):
@@ -62,9 +74,9 @@ AsJson = Annotated[bool, typer.Option("--json", help="one JSON object on stdout"
 @app.command()
 def train(
     dataset: Annotated[DatasetName, typer.Option(help="where history comes from")],
-    file: Annotated[Path | None, typer.Option(help="criteo, open-bandit: the log")] = None,
+    file: Annotated[Path | None, typer.Option(help="the file of a public log")] = None,
     path: Annotated[Path | None, typer.Option(help="lake: its folder")] = None,
-    rows: Annotated[str, typer.Option(help="A:B of a file; N rows of the world")] = "",
+    rows: Annotated[str, typer.Option(help="A:B or A%:B% of a file; N rows of the world")] = "",
     label_wait_ms: Annotated[
         int,
         typer.Option(
@@ -135,41 +147,55 @@ def list_versions(
 def backtest(
     train_files: Annotated[list[Path], typer.Option("--train", help="files of history")],
     test_files: Annotated[list[Path], typer.Option("--test", help="files of what follows")],
-    dataset: Annotated[BacktestDataset, typer.Option()] = BacktestDataset.CRITEO,
+    dataset: Annotated[LogDataset, typer.Option()] = LogDataset.CRITEO,
     train_blocks: Annotated[str, typer.Option(help="blocks of them, e.g. 1,2; all if none")] = "",
     test_blocks: Annotated[str, typer.Option(help="blocks of them, e.g. 3; all if none")] = "",
+    train_rows: Annotated[str, typer.Option(help="rows A:B or A%:B% of each, e.g. :80%")] = "",
+    test_rows: Annotated[str, typer.Option(help="rows A:B or A%:B% of each, e.g. 80%:")] = "",
     model: Annotated[ModelName, typer.Option()] = ModelName.DEEPFM,
-    seed: Annotated[int, typer.Option(min=0, help="of first weights and click delays")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="of first weights, thinning and delays")] = 0,
     progressive: Annotated[
-        bool, typer.Option(help="learn the test rows as the stream would, after predicting them")
+        bool, typer.Option(help="predict each batch of test rows in order, then learn it")
+    ] = False,
+    delays: Annotated[
+        bool, typer.Option(help="progressive: labels come when the stream would bring them")
     ] = False,
     lag_rows: Annotated[
         int, typer.Option(min=0, help="progressive: rows between a label and its effect")
-    ] = 1000,
+    ] = 0,
+    thin_clicks: Annotated[
+        float, typer.Option(min=0, max=1, help="share of the test's clicks that is left")
+    ] = 1.0,
+    thin_from: Annotated[
+        float, typer.Option(min=0, max=1, help="share of the test rows before clicks are thinned")
+    ] = 0.0,
     as_json: AsJson = False,
 ) -> None:
-    """Train on the first files, test on the last; nothing is published."""
+    """Train on the first rows, test on later ones; nothing is published."""
     with _faults_told():
         for missing in (path for path in (*train_files, *test_files) if not path.is_file()):
             raise SourceError(f"{missing}: no such file")
-        test = CriteoBacktest(
+        train_part = Rows.parse(train_rows, "--train-rows")
+        test_part = Rows.parse(test_rows, "--test-rows")
+        test = LogBacktest(
+            log=LOGS[dataset.value],
             spec=_spec(SharedSettings.load(), DatasetName(dataset.value)),
             architecture=model.value,
             model_settings=OnlineModelSettings.load(seed=seed),
             settings=BootstrapSettings.load(),
             progressive=progressive,
-            lag_rows=lag_rows,
+            stream=StreamLabels(delays, lag_rows, thin_clicks, thin_from),
         )
         with display.rows_progress("backtest", None) as progress:
             report = test.run(
-                CriteoFiles(train_files, _blocks(train_blocks)),
-                CriteoFiles(test_files, _blocks(test_blocks)),
+                LogFiles(train_files, _blocks(train_blocks), train_part),
+                LogFiles(test_files, _blocks(test_blocks), test_part),
                 progress,
             )
     if as_json:
         print(json.dumps(report))
     else:
-        display.show_report("backtest", report)
+        display.show_report(f"backtest {dataset.value}", report)
 
 
 @contextmanager
@@ -189,6 +215,7 @@ def _faults_told() -> Iterator[None]:
         LakeError,
         PackageError,
         PublishError,
+        RowRangeError,
         SettingsError,
         SourceError,
     ) as error:
@@ -207,7 +234,9 @@ def _spec(shared: SharedSettings, dataset: DatasetName) -> FeatureSpec:
     """CTR_FEATURES if it is set, else the built-in set of the data set."""
     if "features" in shared.model_fields_set:
         return FeatureSpec.load(shared.features)
-    return FeatureSpec.load(FEATURES.get(dataset.value, shared.features))
+    log = LOGS.get(cast(LogName, dataset.value))
+    name = dataset.value if dataset == DatasetName.WORLD else shared.features
+    return FeatureSpec.load(name if log is None else log.features)
 
 
 def _blocks(text: str) -> frozenset[int] | None:

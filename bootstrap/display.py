@@ -71,11 +71,22 @@ def show_versions(model: str, versions: Sequence[PublishedVersion]) -> None:
 
 
 def show_report(title: str, report: Mapping[str, Any]) -> None:
-    """One line for each value."""
+    """One line for each value, and a table of its own for each list of rows."""
     table = Table("what", "value", title=title)
     for name, value in report.items():
-        table.add_row(name, f"{value:.4f}" if isinstance(value, float) else str(value))
+        if not isinstance(value, list):
+            table.add_row(name, _cell(value))
     Console().print(table)
+    for name, rows in report.items():
+        if isinstance(rows, list) and rows:
+            below = Table(*rows[0], title=name.replace("_", " "))
+            for row in rows:
+                below.add_row(*map(_cell, row.values()))
+            Console().print(below)
+
+
+def _cell(value: object) -> str:
+    return f"{value:.4f}" if isinstance(value, float) else "–" if value is None else str(value)
 
 
 def _number(value: float | None, digits: int) -> str:

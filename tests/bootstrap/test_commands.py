@@ -109,8 +109,9 @@ def test_a_backtest_prints_one_object(criteo_log: str) -> None:
 
 
 def test_a_backtest_shows_a_table(criteo_log: str) -> None:
-    files = ("--train", criteo_log, "--test", criteo_log, "--test-blocks", "3", "--model", "lr")
-    result = run("backtest", *files, "--progressive", "--lag-rows", "10")
+    files = ("--train", criteo_log, "--test", criteo_log, "--model", "lr")
+    rows = ("--train-rows", ":70%", "--test-rows", "70%:")
+    result = run("backtest", *files, *rows, "--progressive", "--delays", "--lag-rows", "10")
     assert result.exit_code == 0, result.output
     assert "frozen_auc" in result.stdout
 
@@ -132,7 +133,11 @@ def test_wrong_arguments_are_one_line(arguments: tuple[str, ...], said: str) -> 
 def test_wrong_blocks_are_one_line(criteo_log: str) -> None:
     files = ("backtest", "--train", criteo_log, "--test", criteo_log)
     assert_one_line(run(*files, "--test-blocks", "a"), "blocks a: expected numbers with commas")
-    assert_one_line(run(*files, "--train-blocks", "7"), "no rows: no such blocks")
+    assert_one_line(run(*files, "--train-blocks", "7"), "train.tsv is trained and tested")
+    apart = ("--train-blocks", "7", "--test-blocks", "1")
+    assert_one_line(run(*files, *apart), "no rows: no such blocks")
+    assert_one_line(run(*files, "--test-rows", "5%"), "train.tsv is trained and tested")
+    assert_one_line(run(*files, "--test-rows", "5-6"), "--test-rows 5-6: expected A:B")
 
 
 @pytest.mark.parametrize(
