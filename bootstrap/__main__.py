@@ -1,10 +1,7 @@
-"""Commands: ``train`` from history and publish, ``list`` versions, ``backtest`` offline."""
+"""Commands: train and publish, look after versions, test offline."""
 
 import json
-import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, cast
@@ -12,26 +9,24 @@ from typing import Annotated, Any, cast
 import redis
 import typer
 
-from bootstrap import display
-from bootstrap.announcer import AnnounceError, announce
-from bootstrap.lake import LakeError
+from bootstrap import display, version_commands
+from bootstrap.announcer import announce
+from bootstrap.command import AsJson, Force, connected, faults_told
 from bootstrap.log_backtest import LogBacktest, StreamLabels
 from bootstrap.log_sources import LOGS, LogName
 from bootstrap.log_split import LogFiles
 from bootstrap.metrics import write_metrics
-from bootstrap.publisher import Publisher, PublishError
-from bootstrap.row_range import RowRangeError, Rows
+from bootstrap.publisher import Publisher
+from bootstrap.publishing import live_package, publish_through_gate
+from bootstrap.row_range import Rows
 from bootstrap.settings import BootstrapSettings
 from bootstrap.source import Source, SourceError
 from bootstrap.training import TrainedPackage, Training, numbers
-from online_model.datasets.text_table import DatasetError
-from online_model.export import ExportError
 from online_model.model import Architecture
 from online_model.settings import OnlineModelSettings
-from online_model.trainer import HistoryError, rows_to_do
-from schemas.features import FeatureError, FeatureSpec
-from schemas.model_package import PackageError
-from schemas.settings import SettingsError, SharedSettings
+from online_model.trainer import rows_to_do
+from schemas.features import FeatureSpec
+from schemas.settings import SharedSettings
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False)
 BASELINE = "lr"
@@ -68,7 +63,8 @@ class ModelName(StrEnum):
     LR = "lr"
 
 
-AsJson = Annotated[bool, typer.Option("--json", help="one JSON object on stdout")]
+for verb, command in version_commands.COMMANDS.items():
+    app.command(name=verb)(command)
 
 
 @app.command()
@@ -87,24 +83,25 @@ def train(
     to_kafka: Annotated[
         bool, typer.Option("--announce", help="also send model announcements to Kafka")
     ] = False,
+    force: Force = False,
     as_json: AsJson = False,
 ) -> None:
     """Train DeepFM and logistic regression, calibrate, publish to Redis, switch to them."""
-    with _faults_told():
+    with faults_told():
         shared = SharedSettings.load()
         settings = BootstrapSettings.load()
         model_settings = OnlineModelSettings.load()
         spec = _spec(shared, dataset)
         now_ms = int(1000 * time.time())
         source = Source(dataset.value, file or path, Rows.parse(rows), label_wait_ms)
-        with _redis(shared) as client:
+        with connected(shared) as client:
             client.ping()
             with display.rows_progress("encoding", source.rows.count) as progress:
                 log = source.read(spec, now_ms, progress)
             training = Training(spec, log, model_settings, settings, now_ms)
             trained = [
-                _train_and_publish(client, training, shared.model, "deepfm"),
-                _train_and_publish(client, training, BASELINE, "lr"),
+                _train_and_publish(client, training, shared.model, "deepfm", force),
+                _train_and_publish(client, training, BASELINE, "lr", force),
             ]
         if settings.metrics_file:
             write_metrics(Path(settings.metrics_file), trained)
@@ -115,32 +112,6 @@ def train(
         print(json.dumps({item.package.manifest.model: _report(item) for item in trained}))
     else:
         display.show_trained(trained)
-
-
-@app.command(name="list")
-def list_versions(
-    model: Annotated[str, typer.Option(help="name of the model; default CTR_MODEL")] = "",
-    as_json: AsJson = False,
-) -> None:
-    """Show the versions of a model that Redis keeps."""
-    with _faults_told():
-        shared = SharedSettings.load()
-        name = model or shared.model
-        with _redis(shared) as client:
-            versions = Publisher(client, name, BootstrapSettings.load().keep_versions).versions()
-    if not as_json:
-        display.show_versions(name, versions)
-        return
-    entries = [
-        {
-            "version": item.version,
-            "current": item.current,
-            "published_ms": item.published_ms,
-            "metrics": {} if item.manifest is None else item.manifest.metrics,
-        }
-        for item in versions
-    ]
-    print(json.dumps({"model": name, "versions": entries}))
 
 
 @app.command()
@@ -172,7 +143,7 @@ def backtest(
     as_json: AsJson = False,
 ) -> None:
     """Train on the first rows, test on later ones; nothing is published."""
-    with _faults_told():
+    with faults_told():
         for missing in (path for path in (*train_files, *test_files) if not path.is_file()):
             raise SourceError(f"{missing}: no such file")
         train_part = Rows.parse(train_rows, "--train-rows")
@@ -198,38 +169,6 @@ def backtest(
         display.show_report(f"backtest {dataset.value}", report)
 
 
-@contextmanager
-def _faults_told() -> Iterator[None]:
-    """A fault that the user can put right is one line on stderr and exit code 1."""
-    try:
-        yield
-    except redis.RedisError as error:
-        print(f"Redis (CTR_REDIS_URL): {error}", file=sys.stderr)
-        raise typer.Exit(1) from None
-    except (
-        AnnounceError,
-        DatasetError,
-        ExportError,
-        FeatureError,
-        HistoryError,
-        LakeError,
-        PackageError,
-        PublishError,
-        RowRangeError,
-        SettingsError,
-        SourceError,
-    ) as error:
-        print(error, file=sys.stderr)
-        raise typer.Exit(1) from None
-
-
-def _redis(shared: SharedSettings) -> redis.Redis:
-    try:
-        return redis.Redis.from_url(shared.redis_url)
-    except ValueError as error:
-        raise SettingsError(f"CTR_REDIS_URL: {error}") from None
-
-
 def _spec(shared: SharedSettings, dataset: DatasetName) -> FeatureSpec:
     """CTR_FEATURES if it is set, else the built-in set of the data set."""
     if "features" in shared.model_fields_set:
@@ -247,13 +186,17 @@ def _blocks(text: str) -> frozenset[int] | None:
 
 
 def _train_and_publish(
-    client: redis.Redis, training: Training, model: str, architecture: Architecture
+    client: redis.Redis,
+    training: Training,
+    model: str,
+    architecture: Architecture,
+    force: bool,
 ) -> TrainedPackage:
     publisher = Publisher(client, model, training.settings.keep_versions)
     total = rows_to_do(len(training.log), training.settings.later_share, training.model_settings)
     with display.rows_progress(f"training {model}", total) as progress:
-        trained = training.run(model, architecture, publisher.current(), progress)
-    publisher.publish(trained.package, training.created_ms)
+        trained = training.run(model, architecture, live_package(publisher), progress)
+    publish_through_gate(publisher, trained.package, training.settings, training.created_ms, force)
     return trained
 
 

@@ -55,19 +55,25 @@ def show_trained(trained: Sequence[TrainedPackage]) -> None:
 
 def show_versions(model: str, versions: Sequence[PublishedVersion]) -> None:
     """One line for each version, the newest last."""
-    table = Table("version", "published", "kind", "log loss", "AUC", "features", title=model)
+    table = Table(
+        "version", "published", "parent", "log loss", "AUC", "PCOC", "features", title=model
+    )
     for item in versions:
         published = datetime.fromtimestamp(item.published_ms / 1000, UTC)
         manifest = item.manifest
         table.add_row(
             f"{item.version}{' (current)' if item.current else ''}",
             f"{published:%Y-%m-%d %H:%M:%S}",
-            "lost" if manifest is None else manifest.kind,
+            "lost" if manifest is None else manifest.parent or "",
             _number(None if manifest is None else manifest.metrics.get("log_loss"), 4),
             _number(None if manifest is None else manifest.metrics.get("auc"), 4),
+            _number(None if manifest is None else manifest.metrics.get("pcoc"), 3),
             "" if manifest is None else manifest.feature_fingerprint,
         )
     Console().print(table)
+    for item in versions:
+        if item.withdrawn is not None:
+            Console().print(f"{item.version} was rolled back: {item.withdrawn}")
 
 
 def show_report(title: str, report: Mapping[str, Any]) -> None:

@@ -73,7 +73,7 @@ class LogBacktest:
         tested_rows = self._changed(test.read(self.log, trained_rows[-1].ts_ms + PAGE_MS))
         earlier, later = self._encoded(trained_rows, tested_rows, progress)
         training = Training(self.spec, earlier, self.model_settings, self.settings, created_ms=0)
-        trained = training.run("backtest", self.architecture, None)
+        trained = training.run("backtest", self.architecture, live=None)
         trained_seconds = time.monotonic() - start
         shown = later.history(self.spec).samples
         frozen = PackageScorer(trained.package, self.spec).probabilities(shown)

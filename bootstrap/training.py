@@ -10,11 +10,15 @@ from bootstrap.settings import BootstrapSettings
 from online_model.delayed_feedback import LateShare
 from online_model.export import Origin, export
 from online_model.model import Architecture
-from online_model.quality import Quality
+from online_model.package_scorer import PackageScorer
+from online_model.quality import Quality, quality
 from online_model.settings import OnlineModelSettings
 from online_model.trainer import train
 from schemas.features import FeatureSpec
 from schemas.model_package import ModelPackage
+
+#: Prefix of the metrics in a manifest that are of the model that was live then, on the same rows.
+LIVE = "live_"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +45,14 @@ class Training:
         self,
         model: str,
         architecture: Architecture,
-        parent: str | None,
+        live: ModelPackage | None,
         progress: Callable[[int], None] = lambda rows: None,
     ) -> TrainedPackage:
-        """Train, calibrate and export. Raises HistoryError or ExportError."""
+        """Train, calibrate and export; ``live`` is served now and becomes the parent.
+
+        The manifest has, beside its own, the live model's metrics on the same rows as
+        ``live_…``. Raises HistoryError or ExportError.
+        """
         start = time.monotonic()
         history = self.log.history(self.spec)
         later_share = self.settings.later_share
@@ -61,14 +69,24 @@ class Training:
                 model=model,
                 version=version_name(self.created_ms),
                 created_ms=self.created_ms,
-                parent=parent,
+                parent=None if live is None else live.manifest.version,
                 watermark_ms=int(self.log.ts_ms[-1]),
-                metrics=numbers(trained.validation),
+                metrics=numbers(trained.validation) | self._live(live, trained.validation.rows),
             ),
             history.samples[-self.settings.check_rows :],
         )
         seconds = time.monotonic() - start
         return TrainedPackage(package, trained.validation, len(self.log), seconds)
+
+    def _live(self, live: ModelPackage | None, rows: int) -> dict[str, float]:
+        """Metrics of the live model on the last rows, as they were served; none if it has other
+        features."""
+        if live is None or live.manifest.feature_fingerprint != self.spec.fingerprint:
+            return {}
+        last = self.log.history(self.spec).part(len(self.log) - rows, len(self.log))
+        served = PackageScorer(live, self.spec).probabilities(last.samples)
+        measured = quality(last.labels, served, last.weights)
+        return {f"{LIVE}{name}": value for name, value in numbers(measured).items()}
 
 
 def version_name(created_ms: int) -> str:

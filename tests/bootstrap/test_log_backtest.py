@@ -105,7 +105,7 @@ def test_position_explains_clicks_and_is_taken_out(shared_data: Path) -> None:
     assert [row["position"] for row in table] == list(range(1, 11))
     assert table[0]["observed"] > 3 * table[4]["observed"]
     for row in table:
-        assert row["predicted"] == pytest.approx(row["observed"], abs=0.03)
+        assert row["predicted"] == pytest.approx(row["observed"], abs=0.06)
         assert row["predicted_as_first"] == pytest.approx(table[0]["predicted"], rel=0.2)
     assert got["kendall_tau_as_shown"] > 0.8
     assert abs(got["kendall_tau_as_first"]) < 0.2
