@@ -9,7 +9,6 @@ import redis
 import typer
 
 from bootstrap.announcer import AnnounceError
-from bootstrap.lake import LakeError
 from bootstrap.publisher import PublishError
 from bootstrap.row_range import RowRangeError
 from bootstrap.sample_topic import TopicError
@@ -20,6 +19,7 @@ from online_model.trainer import HistoryError
 from schemas.features import FeatureError
 from schemas.model_package import PackageError
 from schemas.settings import SettingsError, SharedSettings
+from streaming.lake.folders import LakeError
 
 AsJson = Annotated[bool, typer.Option("--json", help="one JSON object on stdout")]
 Force = Annotated[bool, typer.Option("--force", help="publish what the gate refuses")]
