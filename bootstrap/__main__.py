@@ -18,6 +18,7 @@ from bootstrap.log_split import LogFiles
 from bootstrap.metrics import write_metrics
 from bootstrap.publisher import Publisher
 from bootstrap.publishing import live_package, publish_through_gate
+from bootstrap.retrain_command import retrain
 from bootstrap.row_range import Rows
 from bootstrap.settings import BootstrapSettings
 from bootstrap.source import Source, SourceError
@@ -63,6 +64,7 @@ class ModelName(StrEnum):
     LR = "lr"
 
 
+app.command()(retrain)
 for verb, command in version_commands.COMMANDS.items():
     app.command(name=verb)(command)
 

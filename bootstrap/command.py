@@ -15,7 +15,9 @@ from bootstrap.sample_topic import TopicError
 from bootstrap.source import SourceError
 from online_model.datasets.text_table import DatasetError
 from online_model.export import ExportError
+from online_model.peers import PeersError
 from online_model.trainer import HistoryError
+from online_model.training_checkpoint import CheckpointError
 from schemas.features import FeatureError
 from schemas.model_package import PackageError
 from schemas.settings import SettingsError, SharedSettings
@@ -36,12 +38,14 @@ def faults_told() -> Iterator[None]:
         raise typer.Exit(1) from None
     except (
         AnnounceError,
+        CheckpointError,
         DatasetError,
         ExportError,
         FeatureError,
         HistoryError,
         LakeError,
         PackageError,
+        PeersError,
         PublishError,
         RowRangeError,
         SettingsError,

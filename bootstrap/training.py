@@ -5,6 +5,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+import numpy as np
+from numpy.typing import NDArray
+
 from bootstrap.encoded_log import EncodedLog
 from bootstrap.settings import BootstrapSettings
 from online_model.delayed_feedback import LateShare
@@ -61,6 +64,8 @@ class Training:
         )
         known = self.log.late_share
         share = self.settings.late_click_share if known is None else known
+        last = history.part(len(history) - trained.validation.rows, len(history))
+        measured = live_metrics(live, self.spec, last.samples, last.labels, last.weights)
         package = export(
             trained.model,
             trained.calibration,
@@ -71,22 +76,26 @@ class Training:
                 created_ms=self.created_ms,
                 parent=None if live is None else live.manifest.version,
                 watermark_ms=int(self.log.ts_ms[-1]),
-                metrics=numbers(trained.validation) | self._live(live, trained.validation.rows),
+                metrics=numbers(trained.validation) | measured,
             ),
             history.samples[-self.settings.check_rows :],
         )
         seconds = time.monotonic() - start
         return TrainedPackage(package, trained.validation, len(self.log), seconds)
 
-    def _live(self, live: ModelPackage | None, rows: int) -> dict[str, float]:
-        """Metrics of the live model on the last rows, as they were served; none if it has other
-        features."""
-        if live is None or live.manifest.feature_fingerprint != self.spec.fingerprint:
-            return {}
-        last = self.log.history(self.spec).part(len(self.log) - rows, len(self.log))
-        served = PackageScorer(live, self.spec).probabilities(last.samples)
-        measured = quality(last.labels, served, last.weights)
-        return {f"{LIVE}{name}": value for name, value in numbers(measured).items()}
+
+def live_metrics(
+    live: ModelPackage | None,
+    spec: FeatureSpec,
+    samples: NDArray[np.void],
+    labels: NDArray[np.float32],
+    weights: NDArray[np.float32],
+) -> dict[str, float]:
+    """``live_…`` metrics of the served model on rows [n]; none if it has other features."""
+    if live is None or live.manifest.feature_fingerprint != spec.fingerprint:
+        return {}
+    measured = quality(labels, PackageScorer(live, spec).probabilities(samples), weights)
+    return {f"{LIVE}{name}": value for name, value in numbers(measured).items()}
 
 
 def version_name(created_ms: int) -> str:

@@ -11,18 +11,22 @@ Floats = NDArray[np.floating[Any]]
 
 
 def field_calibration_errors(
-    fields: NDArray[np.integer[Any]], labels: NDArray[Any], probabilities: Floats
+    fields: NDArray[np.integer[Any]],
+    labels: NDArray[Any],
+    probabilities: Floats,
+    weights: Floats | None = None,
 ) -> NDArray[np.float64]:
-    """Field-ECE [F] of rows [n] whose fields [n, F] have these ids.
+    """Field-ECE [F] of rows [n] whose fields [n, F] have these ids, with weights [n] (1 if none).
 
     Σ over the values of a field of |Σ (observed − predicted)|, by n (Pan et al., WWW'20).
     """
-    differences = np.asarray(probabilities, np.float64) - labels
+    w = np.ones(len(labels)) if weights is None else np.asarray(weights, np.float64)
+    differences = w * (np.asarray(probabilities, np.float64) - labels)
     errors = [
         np.abs(np.bincount(np.unique(column, return_inverse=True)[1], differences)).sum()
         for column in fields.T
     ]
-    return np.array(errors, np.float64) / max(1, len(labels))
+    return np.array(errors, np.float64) / max(1.0, float(w.sum()))
 
 
 def field_ids(samples: NDArray[np.void]) -> NDArray[np.int32]:

@@ -43,7 +43,7 @@ def _killed_while_writing(package: ModelPackage, parent: Path) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
         fsync(descriptor)
 
-    os.fsync = die
+    setattr(os, "fsync", die)  # noqa: B010
     write_package(package, parent)
 
 
