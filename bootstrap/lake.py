@@ -1,4 +1,4 @@
-"""History from the lake: Parquet files of training samples, partitioned by day and hour."""
+"""History from the lake: its training samples, whether they are compacted yet or not."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +13,10 @@ from numpy.typing import NDArray
 from bootstrap.encoded_log import EncodedLog
 from bootstrap.logged_rows import NO_CLICK
 from schemas.features import FeatureSpec
+from schemas.lake import SAMPLES
 from schemas.layout import Layout
+from streaming.lake.folders import LakeError
+from streaming.lake.reader import read_table
 
 COLUMNS = (
     "kind",
@@ -25,12 +28,10 @@ COLUMNS = (
     "inputs",
     "label",
     "label_ts",
+    "click_ts",
     "sample_weight",
 )
-
-
-class LakeError(ValueError):
-    """A lake that cannot be used; the message names the folder."""
+EPOCH = pa.scalar(0, pa.timestamp("ms", tz="UTC"))
 
 
 def read_lake(
@@ -41,8 +42,7 @@ def read_lake(
     Samples of other declarations are left out. Raises LakeError if none are left.
     """
     layout = Layout.of(spec)
-    table = _table(path, spec, layout)
-    progress(table.num_rows)
+    table = _table(path, spec, layout, progress)
     kind = np.asarray(table["kind"].to_numpy(zero_copy_only=False), dtype="U10")
     label_ms = _milliseconds(table["label_ts"])
     pairs = pc.binary_join_element_wise(table["request_id"], table["ad_id"], "\x1f")
@@ -56,6 +56,8 @@ def read_lake(
     inputs = table["inputs"].combine_chunks()
     packed = b"".join(inputs.take(pa.array(last)).to_pylist())
     clicked = labels > 0.5
+    # The click's own time: a label may become known later, at the end of the label wait.
+    click_ms = _milliseconds(table["click_ts"].fill_null(EPOCH))[last]
     late = np.isin(key[last], key[kind == "CORRECTION"])
     return EncodedLog(
         samples=layout.unpack(packed),
@@ -63,24 +65,14 @@ def read_lake(
         labels=labels,
         weights=table["sample_weight"].to_numpy().astype(np.float32)[last],
         ts_ms=ts_ms[last],
-        click_ms=np.where(clicked, label_ms[last], NO_CLICK),
+        click_ms=np.where(clicked, click_ms, NO_CLICK),
         late_share=float(late[clicked].mean()) if clicked.any() else None,
     )
 
 
-def _table(path: Path, spec: FeatureSpec, layout: Layout) -> Any:
-    if not path.is_dir():
-        raise LakeError(f"lake {path}: no such folder")
-    try:
-        lake = ds.dataset(path, format="parquet", partitioning="hive")
-        missing = [name for name in COLUMNS if name not in lake.schema.names]
-        if missing:
-            raise LakeError(f"lake {path}: no column {missing[0]}; is it of training samples?")
-        table = lake.to_table(
-            columns=list(COLUMNS), filter=ds.field("feature_fingerprint") == spec.fingerprint
-        )
-    except (OSError, pa.ArrowException) as error:
-        raise LakeError(f"lake {path}: {error}") from None
+def _table(path: Path, spec: FeatureSpec, layout: Layout, progress: Callable[[int], None]) -> Any:
+    ours = ds.field("feature_fingerprint") == spec.fingerprint
+    table = read_table(path, SAMPLES, COLUMNS, ours, progress)
     table = table.filter(pc.equal(pc.binary_length(table["inputs"]), layout.dtype.itemsize))
     if not table.num_rows:
         raise LakeError(f"lake {path}: no samples of features {spec.name} {spec.fingerprint}")
@@ -88,7 +80,5 @@ def _table(path: Path, spec: FeatureSpec, layout: Layout) -> Any:
 
 
 def _milliseconds(column: Any) -> NDArray[np.int64]:
-    if pa.types.is_timestamp(column.type):
-        column = column.cast(pa.timestamp("ms"), safe=False)
     values: NDArray[np.int64] = column.cast(pa.int64()).to_numpy()
     return values

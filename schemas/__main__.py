@@ -1,4 +1,4 @@
-"""Commands: ``generate`` and ``check`` the stubs, ``fingerprints``, ``topics``."""
+"""Commands: ``generate`` stubs, ``register`` records, ``check`` both, ``fingerprints``, ``topics``."""
 
 import sys
 
@@ -6,7 +6,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from schemas import avro_codec, features, records, stubs, topics
+from schemas import avro_codec, evolution, features, records, stubs, topics
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False)
 
@@ -19,16 +19,29 @@ def generate() -> None:
 
 
 @app.command()
-def check() -> None:
-    """Fail if the generated stubs are out of date or a feature set cannot be used."""
+def register() -> None:
+    """Keep the current version of each record in avro/history: before it is used, and committed."""
     try:
-        stubs.check()
-        for name in features.built_in_names():
-            features.FeatureSpec.load(name)
-    except (stubs.StubError, features.FeatureError) as error:
+        added = evolution.register()
+    except evolution.EvolutionError as error:
         print(error, file=sys.stderr)
         raise typer.Exit(1) from None
-    print("schemas: generated files are up to date")
+    for path in added:
+        print(path.relative_to(stubs.ROOT))
+
+
+@app.command()
+def check() -> None:
+    """Fail if generated stubs are out of date, or a record or a feature set cannot be used."""
+    try:
+        stubs.check()
+        evolution.check()
+        for name in features.built_in_names():
+            features.FeatureSpec.load(name)
+    except (stubs.StubError, evolution.EvolutionError, features.FeatureError) as error:
+        print(error, file=sys.stderr)
+        raise typer.Exit(1) from None
+    print("schemas: generated files are up to date, records are compatible")
 
 
 @app.command()

@@ -1,20 +1,32 @@
 """Avro single-object encoding: marker C3 01, 8-byte schema fingerprint, body.
 
-Any schema in ``avro/`` (current) or ``avro/history/`` (older versions) can be read; writing
-always uses the current one.
+Any schema in ``avro/`` (current) or ``avro/history/`` (older versions) can be read, and those of
+newer producers that :func:`learn` was told of; writing always uses the current one.
 """
 
 import io
 import json
 from functools import cache
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 import fastavro
-from fastavro.schema import fingerprint, parse_schema, to_parsing_canonical_form
+from fastavro.read import SchemaResolutionError
+from fastavro.schema import (
+    SchemaParseException,
+    UnknownType,
+    fingerprint,
+    parse_schema,
+    to_parsing_canonical_form,
+)
 
 MARKER = b"\xc3\x01"
 HEADER_BYTES = 10
+
+
+class SchemaFolderError(ValueError):
+    """A folder of schemas that cannot be used; the message names the file."""
 
 
 class DecodeError(ValueError):
@@ -74,6 +86,24 @@ def writer_schemas() -> dict[bytes, dict[str, Any]]:
     return known
 
 
+def learn(folder: Path) -> list[str]:
+    """Read records that were written with the schemas of a folder, too; returns their fingerprints.
+
+    Raises SchemaFolderError.
+    """
+    if not folder.is_dir():
+        raise SchemaFolderError(f"CTR_SCHEMA_DIR: {folder} is no folder")
+    found: dict[bytes, dict[str, Any]] = {}
+    for path in sorted(folder.glob("*.avsc")):
+        try:
+            raw = json.loads(path.read_text())
+            found[schema_fingerprint(raw)] = _parsed(raw)
+        except (ValueError, KeyError, TypeError, SchemaParseException, UnknownType) as error:
+            raise SchemaFolderError(f"CTR_SCHEMA_DIR: {path} is no Avro schema: {error}") from None
+    writer_schemas().update(found)
+    return [fingerprint.hex() for fingerprint in found]
+
+
 @cache
 def _header(record: str) -> bytes:
     return MARKER + schema_fingerprint(current_schema(record))
@@ -100,6 +130,8 @@ def decode(record: str, data: bytes) -> dict[str, Any]:
         value = fastavro.schemaless_reader(
             io.BytesIO(data[HEADER_BYTES:]), writer, current_schema(record)
         )
+    except SchemaResolutionError as error:
+        raise DecodeError(f"incompatible-schema: {error}") from None
     except (EOFError, IndexError, ValueError, UnicodeDecodeError, OverflowError) as error:
         raise DecodeError(f"truncated: {record} cannot be read: {error!r}") from None
     if not isinstance(value, dict):

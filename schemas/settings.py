@@ -5,6 +5,7 @@ Every setting is an environment variable that begins with ``CTR_``.
 
 import difflib
 import os
+from pathlib import Path
 from typing import Any, Self
 
 from pydantic import Field, SecretStr, ValidationError
@@ -76,5 +77,13 @@ class SharedSettings(Settings):
     model: str = Field("deepfm", description="name of the model that is trained and served")
     token_keys: SecretStr = Field(
         SecretStr(""), description="id:hex[,id:hex…]; the first key signs, all of them verify"
+    )
+    schema_dir: Path | None = Field(
+        None, description="folder of Avro schemas of producers that are ahead, *.avsc"
+    )
+    schema_registry_url: str = Field(
+        "",
+        pattern="^(https?://.+)?$",
+        description="Confluent schema registry, whose wire format is then read, too",
     )
     log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")

@@ -19,7 +19,7 @@ def serve() -> None:
         os.environ.setdefault(variable, "1")
     from prometheus_client import REGISTRY
 
-    from schemas import log_lines
+    from schemas import avro_codec, log_lines
     from schemas.settings import SettingsError, SharedSettings
     from scorer.settings import ScorerSettings
 
@@ -28,7 +28,9 @@ def serve() -> None:
         signal.signal(number, lambda *_: stopping.set())
     try:
         shared, settings = SharedSettings.load(), ScorerSettings.load()
-    except SettingsError as error:
+        if shared.schema_dir is not None:
+            avro_codec.learn(shared.schema_dir)
+    except (SettingsError, avro_codec.SchemaFolderError) as error:
         refuse(error)
     from scorer.process import ScorerProcess, StartError
 

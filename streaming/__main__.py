@@ -5,16 +5,20 @@ from typing import NoReturn
 
 import typer
 
-from schemas import log_lines, topics
+from schemas import avro_codec, log_lines, topics
 from schemas.features import FeatureError, FeatureSpec
 from schemas.served_token import TokenKeys
 from schemas.settings import SettingsError, SharedSettings
 from streaming import dead_letter_commands
+from streaming.lake import commands as lake_commands
 from streaming.operate import app
-from streaming.readiness import NotReady, require_redis, require_topics
+from streaming.readiness import NotReady, require_redis, require_registry, require_topics
+from streaming.replay import replay
 from streaming.settings import JobName, StreamingSettings
 
 app.add_typer(dead_letter_commands.app, name="dead-letters")
+app.add_typer(lake_commands.app, name="lake")
+app.command()(replay)
 
 
 @app.command()
@@ -40,6 +44,9 @@ def events() -> None:
         out_of_order_ms=settings.out_of_order_ms,
         ahead_seconds=settings.ahead_seconds,
         batch_ms=settings.batch_ms,
+        archive=settings.archive,
+        schema_folder=shared.schema_dir,
+        schema_registry=shared.schema_registry_url,
     )
     job = EmbeddedJob(
         JobName.EVENTS,
@@ -77,6 +84,7 @@ def learning() -> None:
         log_level=shared.log_level,
         batch_ms=settings.learning_batch_ms,
         base_wait_seconds=settings.base_wait_seconds,
+        schema_folder=shared.schema_dir,
     )
     job = EmbeddedJob(
         JobName.LEARNING,
@@ -101,6 +109,10 @@ def _start(
         TokenKeys.parse(shared.token_keys)
         require_topics(shared.kafka_bootstrap, needed, settings.ready_timeout_seconds)
         require_redis(shared.redis_url, settings.ready_timeout_seconds)
+        if shared.schema_dir is not None:
+            avro_codec.learn(shared.schema_dir)
+        if shared.schema_registry_url:
+            require_registry(shared.schema_registry_url, settings.ready_timeout_seconds)
     except (SettingsError, FeatureError, NotReady, ValueError) as error:
         _fail(error, 2)
     return shared, settings, spec

@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from urllib.error import HTTPError
+from urllib.request import urlopen
 
 import redis
 from confluent_kafka import KafkaException
@@ -42,6 +44,20 @@ def require_redis(url: str, timeout_seconds: float) -> None:
         ) from None
     if int(version.partition(".")[0]) < 7:
         raise NotReady(f"Redis is version {version}: 7 or newer is needed for its functions")
+
+
+def require_registry(url: str, timeout_seconds: float) -> None:
+    """Raises NotReady if nothing answers there; what it answers does not matter here."""
+    try:
+        with urlopen(url, timeout=timeout_seconds):
+            pass
+    except HTTPError:
+        pass
+    except OSError as error:
+        raise NotReady(
+            f"no schema registry answers at {url} ({error}): set CTR_SCHEMA_REGISTRY_URL, or unset "
+            "it if producers use Avro's single-object encoding"
+        ) from None
 
 
 def require_jars(folder: Path) -> list[Path]:

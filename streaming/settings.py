@@ -48,7 +48,8 @@ class StreamingSettings(Settings):
     base_wait_seconds: float = Field(60.0, gt=0, description="learning waits for a base package")
 
     data: Path = Field(Path(".local/flink"), description="checkpoints and savepoints")
-    lake: Path = Field(Path(".local/lake"), description="labelled samples as Parquet files")
+    lake: Path = Field(Path(".local/lake"), description="Parquet files, see schemas/lake.py")
+    archive: bool = Field(False, description="keep accepted events in the lake, to replay them")
     jars: Path = Field(Path(".build/flink"), description="connectors and our Java functions")
 
     state_backend: Literal["rocksdb", "hashmap"] = "rocksdb"

@@ -52,7 +52,7 @@ class EmbeddedJob:
     def run(self) -> None:
         """Until the job is stopped. Raises NotReady or JobFailed."""
         settings, job = self._settings, self._job
-        _prepare_jvm(settings)
+        prepare_jvm(settings)
         try:
             environment = StreamExecutionEnvironment.get_execution_environment(self._flink())
             # Not as a setting: our own classes are needed here, too, while the graph is built.
@@ -65,7 +65,7 @@ class EmbeddedJob:
             _log.info("job is submitted", job=job, id=str(client.get_job_id()))
             client.get_job_execution_result().result()
         except Py4JJavaError as error:
-            raise JobFailed(f"{job}: {_innermost(error)}") from None
+            raise JobFailed(f"{job}: {innermost(error)}") from None
         _log.info("job has ended", job=job)
 
     def _flink(self) -> Configuration:
@@ -136,7 +136,7 @@ def _common(settings: StreamingSettings) -> dict[str, str]:
     }
 
 
-def _prepare_jvm(settings: StreamingSettings) -> None:
+def prepare_jvm(settings: StreamingSettings) -> None:
     """The JVM is started by pyflink, which reads these."""
     os.environ["LOG4J_PROPERTIES"] = str(LOGGING)
     os.environ["FLINK_LOG_DIR"] = str(settings.data.absolute())
@@ -146,7 +146,8 @@ def _prepare_jvm(settings: StreamingSettings) -> None:
         raise JobFailed("no java on the PATH: install JDK 17 (make setup does it as root)")
 
 
-def _innermost(error: Py4JJavaError) -> str:
+def innermost(error: Py4JJavaError) -> str:
+    """What went wrong, without the exceptions around it."""
     cause = error.java_exception
     while cause.getCause() is not None:
         cause = cause.getCause()

@@ -7,6 +7,7 @@ Operators in order: impressions, clicks (Kafka sources) → label-join (Java) �
   last-clicks (Java) → last-click batches (window).
 Beside it: ads, users (Kafka sources) → ``catalogue_rows`` → catalogue batches (window).
 All batches → redis (Python).
+With ``archive``, what goes into the join also goes to Parquet, for streaming.jobs.replay_job.
 """
 
 from dataclasses import dataclass
@@ -17,11 +18,13 @@ from pyflink.table import Schema, StreamTableEnvironment
 
 from schemas import topics
 from schemas.features import FeatureSpec
+from schemas.lake import CLICKS, IMPRESSIONS, LANDING, SAMPLES
 from schemas.redis_keys import USER_TTL_SECONDS
 from schemas.windows import LAST_CLICKS
-from streaming.jobs.label_join import LabelRules, join_labels
+from streaming.jobs.internal_rows import internal_rows, name_stream
+from streaming.jobs.label_join import EVENT_TIME, LabelRules, join_labels
 from streaming.jobs.redis_rows import RedisTarget, write_rows
-from streaming.jobs.statements import seconds, statement
+from streaming.jobs.statements import folder_option, seconds, statement
 from streaming.settings import EVENTS_GROUP, JobName
 
 _sql = partial(statement, JobName.EVENTS)
@@ -49,6 +52,9 @@ class EventsJobOptions:
     out_of_order_ms: int
     ahead_seconds: int
     batch_ms: int
+    archive: bool = False
+    schema_folder: Path | None = None
+    schema_registry: str = ""
 
     @property
     def spec(self) -> FeatureSpec:
@@ -67,9 +73,16 @@ def build(tables: StreamTableEnvironment, options: EventsJobOptions) -> None:
     _last_clicks(tables, options)
     write_rows(tables.to_data_stream(tables.sql_query(_sql("redis_batches"))), options.redis)
     _sinks(tables, options)
+    if options.archive:
+        # A statement set of its own, after all others, whose operators keep their uids.
+        _archive(tables, options)
 
 
 def _sources(tables: StreamTableEnvironment, options: EventsJobOptions) -> None:
+    written = {
+        "schema_folder": folder_option(options.schema_folder),
+        "schema_registry": options.schema_registry,
+    }
     for topic in (topics.IMPRESSIONS, topics.CLICKS):
         tables.execute_sql(
             _sql(
@@ -81,6 +94,7 @@ def _sources(tables: StreamTableEnvironment, options: EventsJobOptions) -> None:
                 fingerprint=options.spec.fingerprint,
                 ahead_seconds=options.ahead_seconds,
                 out_of_order_seconds=seconds(options.out_of_order_ms),
+                **written,
             )
         )
     for topic in (topics.ADS, topics.USERS):
@@ -92,6 +106,7 @@ def _sources(tables: StreamTableEnvironment, options: EventsJobOptions) -> None:
             record=topic.record.lower(),
             bootstrap=options.kafka_bootstrap,
             group=EVENTS_GROUP,
+            **written,
         )
         tables.execute_sql(text)
 
@@ -99,7 +114,13 @@ def _sources(tables: StreamTableEnvironment, options: EventsJobOptions) -> None:
 def _join(tables: StreamTableEnvironment, options: EventsJobOptions) -> None:
     tables.execute_sql(_sql("impressions_to_join"))
     tables.execute_sql(_sql("clicks_to_join"))
-    join_labels(tables, "impressions_to_join", "clicks_to_join", options.rules)
+    shown = internal_rows(tables, "impressions_to_join")
+    clicked = internal_rows(tables, "clicks_to_join")
+    join_labels(tables, shown, clicked, options.rules)
+    if options.archive:
+        # The same streams: as views they would be planned, and Kafka read, once more.
+        name_stream(tables, "impressions_joined", shown.stream, EVENT_TIME)
+        name_stream(tables, "clicks_joined", clicked.stream, EVENT_TIME)
 
 
 def _catalogue(tables: StreamTableEnvironment, options: EventsJobOptions) -> None:
@@ -148,8 +169,20 @@ def _sinks(tables: StreamTableEnvironment, options: EventsJobOptions) -> None:
                 f"{name}_sink",
                 topic=topic,
                 bootstrap=options.kafka_bootstrap,
-                path=options.lake.absolute().as_uri(),
+                path=_landing(options, SAMPLES.name),
             )
         )
         inserts.add_insert_sql(_sql(name))
     inserts.attach_as_datastream()
+
+
+def _archive(tables: StreamTableEnvironment, options: EventsJobOptions) -> None:
+    inserts = tables.create_statement_set()
+    for table in (IMPRESSIONS, CLICKS):
+        tables.execute_sql(_sql(f"lake_{table.name}", path=_landing(options, table.name)))
+        inserts.add_insert_sql(_sql(f"archive_{table.name}"))
+    inserts.attach_as_datastream()
+
+
+def _landing(options: EventsJobOptions, table: str) -> str:
+    return (options.lake.absolute() / LANDING / table).as_uri()

@@ -1,13 +1,15 @@
-"""The label join between two SQL views: a Java function over Flink's internal rows."""
+"""The label join of two streams: a Java function over Flink's internal rows."""
 
 from dataclasses import dataclass
 
 from pyflink.java_gateway import get_gateway
 from pyflink.table import StreamTableEnvironment
 
-from streaming.jobs.internal_rows import internal_rows, name_stream
+from streaming.jobs.internal_rows import InternalRows, name_stream
 
 JOINED = "joined"
+#: Of rows that may be refused ones.
+EVENT_TIME = "TO_TIMESTAMP_LTZ(COALESCE(ts, CAST(0 AS BIGINT)), 3)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,14 +23,13 @@ class LabelRules:
 
 
 def join_labels(
-    tables: StreamTableEnvironment, impressions: str, clicks: str, rules: LabelRules
+    tables: StreamTableEnvironment, shown: InternalRows, clicked: InternalRows, rules: LabelRules
 ) -> None:
-    """Join two views into the view ``joined``, whose columns are those of JoinedRow.java.
+    """Join two streams into the view ``joined``, whose columns are those of JoinedRow.java.
 
     It is a DataStream, so that the planner sees one source instead of planning the join once more
     for each of its readers. Watermarks pass through it.
     """
-    shown, clicked = internal_rows(tables, impressions), internal_rows(tables, clicks)
     stream = get_gateway().jvm.ctr.LabelJoin.join(
         shown.stream,
         shown.columns,
@@ -39,5 +40,4 @@ def join_labels(
         rules.negative_keep,
         rules.mature,
     )
-    event_time = "TO_TIMESTAMP_LTZ(COALESCE(ts, CAST(0 AS BIGINT)), 3)"
-    name_stream(tables, JOINED, stream, event_time)
+    name_stream(tables, JOINED, stream, EVENT_TIME)

@@ -8,6 +8,7 @@ is in the learner's keyed state, saved with Kafka's offsets.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import structlog
@@ -22,7 +23,7 @@ from schemas.features import FeatureSpec
 from schemas.layout import Layout
 from schemas.topics import TRAINING_SAMPLES
 from streaming.jobs.internal_rows import internal_rows, name_stream
-from streaming.jobs.statements import seconds, statement
+from streaming.jobs.statements import folder_option, seconds, statement
 from streaming.learning.base_packages import BasePackages
 from streaming.learning.continual_learning import ContinualLearning
 from streaming.learning.delta_publisher import DeltaPublisher
@@ -66,6 +67,7 @@ class LearningJobOptions:
     log_level: str = "INFO"
     batch_ms: int = 1000
     base_wait_seconds: float = 60.0
+    schema_folder: Path | None = None
 
 
 def build(tables: StreamTableEnvironment, options: LearningJobOptions, learners: Learners) -> None:
@@ -77,6 +79,7 @@ def build(tables: StreamTableEnvironment, options: LearningJobOptions, learners:
             bootstrap=options.kafka_bootstrap,
             group=learner_group(options.model),
             out_of_order_seconds=seconds(options.out_of_order_ms),
+            schema_folder=folder_option(options.schema_folder),
         )
     )
     tables.execute_sql(_sql("read_samples"))

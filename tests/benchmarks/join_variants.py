@@ -17,6 +17,7 @@ from pyflink.table import StreamTableEnvironment
 
 from schemas import topics
 from streaming.jobs.embedded_flink import LOGGING
+from streaming.jobs.internal_rows import internal_rows
 from streaming.jobs.label_join import LabelRules, join_labels
 from streaming.jobs.statements import seconds, statement
 from streaming.readiness import require_jars
@@ -71,6 +72,8 @@ class Flink:
                 fingerprint=FINGERPRINT,
                 ahead_seconds=600,
                 out_of_order_seconds=seconds(1_000),
+                schema_folder="",
+                schema_registry="",
             )
             bounded = "'connector' = 'kafka',\n  'scan.bounded.mode' = 'latest-offset'"
             self.tables.execute_sql(text.replace("'connector' = 'kafka'", bounded))
@@ -80,10 +83,12 @@ class Flink:
 def label_join(flink: Flink) -> None:
     """The events job's own join."""
     tables = flink.tables
-    for view in ("impressions_to_join", "clicks_to_join"):
+    views = ("impressions_to_join", "clicks_to_join")
+    for view in views:
         tables.execute_sql(statement(JobName.EVENTS, view))
     rules = LabelRules(LABEL_WAIT_MS, ATTRIBUTION_WINDOW_MS, negative_keep=1.0)
-    join_labels(tables, "impressions_to_join", "clicks_to_join", rules)
+    shown, clicked = (internal_rows(tables, view) for view in views)
+    join_labels(tables, shown, clicked, rules)
     tables.execute_sql(
         "INSERT INTO hole SELECT request_id, ad_id, user_id, inputs, label FROM joined"
     ).wait()

@@ -8,30 +8,18 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from bootstrap.lake import LakeError, read_lake
+from bootstrap.lake import read_lake
 from bootstrap.logged_rows import NO_CLICK
 from schemas.encoding import Encoder
 from schemas.features import FeatureSpec
+from schemas.lake import LANDING, SAMPLES
 from schemas.redis_values import UserRow
+from streaming.lake.folders import LakeError
+from streaming.lake.parquet_files import arrow_schema
 
 SPEC = FeatureSpec.load("open_bandit")
 ENCODER = Encoder(SPEC)
-TIME = pa.timestamp("ms", tz="UTC")
-SCHEMA = pa.schema(
-    [
-        ("kind", pa.string()),
-        ("request_id", pa.string()),
-        ("ad_id", pa.string()),
-        ("user_id", pa.string()),
-        ("ts", TIME),
-        ("position", pa.int32()),
-        ("feature_fingerprint", pa.string()),
-        ("inputs", pa.binary()),
-        ("label", pa.int32()),
-        ("label_ts", TIME),
-        ("sample_weight", pa.float32()),
-    ]
-)
+SCHEMA = arrow_schema(SAMPLES)
 
 
 @dataclass(frozen=True)
@@ -45,7 +33,11 @@ class Sample:
     label_ts: int = 2000
     label: int = 0
     position: int = 2
+    click_ts: int | None = None
     sample_weight: float = 10.0
+    price: int = 5
+    predicted_ctr: float = 0.1
+    propensity: float = 1.0
     feature_fingerprint: str = SPEC.fingerprint
     inputs: bytes | None = None
 
@@ -60,8 +52,8 @@ class Sample:
 
 
 def write(lake: Path, *samples: Sample, hour: int = 7, name: str = "part-0") -> Path:
-    """A file of an hour, as Flink's file sink names its folders."""
-    folder = lake / "day=2025-01-02" / f"hour={hour:02}"
+    """A file of an hour, as it lands."""
+    folder = lake / LANDING / SAMPLES.name / "day=2025-01-02" / f"hour={hour:02}"
     folder.mkdir(parents=True, exist_ok=True)
     rows = [
         {
@@ -75,12 +67,27 @@ def write(lake: Path, *samples: Sample, hour: int = 7, name: str = "part-0") -> 
     return folder
 
 
-def correction(of: Sample, label_ts: int) -> Sample:
-    return replace(of, kind="CORRECTION", label=1, label_ts=label_ts, sample_weight=1.0)
+def correction(of: Sample, label_ts: int, click_ts: int | None = None) -> Sample:
+    clicked = click_ts or label_ts
+    return replace(
+        of, kind="CORRECTION", label=1, label_ts=label_ts, click_ts=clicked, sample_weight=1.0
+    )
+
+
+def positive(request_id: str, ts: int, click_ts: int) -> Sample:
+    return Sample(
+        request_id,
+        kind="POSITIVE",
+        label=1,
+        ts=ts,
+        label_ts=click_ts,
+        click_ts=click_ts,
+        sample_weight=1.0,
+    )
 
 
 def test_columns_are_those_of_the_lake(tmp_path: Path) -> None:
-    clicked = Sample("r2", kind="POSITIVE", label=1, ts=900, label_ts=950, sample_weight=1.0)
+    clicked = positive("r2", 900, 950)
     write(tmp_path, Sample(), clicked)
     told: list[int] = []
     log = read_lake(tmp_path, SPEC, told.append)
@@ -98,12 +105,18 @@ def test_a_correction_takes_the_place_of_its_negative(tmp_path: Path) -> None:
     late = Sample("r1", ts=1000)
     write(tmp_path, correction(late, 9000), hour=9)
     write(tmp_path, late, Sample("r1", ad_id="a2", ts=1001), hour=7)
-    write(tmp_path, Sample("r3", kind="POSITIVE", label=1, ts=1002), hour=8)
+    write(tmp_path, positive("r3", 1002, 2000), hour=8)
     log = read_lake(tmp_path, SPEC)
     assert log.labels.tolist() == [1, 0, 1]
-    assert log.weights.tolist() == [1, 10, 10]
+    assert log.weights.tolist() == [1, 10, 1]
     assert log.click_ms.tolist() == [9000, NO_CLICK, 2000]
     assert log.late_share == pytest.approx(0.5)
+
+
+def test_a_click_has_its_own_time(tmp_path: Path) -> None:
+    """Not that of its label, which a late record of an early click gets when the wait is over."""
+    write(tmp_path, Sample(), correction(Sample(), label_ts=2000, click_ts=1200))
+    assert read_lake(tmp_path, SPEC).click_ms.tolist() == [1200]
 
 
 def test_a_correction_of_the_same_moment_wins(tmp_path: Path) -> None:
@@ -111,7 +124,8 @@ def test_a_correction_of_the_same_moment_wins(tmp_path: Path) -> None:
     for number, samples in enumerate(
         [(late, correction(late, 2000)), (correction(late, 2000), late)]
     ):
-        log = read_lake(write(tmp_path / str(number), *samples).parents[1], SPEC)
+        write(tmp_path / str(number), *samples)
+        log = read_lake(tmp_path / str(number), SPEC)
         assert log.labels.tolist() == [1]
 
 
@@ -163,18 +177,12 @@ def test_what_cannot_be_used_is_named(tmp_path: Path) -> None:
     with pytest.raises(LakeError, match=f"^lake {tmp_path / 'no'}: no such folder$"):
         read_lake(tmp_path / "no", SPEC)
     (tmp_path / "empty").mkdir()
-    with pytest.raises(LakeError, match=f"^lake {tmp_path / 'empty'}: no column kind"):
+    with pytest.raises(LakeError, match=f"^lake {tmp_path / 'empty'}: no samples, neither"):
         read_lake(tmp_path / "empty", SPEC)
     other = tmp_path / "other"
     write(other, Sample(feature_fingerprint="0" * 16))
     with pytest.raises(LakeError, match=f"no samples of features open_bandit {SPEC.fingerprint}"):
         read_lake(other, SPEC)
     (write(tmp_path / "damaged", Sample()) / "part-1").write_bytes(b"PAR1 nonsense")
-    with pytest.raises(LakeError, match=r"^lake .*damaged: "):
+    with pytest.raises(LakeError, match=r"^lake .*damaged.*: "):
         read_lake(tmp_path / "damaged", SPEC)
-
-
-def test_files_of_something_else_are_named(tmp_path: Path) -> None:
-    pq.write_table(pa.table({"kind": ["NEGATIVE"], "a": [1]}), tmp_path / "part-0")
-    with pytest.raises(LakeError, match=r"no column request_id; is it of training samples\?"):
-        read_lake(tmp_path, SPEC)

@@ -5,6 +5,7 @@ CREATE TEMPORARY TABLE ${name}_topic (
   ts BIGINT,
   error STRING,
   `raw` BYTES,
+  encoded BYTES,
   kafka_topic STRING NOT NULL METADATA FROM 'topic' VIRTUAL,
   kafka_partition INT NOT NULL METADATA FROM 'partition' VIRTUAL,
   kafka_offset BIGINT NOT NULL METADATA FROM 'offset' VIRTUAL,
@@ -19,5 +20,7 @@ CREATE TEMPORARY TABLE ${name}_topic (
   'key.fields' = 'message_key',
   'value.fields-include' = 'EXCEPT_KEY',
   'value.format' = 'ctr-event',
+  'value.ctr-event.schema-folder' = '$schema_folder',
+  'value.ctr-event.schema-registry' = '$schema_registry',
   'value.ctr-event.record' = '$record'
 )

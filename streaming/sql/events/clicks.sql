@@ -33,5 +33,7 @@ CREATE TEMPORARY TABLE clicks (
   'key.fields' = 'message_key',
   'value.fields-include' = 'EXCEPT_KEY',
   'value.format' = 'ctr-event',
+  'value.ctr-event.schema-folder' = '$schema_folder',
+  'value.ctr-event.schema-registry' = '$schema_registry',
   'value.ctr-event.record' = 'click'
 )

@@ -44,6 +44,8 @@ CREATE TEMPORARY TABLE impressions (
   'key.fields' = 'message_key',
   'value.fields-include' = 'EXCEPT_KEY',
   'value.format' = 'ctr-event',
+  'value.ctr-event.schema-folder' = '$schema_folder',
+  'value.ctr-event.schema-registry' = '$schema_registry',
   'value.ctr-event.record' = 'impression',
   'value.ctr-event.token-keys' = '$token_keys',
   'value.ctr-event.feature-fingerprint' = '$fingerprint'

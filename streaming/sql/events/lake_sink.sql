@@ -1,5 +1,5 @@
 -- Labelled samples as Parquet files, a folder for each hour (UTC) in which labels became known.
--- _SUCCESS marks an hour that is over.
+-- _SUCCESS marks an hour that is over. Columns: schemas/lake.py.
 CREATE TEMPORARY TABLE lake (
   kind STRING,
   request_id STRING,

@@ -12,7 +12,7 @@ from schemas.records import Engagement, TrainingSample
 from schemas.redis_values import CounterRow, UserRow
 from tests.streaming.jobs.event_journal import Entry
 from tests.streaming.jobs.expected import Expected, Rules, counter_rows, last_clicks, outcome
-from tests.streaming.jobs.running_job import Letter, running_job
+from tests.streaming.jobs.running_job import Letter, RunningJob, running_job
 from tests.streaming.jobs.scenario import Seen, play
 
 RULES = Rules(negative_keep=0.5)
@@ -22,6 +22,7 @@ RULES = Rules(negative_keep=0.5)
 class Outcome:
     """All that came out, and what should have."""
 
+    job: RunningJob
     seen: Seen
     spec: FeatureSpec
     entries: list[Entry]
@@ -48,6 +49,7 @@ def outcome_of_story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Outco
         job.until(lambda: job.clicked_ads() == clicked, "last clicks agree with the oracle")
         job.drain()
         yield Outcome(
+            job=job,
             seen=seen,
             spec=job.spec,
             entries=job.journal.entries,

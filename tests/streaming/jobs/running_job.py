@@ -23,6 +23,7 @@ from deploy.local.stack import LocalStack
 from deploy.local.state import PartState
 from schemas import redis_keys, topics
 from schemas.features import FeatureSpec
+from schemas.lake import LANDING, SAMPLES
 from schemas.records import DeadLetter, TrainingSample
 from schemas.redis_values import CounterRow, UserRow, split_version, user_row
 from schemas.served_token import TokenKeys
@@ -85,6 +86,7 @@ class RunningJob:
                 "CTR_STREAMING_IDLE_MS": str(idle_ms),
                 "CTR_STREAMING_CHECKPOINT_MS": "1000",
                 "CTR_STREAMING_BATCH_MS": "100",
+                "CTR_STREAMING_ARCHIVE": "true",
             },
         )
         self._environment = self.stack.environment()
@@ -165,8 +167,12 @@ class RunningJob:
     def drain(self) -> None:
         """End event time and the job, as an operator does."""
         self.stack.let_end("events")
+        self.command("stop", "events", "--drain")
+
+    def command(self, *words: str) -> str:
+        """What ``python -m streaming …`` prints, which must go well."""
         done = subprocess.run(
-            [sys.executable, "-m", "streaming", "stop", "events", "--drain"],
+            [sys.executable, "-m", "streaming", *words],
             env=self.process_environment(),
             cwd=ROOT,
             capture_output=True,
@@ -174,6 +180,7 @@ class RunningJob:
             check=False,
         )
         assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
 
     def kill(self) -> str:
         """kill -9 of the job with all of its processes; returns what it goes on from."""
@@ -216,10 +223,9 @@ class RunningJob:
             consumer.close()
 
     def lake_rows(self) -> list[dict[str, Any]]:
-        """All rows of the lake, read as bootstrap reads them."""
-        rows: list[dict[str, Any]] = (
-            ds.dataset(self.lake, format="parquet", partitioning="hive").to_table().to_pylist()
-        )
+        """All samples of the lake as the job wrote them, with the hour of their folder."""
+        landed = ds.dataset(self.lake / LANDING / SAMPLES.name, partitioning="hive")
+        rows: list[dict[str, Any]] = landed.to_table().to_pylist()
         return rows
 
     def counters(self) -> dict[str, CounterRow]:

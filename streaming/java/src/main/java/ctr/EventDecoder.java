@@ -11,48 +11,59 @@ import org.apache.flink.table.data.RowData;
 import org.apache.flink.table.data.StringData;
 
 /**
- * Turns the bytes of one record into a row and never throws. Columns are matched by name: fields of
- * the record; for impressions the fields of the token, too; {@code raw} (the bytes as they came) and
- * {@code error} (why the record is refused; every field is null then). A null value, the tombstone
- * of a compacted topic, gives a row of nulls.
+ * Turns the bytes of one record into a row; it throws only while a schema registry is away. Columns are matched by name: fields of
+ * the record; for impressions the fields of the token, too; {@code raw} (the bytes as they came),
+ * {@code encoded} (the record in the current version, for those who know no other) and {@code error}
+ * (why the record is refused; every field is null then). A null value, the tombstone of a compacted
+ * topic, gives a row of nulls.
  */
 public final class EventDecoder implements DeserializationSchema<RowData> {
   private static final long serialVersionUID = 1L;
   private static final long YEAR_2000_MS = 946_684_800_000L;
   private static final long YEAR_10000_MS = 253_402_300_800_000L;
   private static final String RAW = "raw";
+  private static final String ENCODED = "encoded";
   private static final String ERROR = "error";
 
   private final String record;
   private final List<String> columns;
   private final String tokenKeys;
   private final String featureFingerprint;
+  private final String schemaFolder;
+  private final String schemaRegistry;
   private final TypeInformation<RowData> type;
 
   private transient SingleObject events;
   private transient TokenReader tokens;
   private transient int[] recordFields;
   private transient int[] tokenFields;
+  private transient boolean isEncodedWanted;
 
   EventDecoder(
       String record,
       List<String> columns,
       String tokenKeys,
       String featureFingerprint,
+      String schemaFolder,
+      String schemaRegistry,
       TypeInformation<RowData> type) {
     this.record = record;
     this.columns = columns;
     this.tokenKeys = tokenKeys;
     this.featureFingerprint = featureFingerprint;
+    this.schemaFolder = schemaFolder;
+    this.schemaRegistry = schemaRegistry;
     this.type = type;
   }
 
   @Override
   public void open(InitializationContext context) {
-    events = new SingleObject(record);
+    WriterSchemas writers = new WriterSchemas(schemaFolder, schemaRegistry);
+    events = new SingleObject(Schemas.current(record), writers);
     recordFields = positions(events.schema());
+    isEncodedWanted = columns.contains(ENCODED);
     if (tokenKeys != null) {
-      tokens = new TokenReader(tokenKeys, featureFingerprint);
+      tokens = new TokenReader(tokenKeys, featureFingerprint, writers);
       tokenFields = positions(Schemas.current("served"));
     }
   }
@@ -77,6 +88,9 @@ public final class EventDecoder implements DeserializationSchema<RowData> {
     GenericRecord event = events.decode(message, message.length);
     checkTime(event);
     copy(event, recordFields, row);
+    if (isEncodedWanted) {
+      set(row, ENCODED, events.current(message, event));
+    }
     if (tokens != null) {
       ByteBuffer token = (ByteBuffer) event.get("token");
       byte[] bytes = new byte[token.remaining()];

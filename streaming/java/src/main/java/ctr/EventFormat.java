@@ -41,6 +41,16 @@ public final class EventFormat
           .stringType()
           .noDefaultValue()
           .withDescription("fingerprint that every token must carry");
+  private static final ConfigOption<String> SCHEMA_FOLDER =
+      ConfigOptions.key("schema-folder")
+          .stringType()
+          .defaultValue("")
+          .withDescription("folder of further writers' schemas, *.avsc");
+  private static final ConfigOption<String> SCHEMA_REGISTRY =
+      ConfigOptions.key("schema-registry")
+          .stringType()
+          .defaultValue("")
+          .withDescription("URL of a Confluent schema registry, whose wire format is then read");
 
   @Override
   public String factoryIdentifier() {
@@ -54,7 +64,7 @@ public final class EventFormat
 
   @Override
   public Set<ConfigOption<?>> optionalOptions() {
-    return Set.of(TOKEN_KEYS, FEATURE_FINGERPRINT);
+    return Set.of(TOKEN_KEYS, FEATURE_FINGERPRINT, SCHEMA_FOLDER, SCHEMA_REGISTRY);
   }
 
   @Override
@@ -70,6 +80,8 @@ public final class EventFormat
             List.copyOf(DataType.getFieldNames(type)),
             options.get(TOKEN_KEYS),
             options.get(FEATURE_FINGERPRINT),
+            options.get(SCHEMA_FOLDER),
+            options.get(SCHEMA_REGISTRY),
             runtime.createTypeInformation(type));
       }
 

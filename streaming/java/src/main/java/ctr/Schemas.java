@@ -13,6 +13,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.Stream;
+import org.apache.avro.AvroRuntimeException;
 import org.apache.avro.Schema;
 import org.apache.avro.SchemaNormalization;
 
@@ -84,7 +85,8 @@ final class Schemas {
     }
   }
 
-  private static Map<String, Schema> parse(Path folder) throws IOException {
+  /** Schemas of a folder by the names of their files. */
+  static Map<String, Schema> parse(Path folder) throws IOException {
     Map<String, Schema> schemas = new HashMap<>();
     List<Path> files;
     try (Stream<Path> entries = Files.list(folder)) {
@@ -92,7 +94,11 @@ final class Schemas {
     }
     for (Path file : files) {
       String name = file.getFileName().toString().replace(".avsc", "");
-      schemas.put(name, new Schema.Parser().parse(Files.readString(file)));
+      try {
+        schemas.put(name, new Schema.Parser().parse(Files.readString(file)));
+      } catch (AvroRuntimeException error) {
+        throw new IOException(file + " is no Avro schema: " + error.getMessage());
+      }
     }
     return schemas;
   }

@@ -20,7 +20,7 @@ final class TokenReader {
   private static final int TRAILER_BYTES = 1 + MAC_BYTES;
   private static final String ALGORITHM = "HmacSHA256";
 
-  private final SingleObject served = new SingleObject("served");
+  private final SingleObject served;
   private final Map<Byte, Mac> macs;
   private final String featureFingerprint;
 
@@ -28,7 +28,8 @@ final class TokenReader {
    * @param keys {@code id:hex[,id:hex…]}
    * @param featureFingerprint the one that is accepted, or null for any
    */
-  TokenReader(String keys, String featureFingerprint) {
+  TokenReader(String keys, String featureFingerprint, WriterSchemas writers) {
+    this.served = new SingleObject(Schemas.current("served"), writers);
     this.macs = parse(keys);
     this.featureFingerprint = featureFingerprint;
   }

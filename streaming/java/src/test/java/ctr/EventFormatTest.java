@@ -112,7 +112,7 @@ class EventFormatTest {
   }
 
   private static EventDecoder decoder() {
-    EventDecoder decoder = new EventDecoder("impression", COLUMNS, "3:" + KEY, FINGERPRINT, null);
+    EventDecoder decoder = new EventDecoder("impression", COLUMNS, "3:" + KEY, FINGERPRINT, "", "", null);
     decoder.open(null);
     return decoder;
   }

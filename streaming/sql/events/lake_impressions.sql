@@ -1,0 +1,33 @@
+-- Accepted impressions as Parquet files, a folder for each hour (UTC) in which they happened; the
+-- events job writes them, a replay reads them. Columns: schemas/lake.py.
+CREATE TEMPORARY TABLE lake_impressions (
+  request_id STRING,
+  ad_id STRING,
+  user_id STRING,
+  ts TIMESTAMP_LTZ(3),
+  `position` INT,
+  price BIGINT,
+  `variant` STRING,
+  model_version STRING,
+  predicted_ctr FLOAT,
+  propensity FLOAT,
+  feature_fingerprint STRING,
+  inputs BYTES,
+  `partition` INT,
+  `offset` BIGINT,
+  `day` STRING,
+  `hour` STRING
+) PARTITIONED BY (`day`, `hour`) WITH (
+  'connector' = 'filesystem',
+  'path' = '$path',
+  'format' = 'parquet',
+  'parquet.compression' = 'SNAPPY',
+  'parquet.write.int64.timestamp' = 'true',
+  'parquet.timestamp.time.unit' = 'millis',
+  'sink.rolling-policy.rollover-interval' = '10 min',
+  'sink.partition-commit.trigger' = 'partition-time',
+  'sink.partition-commit.delay' = '1 h',
+  'sink.partition-commit.watermark-time-zone' = 'UTC',
+  'sink.partition-commit.policy.kind' = 'success-file',
+  'partition.time-extractor.timestamp-pattern' = '$$day $$hour:00:00'
+)
