@@ -12,6 +12,7 @@ import typer
 from bootstrap import display, version_commands
 from bootstrap.announcer import announce
 from bootstrap.command import AsJson, Force, connected, faults_told
+from bootstrap.encoded_log import encode_log
 from bootstrap.log_backtest import LogBacktest, StreamLabels
 from bootstrap.log_sources import LOGS, LogName
 from bootstrap.log_split import LogFiles
@@ -22,6 +23,7 @@ from bootstrap.retrain_command import retrain
 from bootstrap.row_range import Rows
 from bootstrap.settings import BootstrapSettings
 from bootstrap.source import Source, SourceError
+from bootstrap.study import VARIANTS, Study
 from bootstrap.training import TrainedPackage, Training, numbers
 from online_model.model import Architecture
 from online_model.settings import OnlineModelSettings
@@ -171,6 +173,32 @@ def backtest(
         display.show_report(f"backtest {dataset.value}", report)
 
 
+@app.command()
+def study(
+    train_files: Annotated[list[Path], typer.Option("--train", help="files of history")],
+    dataset: Annotated[LogDataset, typer.Option()] = LogDataset.CRITEO,
+    train_blocks: Annotated[str, typer.Option(help="blocks of them, e.g. 1,2; all if none")] = "",
+    folds: Annotated[int, typer.Option(min=2, help="of consecutive rows")] = 3,
+    seeds: Annotated[int, typer.Option(min=1, help="models of each variant and fold")] = 1,
+    as_json: AsJson = False,
+) -> None:
+    """What each part of the model brings, by folds within the training rows (minutes)."""
+    with faults_told():
+        spec = _spec(SharedSettings.load(), DatasetName(dataset.value))
+        rows = LogFiles(train_files, _blocks(train_blocks)).read(LOGS[dataset.value], start_ms=0)
+        with display.rows_progress("encoding", len(rows)) as encoded:
+            log = encode_log(spec, rows, None, encoded)
+        settings = OnlineModelSettings.load()
+        chosen = Study(spec, settings, BootstrapSettings.load().later_share, folds, seeds)
+        with display.rows_progress("models", len(VARIANTS) * folds * seeds) as progress:
+            variants = list(chosen.run(log, progress))
+    report = {"folds": folds, "seeds": seeds, "variants": variants}
+    if as_json:
+        print(json.dumps(report))
+    else:
+        display.show_report(f"study {dataset.value}", report)
+
+
 def _spec(shared: SharedSettings, dataset: DatasetName) -> FeatureSpec:
     """CTR_FEATURES if it is set, else the built-in set of the data set."""
     if "features" in shared.model_fields_set:
@@ -195,7 +223,7 @@ def _train_and_publish(
     force: bool,
 ) -> TrainedPackage:
     publisher = Publisher(client, model, training.settings.keep_versions)
-    total = rows_to_do(len(training.log), training.settings.later_share, training.model_settings)
+    total = rows_to_do(len(training.log), architecture, training.model_settings)
     with display.rows_progress(f"training {model}", total) as progress:
         trained = training.run(model, architecture, live_package(publisher), progress)
     publish_through_gate(publisher, trained.package, training.settings, training.created_ms, force)

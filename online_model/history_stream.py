@@ -129,18 +129,20 @@ class StreamTrainer:
         for start in range(0, len(history), size):
             part = history.part(start, start + size)
             batch = self.model.batcher.batch(part.samples)
-            if logits is not None:
-                logits[start : start + len(part)] = self.model.scores(batch).numpy()
             labels, weights = torch.from_numpy(part.labels), torch.from_numpy(part.weights)
-            p, rows = learn_batch(
+            scores, rows = learn_batch(
                 self.model, batch, labels, weights, self._objective, self._settings, self._dense
             )
-            self._shared.touch(rows.numpy())
-            self._count(p, labels, weights)
+            if logits is not None:
+                logits[start : start + len(part)] = scores.numpy()
+            self._shared.touch(rows)
+            self._count(scores, labels, weights)
         return logits
 
-    def _count(self, p: Tensor, labels: Tensor, weights: Tensor) -> None:
-        losses = torch.nn.functional.binary_cross_entropy(p, labels, weights, reduction="sum")
+    def _count(self, scores: Tensor, labels: Tensor, weights: Tensor) -> None:
+        losses = torch.nn.functional.binary_cross_entropy_with_logits(
+            scores, labels, weights, reduction="sum"
+        )
         self.rows_learnt += len(labels)
         self._loss += float(losses)
         self._weight += float(weights.sum())

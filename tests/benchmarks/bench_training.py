@@ -6,16 +6,14 @@ the online learner alone. What counts is CPU time of the thread, so a busy machi
 """
 
 import json
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
 import typer
-from numpy.typing import NDArray
 
 from online_model.delayed_feedback import LateShare
 from online_model.export import Origin, export
@@ -30,6 +28,8 @@ from schemas.layout import Layout
 
 FIELDS, DIM, HIDDEN = 20, 16, (256, 128, 64)
 CLICK_RATE = 0.2
+Precision = Literal["fp32", "bf16"]
+PRECISIONS: tuple[Precision, ...] = ("fp32", "bf16")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ class Work:
         labels = (random.random(self.rows) < CLICK_RATE).astype(np.float32)
         return History(samples, labels, np.ones(self.rows, np.float32))
 
-    def settings(self, precision: str) -> OnlineModelSettings:
+    def settings(self, precision: Precision) -> OnlineModelSettings:
         """Of our models."""
         return OnlineModelSettings(
             towers=1, hidden=HIDDEN, batch_size=self.batch, tower_precision=precision
@@ -83,7 +83,7 @@ class Work:
         return Model.new(self.spec, "deepfm", self.history().samples[:1000], CLICK_RATE, settings)
 
 
-def ours(work: Work, precision: str) -> float:
+def ours(work: Work, precision: Precision) -> float:
     """Rows/s of a pass over history, from encoded samples on."""
     settings = work.settings(precision)
     model, history = work.model(settings), work.history()
@@ -96,7 +96,7 @@ def ours(work: Work, precision: str) -> float:
     )
 
 
-def learner(work: Work, precision: str) -> float:
+def learner(work: Work, precision: Precision) -> float:
     """Samples/s of the online learner, which moves rows only."""
     settings = work.settings(precision)
     model, history = work.model(settings), work.history()
@@ -143,10 +143,12 @@ def theirs(work: Work, steps: int) -> float:
         model.optim.step()
 
     step(0)
-    return _rate(
-        steps * work.batch,
-        lambda: [step(at) for at in range(work.batch, len(history), work.batch)],
-    )
+
+    def train() -> None:
+        for at in range(work.batch, len(history), work.batch):
+            step(at)
+
+    return _rate(steps * work.batch, train)
 
 
 def _rate(rows: int, work: Callable[[], Any]) -> float:
@@ -156,7 +158,7 @@ def _rate(rows: int, work: Callable[[], Any]) -> float:
 
 
 def main(
-    values: Annotated[list[int], typer.Option(help="of each field")] = [50_000, 500_000],
+    values: Annotated[tuple[int, int], typer.Option(help="of each field")] = (50_000, 500_000),
     rows: Annotated[int, typer.Option(help="that ours learns")] = 200_000,
     batch: Annotated[int, typer.Option(help="rows of a step")] = 2048,
     their_steps: Annotated[int, typer.Option(help="steps of theirs; 0 leaves it out")] = 20,
@@ -168,7 +170,7 @@ def main(
     torch.set_num_threads(1)
     for count in values:
         work = Work(count, rows, batch)
-        for precision in ("fp32", "bf16"):
+        for precision in PRECISIONS:
             rate = learner(work, precision) if only_learner else ours(work, precision)
             _tell("learner" if only_learner else "ours", precision, count, rate)
         if not only_learner and their_steps:
