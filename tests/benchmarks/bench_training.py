@@ -34,11 +34,12 @@ PRECISIONS: tuple[Precision, ...] = ("fp32", "bf16")
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """Samples with values drawn from a Zipf-like law, as ids of advertising are."""
+    """Values are drawn evenly, or from a Zipf-like law, as ids of advertising are."""
 
     values: int
     rows: int
     batch: int
+    evenly: bool
 
     @property
     def spec(self) -> FeatureSpec:
@@ -64,7 +65,8 @@ class Work:
         """``rows`` samples."""
         random = np.random.default_rng(0)
         layout = Layout.of(self.spec)
-        ids = (self.values ** random.random((self.rows, FIELDS))).astype(np.int64) % self.values
+        drawn = random.random((self.rows, FIELDS))
+        ids = (self.values * drawn if self.evenly else self.values**drawn - 1).astype(np.int64)
         samples = np.zeros(self.rows, layout.dtype)
         offsets = np.array(list(layout.offsets.values()))
         samples["request_ids"] = (ids + offsets)[:, : FIELDS // 2]
@@ -162,6 +164,9 @@ def main(
     rows: Annotated[int, typer.Option(help="that ours learns")] = 200_000,
     batch: Annotated[int, typer.Option(help="rows of a step")] = 2048,
     their_steps: Annotated[int, typer.Option(help="steps of theirs; 0 leaves it out")] = 20,
+    evenly: Annotated[
+        bool, typer.Option(help="all values alike: each batch meets new rows")
+    ] = False,
     only_learner: Annotated[
         bool, typer.Option("--learner", help="the online learner only")
     ] = False,
@@ -169,7 +174,7 @@ def main(
     """Print rows/s of each, one JSON object a line."""
     torch.set_num_threads(1)
     for count in values:
-        work = Work(count, rows, batch)
+        work = Work(count, rows, batch, evenly)
         for precision in PRECISIONS:
             rate = learner(work, precision) if only_learner else ours(work, precision)
             _tell("learner" if only_learner else "ours", precision, count, rate)
