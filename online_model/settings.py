@@ -9,7 +9,7 @@ from schemas.settings import Settings
 
 
 class OnlineModelSettings(Settings):
-    """Sizes, priors and steps. The defaults are the outcome of ``bootstrap backtest``."""
+    """Sizes, priors and steps. The defaults are the outcome of ``bootstrap study``."""
 
     model_config = SettingsConfigDict(
         env_prefix="CTR_ONLINE_MODEL_", frozen=True, extra="forbid", protected_namespaces=()
