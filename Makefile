@@ -1,6 +1,6 @@
 # One command per verb; `make help` lists them. Every target that needs it does the set-up itself.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check chaos bench-streaming bench-counters bench-scorer up down status clean
+.PHONY: help setup demo test check chaos bench-streaming bench-counters bench-training bench-scorer up down status clean
 
 python := .venv/bin/python
 SOURCE ?= world
@@ -34,6 +34,10 @@ bench-streaming: setup ## the join against plain SQL and a Python function, even
 
 bench-counters: setup ## counters to a real Redis on one core: engagements/s, and how fresh the rows are
 	@$(python) -m tests.benchmarks.bench_counters $(ARGS)
+
+bench-training: setup ## rows/s of our trainer and of deepctr-torch; ARGS=--learner: the online learner
+	@$(python) -m pip -q show deepctr-torch 2>/dev/null || $(python) -m pip install -q -c constraints.txt deepctr-torch
+	@OMP_NUM_THREADS=1 $(python) -m tests.benchmarks.bench_training $(ARGS)
 
 bench-scorer: setup ## a scorer under load while model, counters and ads change
 	@$(python) -m tests.benchmarks.bench_scorer $(ARGS)

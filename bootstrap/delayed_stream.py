@@ -44,16 +44,17 @@ class DelayedStream:
         label = (kind != "NEGATIVE").astype(np.int64)
         return cls(due[order], row[order], label[order], kind[order])
 
+    @classmethod
+    def at_once(
+        cls, ts_ms: NDArray[np.int64], labels: NDArray[np.floating[Any]]
+    ) -> "DelayedStream":
+        """Each label [n] is known, for good, as soon as its impression is over."""
+        label = (labels > 0.5).astype(np.int64)
+        kind = np.where(label > 0, "POSITIVE", "NEGATIVE")
+        return cls(ts_ms, np.arange(len(ts_ms)), label, kind)
+
     @property
     def late_share(self) -> float:
         """Share of the clicks that came after the short window; 1 without clicks."""
         clicks = int(self.label.sum())
         return float(np.sum(self.kind == "CORRECTION")) / clicks if clicks else 1.0
-
-
-def exponential_clicks(
-    ts_ms: NDArray[np.int64], labels: NDArray[np.floating[Any]], mean_delay_ms: float, seed: int
-) -> NDArray[np.int64]:
-    """Click times [n] drawn for the rows with label 1, NO_CLICK for the others."""
-    delays = np.random.default_rng(seed).exponential(mean_delay_ms, len(ts_ms))
-    return np.where(labels > 0.5, ts_ms + delays.astype(np.int64), NO_CLICK)

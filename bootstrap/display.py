@@ -10,28 +10,42 @@ from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    ProgressColumn,
+    Task,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
 from rich.table import Table
+from rich.text import Text
 
 from bootstrap.publisher import PublishedVersion
 from bootstrap.training import TrainedPackage
 
 
+class _Speed(ProgressColumn):
+    def render(self, task: Task) -> Text:
+        """Rows a second, of late."""
+        return Text("" if task.speed is None else f"{task.speed:,.0f} rows/s")
+
+
 @contextmanager
-def rows_progress(what: str, total: int | None) -> Iterator[Callable[[int], None]]:
-    """A bar that counts rows; silent where stderr is no terminal."""
+def rows_progress(
+    what: str, total: int | None, shown: bool = True
+) -> Iterator[Callable[[int], None]]:
+    """A bar that counts rows, with their speed and the time left; silent without a terminal."""
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
+        _Speed(),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
     console = Console(stderr=True)
-    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+    with Progress(
+        *columns, console=console, disable=not (shown and console.is_terminal)
+    ) as progress:
         task = progress.add_task(what, total=total)
         yield lambda rows: progress.advance(task, rows)
 
@@ -55,27 +69,44 @@ def show_trained(trained: Sequence[TrainedPackage]) -> None:
 
 def show_versions(model: str, versions: Sequence[PublishedVersion]) -> None:
     """One line for each version, the newest last."""
-    table = Table("version", "published", "kind", "log loss", "AUC", "features", title=model)
+    table = Table(
+        "version", "published", "parent", "log loss", "AUC", "PCOC", "features", title=model
+    )
     for item in versions:
         published = datetime.fromtimestamp(item.published_ms / 1000, UTC)
         manifest = item.manifest
         table.add_row(
             f"{item.version}{' (current)' if item.current else ''}",
             f"{published:%Y-%m-%d %H:%M:%S}",
-            "lost" if manifest is None else manifest.kind,
+            "lost" if manifest is None else manifest.parent or "",
             _number(None if manifest is None else manifest.metrics.get("log_loss"), 4),
             _number(None if manifest is None else manifest.metrics.get("auc"), 4),
+            _number(None if manifest is None else manifest.metrics.get("pcoc"), 3),
             "" if manifest is None else manifest.feature_fingerprint,
         )
     Console().print(table)
+    for item in versions:
+        if item.withdrawn is not None:
+            Console().print(f"{item.version} was rolled back: {item.withdrawn}")
 
 
 def show_report(title: str, report: Mapping[str, Any]) -> None:
-    """One line for each value."""
+    """One line for each value, and a table of its own for each list of rows."""
     table = Table("what", "value", title=title)
     for name, value in report.items():
-        table.add_row(name, f"{value:.4f}" if isinstance(value, float) else str(value))
+        if not isinstance(value, list):
+            table.add_row(name, _cell(value))
     Console().print(table)
+    for name, rows in report.items():
+        if isinstance(rows, list) and rows:
+            below = Table(*rows[0], title=name.replace("_", " "))
+            for row in rows:
+                below.add_row(*map(_cell, row.values()))
+            Console().print(below)
+
+
+def _cell(value: object) -> str:
+    return f"{value:.4f}" if isinstance(value, float) else "–" if value is None else str(value)
 
 
 def _number(value: float | None, digits: int) -> str:

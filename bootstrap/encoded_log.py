@@ -29,6 +29,18 @@ class EncodedLog:
     def __len__(self) -> int:
         return len(self.labels)
 
+    def part(self, start: int, end: int) -> "EncodedLog":
+        """Rows [start, end)."""
+        return EncodedLog(
+            self.samples[start:end],
+            self.positions[start:end],
+            self.labels[start:end],
+            self.weights[start:end],
+            self.ts_ms[start:end],
+            self.click_ms[start:end],
+            self.late_share,
+        )
+
     def history(self, spec: FeatureSpec) -> History:
         """What a model is trained from: with the positions at which ads were really shown."""
         shown = Encoder(spec).with_positions(self.samples, self.positions)
@@ -40,10 +52,14 @@ def encode_log(
     rows: Sequence[LoggedRow],
     short_window_ms: int | None,
     progress: Callable[[int], None] = lambda rows: None,
+    clicks_known: int | None = None,
 ) -> EncodedLog:
-    """Encode rows in time order. ``short_window_ms`` None: click times are not known."""
+    """Encode rows in time order. ``short_window_ms`` None: click times are not known.
+
+    Counters and last clicks take in the clicks of the first ``clicks_known`` rows, or of all.
+    """
     encoder = Encoder(spec)
-    counts = EventCounts(spec, rows)
+    counts = EventCounts(spec, rows, clicks_known)
     samples = np.zeros(len(rows), encoder.layout.dtype)
     for index, row in enumerate(rows):
         request = encoder.request(counts.user(row), row.context)

@@ -11,18 +11,24 @@ from schemas.windows import LAST_CLICKS, WINDOWS_MS
 
 
 class EventCounts:
-    """Counts what the declaration counts, in windows (t − w, t), each event at its own time."""
+    """Counts what the declaration counts, in windows (t − w, t), each event at its own time.
 
-    def __init__(self, spec: FeatureSpec, rows: Sequence[LoggedRow]) -> None:
+    With ``clicks_known``, of the first so many rows only are clicks known; impressions of all.
+    """
+
+    def __init__(
+        self, spec: FeatureSpec, rows: Sequence[LoggedRow], clicks_known: int | None = None
+    ) -> None:
         self._spec = spec
         self._impressions: dict[str, list[int]] = defaultdict(list)
         self._clicks: dict[str, list[int]] = defaultdict(list)
         self._clicked: dict[str, list[tuple[int, str]]] = defaultdict(list)
-        for row in rows:
+        known = len(rows) if clicks_known is None else clicks_known
+        for index, row in enumerate(rows):
             keys = self._keys(row)
             for key in keys:
                 self._impressions[key].append(row.ts_ms)
-            if row.click_ms != NO_CLICK:
+            if row.click_ms != NO_CLICK and index < known:
                 for key in keys:
                     self._clicks[key].append(row.click_ms)
                 self._clicked[row.user_id].append((row.click_ms, row.ad_id))

@@ -1,27 +1,43 @@
-"""Public logs and the simulated world as logged rows, one function each."""
+"""Public logs and the simulated world as logged rows."""
 
-from collections.abc import Container, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from bootstrap.logged_rows import NO_CLICK, LoggedRow
+from online_model.datasets import avazu, criteo, ipinyou, open_bandit, talkingdata, tiangong
+from online_model.datasets.click_row import ClickRow
 from streaming.adserver.settings import AdServerSettings
 from streaming.adserver.world import World
-from streaming.datasets import criteo, open_bandit
+
+LogName = Literal["criteo", "avazu", "ipinyou", "talkingdata", "tiangong", "open-bandit"]
+#: Pages of logs without times are so far apart: 4,000 a day.
+PAGE_MS = 21_600
+
+Blocks = Container[int] | None
+Reader = Callable[[Path, Blocks, int], Iterator[LoggedRow]]
 
 
-def criteo_rows(
-    path: Path, row_ms: int, blocks: Container[int] | None = None, start_ms: int = 0
-) -> Iterator[LoggedRow]:
-    """Rows of a Criteo file, of all blocks or some; the log has no times, so ``row_ms`` apart.
+@dataclass(frozen=True, slots=True)
+class Log:
+    """How a public log is read, and what it tells beyond labels."""
 
-    The first row of the file is at ``start_ms``.
+    features: str
+    read: Reader
+    has_blocks: bool = False
+    has_click_times: bool = False
 
-    Raises streaming.datasets.text_table.DatasetError.
+
+def criteo_rows(path: Path, blocks: Blocks = None, start_ms: int = 0) -> Iterator[LoggedRow]:
+    """Rows of a Criteo file, of all blocks or some; the first row of the file is at ``start_ms``.
+
+    Raises online_model.datasets.text_table.DatasetError, as all readers do.
     """
     for index, row in enumerate(criteo.read_rows(path)):
         if blocks is not None and row.block not in blocks:
             continue
-        ts_ms = start_ms + index * row_ms
+        ts_ms = start_ms + index * PAGE_MS
         yield LoggedRow(
             ts_ms=ts_ms,
             user_id=row.user_id,
@@ -35,11 +51,8 @@ def criteo_rows(
         )
 
 
-def open_bandit_rows(path: Path) -> Iterator[LoggedRow]:
-    """Rows of an Open Bandit file, which does not tell when clicks came.
-
-    Raises streaming.datasets.text_table.DatasetError.
-    """
+def open_bandit_rows(path: Path, _: Blocks = None, start_ms: int = 0) -> Iterator[LoggedRow]:
+    """Rows of an Open Bandit file, which does not tell when clicks came."""
     for row in open_bandit.read_rows(path):
         yield LoggedRow(
             ts_ms=row.ts_ms,
@@ -52,6 +65,41 @@ def open_bandit_rows(path: Path) -> Iterator[LoggedRow]:
             label=row.label,
             click_ms=row.ts_ms if row.label else NO_CLICK,
         )
+
+
+def _reader(read: Callable[[Path], Iterable[ClickRow]]) -> Reader:
+    """Of a log of click rows; where it has no times, pages are PAGE_MS apart."""
+
+    def rows(path: Path, _: Blocks = None, start_ms: int = 0) -> Iterator[LoggedRow]:
+        first_page = None
+        for row in read(path):
+            first_page = row.page if first_page is None else first_page
+            own_ms = start_ms + (row.page - first_page) * PAGE_MS
+            ts_ms = own_ms if row.ts_ms is None else row.ts_ms
+            click_ms = ts_ms if row.click_ms is None else row.click_ms
+            yield LoggedRow(
+                ts_ms=ts_ms,
+                user_id=row.user_id,
+                user_attributes=row.user_attributes,
+                context=row.context,
+                ad_id=row.ad_id,
+                ad_attributes=row.ad_attributes,
+                position=row.position,
+                label=row.label,
+                click_ms=click_ms if row.label else NO_CLICK,
+            )
+
+    return rows
+
+
+LOGS: Mapping[LogName, Log] = {
+    "criteo": Log("criteo", criteo_rows, has_blocks=True),
+    "avazu": Log("avazu", _reader(avazu.read_rows)),
+    "ipinyou": Log("ipinyou", _reader(ipinyou.read_rows)),
+    "talkingdata": Log("talkingdata", _reader(talkingdata.read_rows), has_click_times=True),
+    "tiangong": Log("tiangong", _reader(tiangong.read_rows)),
+    "open-bandit": Log("open_bandit", open_bandit_rows),
+}
 
 
 def world_rows(settings: AdServerSettings, rows: int, end_ms: int) -> Iterator[LoggedRow]:

@@ -5,16 +5,23 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+import numpy as np
+from numpy.typing import NDArray
+
 from bootstrap.encoded_log import EncodedLog
 from bootstrap.settings import BootstrapSettings
 from online_model.delayed_feedback import LateShare
 from online_model.export import Origin, export
 from online_model.model import Architecture
-from online_model.quality import Quality
+from online_model.package_scorer import PackageScorer
+from online_model.quality import Quality, quality
 from online_model.settings import OnlineModelSettings
 from online_model.trainer import train
 from schemas.features import FeatureSpec
 from schemas.model_package import ModelPackage
+
+#: Prefix of the metrics in a manifest that are of the model that was live then, on the same rows.
+LIVE = "live_"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +48,14 @@ class Training:
         self,
         model: str,
         architecture: Architecture,
-        parent: str | None,
+        live: ModelPackage | None,
         progress: Callable[[int], None] = lambda rows: None,
     ) -> TrainedPackage:
-        """Train, calibrate and export. Raises HistoryError or ExportError."""
+        """Train, calibrate and export; ``live`` is served now and becomes the parent.
+
+        The manifest has, beside its own, the live model's metrics on the same rows as
+        ``live_…``. Raises HistoryError or ExportError.
+        """
         start = time.monotonic()
         history = self.log.history(self.spec)
         later_share = self.settings.later_share
@@ -53,6 +64,8 @@ class Training:
         )
         known = self.log.late_share
         share = self.settings.late_click_share if known is None else known
+        last = history.part(len(history) - trained.validation.rows, len(history))
+        measured = live_metrics(live, self.spec, last.samples, last.labels, last.weights)
         package = export(
             trained.model,
             trained.calibration,
@@ -61,14 +74,28 @@ class Training:
                 model=model,
                 version=version_name(self.created_ms),
                 created_ms=self.created_ms,
-                parent=parent,
+                parent=None if live is None else live.manifest.version,
                 watermark_ms=int(self.log.ts_ms[-1]),
-                metrics=numbers(trained.validation),
+                metrics=numbers(trained.validation) | measured,
             ),
             history.samples[-self.settings.check_rows :],
         )
         seconds = time.monotonic() - start
         return TrainedPackage(package, trained.validation, len(self.log), seconds)
+
+
+def live_metrics(
+    live: ModelPackage | None,
+    spec: FeatureSpec,
+    samples: NDArray[np.void],
+    labels: NDArray[np.float32],
+    weights: NDArray[np.float32],
+) -> dict[str, float]:
+    """``live_…`` metrics of the served model on rows [n]; none if it has other features."""
+    if live is None or live.manifest.feature_fingerprint != spec.fingerprint:
+        return {}
+    measured = quality(labels, PackageScorer(live, spec).probabilities(samples), weights)
+    return {f"{LIVE}{name}": value for name, value in numbers(measured).items()}
 
 
 def version_name(created_ms: int) -> str:

@@ -8,14 +8,12 @@ import io
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import cast
 
 import numpy as np
-import onnx
 import torch
 from numpy.typing import NDArray
-from onnx import TensorProto, helper, numpy_helper
 
+from online_model import tower_graph
 from online_model.delayed_feedback import LateShare
 from online_model.model import Architecture, Model, Shape, dense_part
 from online_model.package_scorer import PackageScorer
@@ -34,8 +32,6 @@ from schemas.model_package import (
 
 CURVATURE_FILE = "curvature.npz"  # ids int32 [m], values float32 [m, 2]; other rows have none
 TOLERANCE = 1e-5
-OPSET = 17
-IR_VERSION = 8
 
 
 class ExportError(RuntimeError):
@@ -67,15 +63,15 @@ def export(
     shape = model.shape
     files = ModelArrays(
         table=model.table.values.numpy(),
-        w1=dense.get("w1", np.zeros((shape.numbers, 0), np.float32)),
-        b1=dense.get("b1", np.zeros(0, np.float32)),
+        w1=dense.get("towers.w1", np.zeros((shape.numbers, 0), np.float32)),
+        b1=dense.get("towers.b1", np.zeros(0, np.float32)),
         number_weights=dense["number_weights"],
         bias=float(dense["bias"]),
         mean=model.batcher.mean,
         std=model.batcher.std,
     ).to_files()
     if shape.architecture == "deepfm":
-        files[TOWER_FILE] = _tower(dense)
+        files[TOWER_FILE] = tower_graph.write(dense)
     files[CALIBRATION_FILE] = calibration.model_dump_json().encode()
     files[DELAYED_FEEDBACK_FILE] = late_share.to_bytes()
     curvature = model.table.curvature.numpy()
@@ -111,12 +107,12 @@ def load(package: ModelPackage, spec: FeatureSpec) -> Model:
     arrays = ModelArrays.from_files(
         dict(package.files), shape.rows, shape.fields if shape.dim else 0
     )
-    network = dense_part(shape, (1, 1), 0.0, 0)
+    network = dense_part(shape, 1, (1,), 0)
     parameters = {"number_weights": arrays.number_weights, "bias": np.float32(arrays.bias)}
     if architecture == "deepfm":
-        tower = _tower_parameters(package)
-        network = dense_part(shape, (len(arrays.b1), len(tower["b2"])), 0.0, 0)
-        parameters |= {"w1": arrays.w1, "b1": arrays.b1, **tower}
+        towers = tower_graph.read(package.files.get(TOWER_FILE, b""))
+        network = dense_part(shape, *tower_graph.sizes(towers), 0)
+        parameters |= {"towers.w1": arrays.w1, "towers.b1": arrays.b1, **towers}
     try:
         network.load_state_dict({n: torch.tensor(value) for n, value in parameters.items()})
     except RuntimeError as error:  # a shape that does not fit; torch has no type of its own
@@ -125,38 +121,6 @@ def load(package: ModelPackage, spec: FeatureSpec) -> Model:
     model = Model.assembled(spec, shape, arrays.mean, arrays.std, values, network)
     _read_curvature(package, model.table.curvature.numpy())
     return model
-
-
-def _tower(dense: Mapping[str, NDArray[np.float32]]) -> bytes:
-    """``hidden`` float32 [n, h1], before its activation -> ``logit`` [n]."""
-    nodes = [
-        helper.make_node("Relu", ["hidden"], ["first"]),
-        helper.make_node("Gemm", ["first", "w2", "b2"], ["second_hidden"]),
-        helper.make_node("Relu", ["second_hidden"], ["second"]),
-        helper.make_node("MatMul", ["second", "w3"], ["third"]),
-        helper.make_node("Add", ["third", "b3"], ["logit"]),
-    ]
-    constants = [numpy_helper.from_array(dense[name], name) for name in ("w2", "b2", "w3", "b3")]
-    graph = helper.make_graph(
-        nodes,
-        "tower",
-        [helper.make_tensor_value_info("hidden", TensorProto.FLOAT, ["n", len(dense["b1"])])],
-        [helper.make_tensor_value_info("logit", TensorProto.FLOAT, ["n"])],
-        constants,
-    )
-    opsets = [helper.make_opsetid("", OPSET)]
-    onnx_model = helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION)
-    onnx.checker.check_model(onnx_model)
-    return cast(bytes, onnx_model.SerializeToString())
-
-
-def _tower_parameters(package: ModelPackage) -> dict[str, NDArray[np.float32]]:
-    try:
-        graph = onnx.load_model_from_string(package.files[TOWER_FILE]).graph
-        found = {c.name: numpy_helper.to_array(c) for c in graph.initializer}
-        return {name: found[name] for name in ("w2", "b2", "w3", "b3")}
-    except Exception as error:  # protobuf's own error type is not public
-        raise PackageError(f"{TOWER_FILE}: {error!r}") from None
 
 
 def curvature_file(ids: NDArray[np.int32], curvature: NDArray[np.float32]) -> bytes:

@@ -181,7 +181,7 @@ class OnlineLearner:
         objective = Objective(
             self._calibration, self._settings.delayed_feedback, self._late_share.share
         )
-        predicted, rows = learn_batch(
+        scores, rows = learn_batch(
             self._model,
             self._model.batcher.batch(samples),
             torch.from_numpy(labels),
@@ -194,7 +194,7 @@ class OnlineLearner:
             late=float(np.sum(weights[kinds == "CORRECTION"])),
             memory=self._settings.late_share_memory_clicks,
         )
-        return predicted.numpy(), rows.numpy()
+        return objective.probabilities(scores).numpy(), rows
 
 
 def _mean_log_loss(labels: NDArray[np.float32], probabilities: NDArray[np.float64]) -> float:

@@ -43,14 +43,13 @@ def learn_batch(
     objective: Objective,
     settings: OnlineModelSettings,
     dense: torch.optim.Optimizer | None = None,
-) -> tuple[Tensor, Tensor]:
-    """Returns the probabilities [n] from before the step and the rows [u] that it changed.
+) -> tuple[Tensor, NDArray[np.int64]]:
+    """Returns the scores [n] from before the step and the rows [u] that it changed.
 
     Labels [n] are 0 or 1, sample weights [n] positive.
     """
-    model.network.train(dense is not None)
     fields = model.table.fields(batch).requires_grad_()
-    scores = model.network(fields, batch.numbers)
+    scores = model.network(fields, batch.numbers, settings.tower_precision == "bf16")
     p = objective.probabilities(scores.detach())
     weights = sample_weights * loss_weights(
         objective.delayed_feedback, p, labels, objective.late_share
@@ -64,7 +63,9 @@ def learn_batch(
         dense.step()
     gradients = SampleGradients(by_fields, residual, weights * p * (1.0 - p))
     share = settings.online_step if dense is None else settings.training_step
-    return p, model.table.step(batch, gradients, share, settings)
+    by_row = model.table.by_row(batch, gradients)
+    model.table.step(by_row, share, settings)
+    return scores.detach(), by_row.rows
 
 
 def adam(model: Model, settings: OnlineModelSettings) -> torch.optim.Optimizer:
@@ -90,8 +91,8 @@ def pass_over(
     for start in range(0, len(history), settings.batch_size):
         part = history.part(start, start + settings.batch_size)
         batch = model.batcher.batch(part.samples)
-        logits[start : start + len(part)] = model.scores(batch).numpy()
         labels, weights = torch.from_numpy(part.labels), torch.from_numpy(part.weights)
-        learn_batch(model, batch, labels, weights, objective, settings, dense)
+        scores, _ = learn_batch(model, batch, labels, weights, objective, settings, dense)
+        logits[start : start + len(part)] = scores.numpy()
         progress(len(part))
     return logits

@@ -12,6 +12,6 @@ class LogisticRegression(nn.Module):
         self.bias = nn.Parameter(torch.zeros(()))
         self.number_weights = nn.Parameter(torch.zeros(numbers))
 
-    def forward(self, fields: Tensor, numbers: Tensor) -> Tensor:
-        """Fields [n, F, 1] and numbers [n, numbers] -> scores (logits) [n]."""
+    def forward(self, fields: Tensor, numbers: Tensor, bf16: bool = False) -> Tensor:
+        """Fields [n, F, 1] and numbers [n, numbers] -> scores (logits) [n]; always float32."""
         return self.bias + fields[:, :, 0].sum(dim=1) + numbers @ self.number_weights

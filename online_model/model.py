@@ -68,7 +68,7 @@ class Model:
         """
         shape = Shape.of(spec, architecture)
         mean, std = standardisation(samples)
-        network = dense_part(shape, settings.hidden, settings.dropout, settings.seed)
+        network = dense_part(shape, settings.towers, settings.hidden, settings.seed)
         with torch.no_grad():
             cast(Tensor, network.bias).fill_(math.log(base_rate / (1.0 - base_rate)))
         values = torch.zeros(shape.rows, 1 + shape.dim)
@@ -90,13 +90,12 @@ class Model:
         return cls(
             shape=shape,
             batcher=Batcher(spec, layout, mean, std, crosses=shape.architecture == "lr"),
-            table=RowTable(values, torch.zeros(shape.rows, 2), at),
+            table=RowTable.of(values, at),
             network=network,
         )
 
     def scores(self, batch: Batch) -> Tensor:
-        """Logits [n], without gradients and without dropout."""
-        self.network.eval()
+        """Logits [n], without gradients."""
         with torch.no_grad():
             scores: Tensor = self.network(self.table.fields(batch), batch.numbers)
         return scores
@@ -117,8 +116,8 @@ class Model:
         }
 
 
-def dense_part(shape: Shape, hidden: tuple[int, int], dropout: float, seed: int) -> nn.Module:
+def dense_part(shape: Shape, towers: int, hidden: tuple[int, ...], seed: int) -> nn.Module:
     """The network of a shape, with first weights."""
     if shape.architecture == "lr":
         return LogisticRegression(shape.numbers)
-    return DeepFM(shape.fields, shape.dim, shape.numbers, hidden, dropout, seed)
+    return DeepFM(shape.fields, shape.dim, shape.numbers, towers, hidden, seed)

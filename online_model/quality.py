@@ -44,9 +44,15 @@ def quality(labels: NDArray[Any], probabilities: Floats, weights: Floats | None 
 
 def log_loss(labels: NDArray[Any], probabilities: Floats, weights: Floats | None = None) -> float:
     """Mean negative log likelihood, in nats."""
+    return float(np.average(log_losses(labels, probabilities), weights=weights))
+
+
+def log_losses(labels: NDArray[Any], probabilities: Floats) -> NDArray[np.float64]:
+    """Negative log likelihood of each row [n], in nats."""
     p = np.clip(np.asarray(probabilities, np.float64), FLOOR, 1.0 - FLOOR)
     y = np.asarray(labels, np.float64)
-    return float(-np.average(y * np.log(p) + (1.0 - y) * np.log1p(-p), weights=weights))
+    losses: NDArray[np.float64] = -(y * np.log(p) + (1.0 - y) * np.log1p(-p))
+    return losses
 
 
 def pcoc(

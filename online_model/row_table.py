@@ -7,9 +7,12 @@ of Bayesian logistic regression (Chapelle & Li, NIPS'11, algorithm 3), here for 
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
+from online_model import row_kernels
 from online_model.batch import Batch
 from online_model.settings import OnlineModelSettings
 
@@ -27,78 +30,84 @@ class SampleGradients:
 
 
 @dataclass(frozen=True, slots=True)
+class RowGradients:
+    """What a batch says of the distinct rows int64 [u] that it reads, in order of first use.
+
+    ``slopes`` float32 [u, 1+dim] are summed gradients, ``seen`` float32 [u, 2] the curvature of
+    first-order weight and embedding. ``fields`` is how many each sample has.
+    """
+
+    rows: NDArray[np.int64]
+    slopes: NDArray[np.float32]
+    seen: NDArray[np.float32]
+    fields: int
+
+
+@dataclass(frozen=True, slots=True)
 class RowTable:
     """``values`` float32 [rows, 1+dim]: column 0 is the first-order weight, the rest embedding.
 
     ``curvature`` float32 [rows, 2] is what was gathered, for the weight and (mean over the
     dimensions) for the embedding. ``sequence_field`` is where the pooled sequence stands among
-    the fields, None without one; a row is pooled as a whole.
+    the fields, None without one; a row is pooled as a whole. ``place`` int32 [rows] is room for
+    :func:`row_kernels.sum_by_row`.
     """
 
     values: Tensor
     curvature: Tensor
     sequence_field: int | None
+    place: NDArray[np.int32]
+
+    @classmethod
+    def of(cls, values: Tensor, sequence_field: int | None) -> "RowTable":
+        """A table that has gathered nothing yet."""
+        place = np.full(len(values), row_kernels.FREE, np.int32)
+        return cls(values, torch.zeros(len(values), 2), sequence_field, place)
 
     def fields(self, batch: Batch) -> Tensor:
         """[n, F, 1+dim] in the order of the layout."""
-        single = _gathered(self.values, batch.ids)
-        at = self.sequence_field
-        if at is None:
-            return single
-        weights = _pooling_weights(batch.sequence)
-        rows = _gathered(self.values, batch.sequence.clamp(min=0))
-        pooled = (rows * weights[:, :, None]).sum(dim=1, keepdim=True)
-        return torch.cat([single[:, :at], pooled, single[:, at:]], dim=1)
+        count = batch.ids.shape[1] + (self.sequence_field is not None)
+        fields = np.empty((len(batch), count, self.values.shape[1]), np.float32)
+        row_kernels.read_fields(
+            self.values.numpy(), batch.ids.numpy(), batch.sequence.numpy(), self._at, fields
+        )
+        return torch.from_numpy(fields)
 
-    def step(
-        self, batch: Batch, gradients: SampleGradients, share: float, settings: OnlineModelSettings
-    ) -> Tensor:
-        """Go a share of the Newton step with the rows that a batch reads.
-
-        Returns these rows, int64 [u], sorted.
-        """
-        ids, slopes, samples = self._by_row(batch, gradients.fields)
-        scale = (gradients.curvature / gradients.residual.square())[samples]
-        squares = slopes.square() * scale[:, None]
-        dim = slopes.shape[1] - 1
-        seen = torch.stack([squares[:, 0], squares[:, 1:].sum(dim=1) / max(1, dim)], dim=1)
-        rows, inverse = torch.unique(ids, return_inverse=True)
-        gathered = self.curvature[rows].index_add_(0, inverse, seen).clamp_(max=settings.memory)
-        self.curvature[rows] = gathered
+    def by_row(self, batch: Batch, gradients: SampleGradients) -> RowGradients:
+        """Sums of what the samples say of each row."""
+        uses = batch.ids.numel() + (0 if self.sequence_field is None else batch.sequence.numel())
+        rows = np.empty(uses, np.int64)
+        slopes = np.empty((uses, self.values.shape[1]), np.float32)
+        seen = np.empty((uses, 2), np.float32)
+        distinct = row_kernels.sum_by_row(
+            batch.ids.numpy(),
+            batch.sequence.numpy(),
+            self._at,
+            gradients.fields.numpy(),
+            (gradients.curvature / gradients.residual.square()).numpy(),
+            self.place,
+            rows,
+            slopes,
+            seen,
+        )
         fields = gradients.fields.shape[1]
-        prior = [settings.first_order_prior * fields, settings.embedding_prior * fields**2]
-        rate = share / (torch.tensor(prior) + gathered)
-        step = torch.zeros(len(rows), 1 + dim).index_add_(0, inverse, slopes)
-        step[:, :1] *= rate[:, :1]
-        step[:, 1:] *= rate[:, 1:]
-        length = step[:, 1:].norm(dim=1, keepdim=True)
-        step[:, 1:] *= (settings.embedding_step_limit / length.clamp(min=1e-12)).clamp(max=1.0)
-        self.values[rows] -= step
-        stepped: Tensor = rows
-        return stepped
+        return RowGradients(rows[:distinct], slopes[:distinct], seen[:distinct], fields)
 
-    def _by_row(self, batch: Batch, fields: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """One entry for each use of a row: row [m], gradient [m, 1+dim], sample [m]."""
-        at, width = self.sequence_field, fields.shape[2]
-        own = fields if at is None else torch.cat([fields[:, :at], fields[:, at + 1 :]], dim=1)
-        sample = torch.arange(len(batch)).repeat_interleave(batch.ids.shape[1])
-        ids, slopes = batch.ids.reshape(-1), own.reshape(-1, width)
-        if at is None:
-            return ids, slopes, sample
-        used, place = torch.nonzero(batch.sequence >= 0, as_tuple=True)
-        weights = _pooling_weights(batch.sequence)[used, place]
-        return (
-            torch.cat([ids, batch.sequence[used, place]]),
-            torch.cat([slopes, fields[used, at] * weights[:, None]]),
-            torch.cat([sample, used]),
+    def step(self, gradients: RowGradients, share: float, settings: OnlineModelSettings) -> None:
+        """Go a share of the Newton step with some rows."""
+        row_kernels.newton_step(
+            self.values.numpy(),
+            self.curvature.numpy(),
+            gradients.rows,
+            gradients.slopes,
+            gradients.seen,
+            share,
+            settings.first_order_prior * gradients.fields,
+            settings.embedding_prior * gradients.fields**2,
+            settings.embedding_step_limit,
+            settings.memory,
         )
 
-
-def _gathered(values: Tensor, ids: Tensor) -> Tensor:
-    return values.index_select(0, ids.reshape(-1)).view(*ids.shape, values.shape[1])
-
-
-def _pooling_weights(sequence: Tensor) -> Tensor:
-    """[n, L]: 1 / length where there is an id, 0 where there is padding."""
-    used = (sequence >= 0).float()
-    return used / used.sum(dim=1, keepdim=True).clamp(min=1.0)
+    @property
+    def _at(self) -> int:
+        return -1 if self.sequence_field is None else self.sequence_field

@@ -1,8 +1,7 @@
-"""Trains a model from history in the order of time, and calibrates it on what came later.
+"""Trains a model from history in the order of time, and calibrates it on predictions of its own.
 
-The earlier part is passed over several times; then each batch of the later part is predicted
-before it is learnt, and the calibration is fitted on these predictions. So nothing is held back
-from the model, and no prediction that calibrates had seen its own label.
+In the first pass each batch is predicted before it is learnt. The predictions of the last part of
+history calibrate: none of them had seen its own label, and nothing is held back from the model.
 """
 
 from collections.abc import Callable
@@ -12,11 +11,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from online_model.blend import blend
 from online_model.calibration import fit_calibration
 from online_model.history import History
 from online_model.learning_step import Objective, adam, pass_over
 from online_model.model import Architecture, Model
-from online_model.quality import Quality, quality
+from online_model.quality import Quality, log_losses, quality
 from online_model.settings import OnlineModelSettings
 from schemas.calibration import Calibration
 from schemas.features import FeatureSpec
@@ -46,7 +46,7 @@ def train(
     later_share: float,
     progress: Callable[[int], None] = lambda rows: None,
 ) -> Trained:
-    """``later_share`` of the rows calibrate. ``progress`` is told of each batch of rows done.
+    """The last ``later_share`` of the rows calibrate; ``progress`` is told of the rows done.
 
     Raises HistoryError if there are too few rows, or no clicks, or nothing but clicks, or if a
     weight is not positive.
@@ -54,23 +54,53 @@ def train(
     _require_learnable(history, later_share)
     torch.set_num_threads(settings.torch_threads)
     torch.manual_seed(settings.seed)
-    split = len(history) - int(later_share * len(history))
-    base_rate = float(np.average(history.labels, weights=history.weights))
-    model = Model.new(spec, architecture, history.samples, base_rate, settings)
-    objective = Objective(Calibration(), "vanilla", 0.0)
-    dense = adam(model, settings)
-    earlier, later = history.part(0, split), history.part(split, len(history))
-    for _ in range(settings.passes):
-        pass_over(model, earlier, objective, settings, dense, progress)
-    logits = pass_over(model, later, objective, settings, dense, progress)
+    first, model = _fitted(spec, architecture, history, settings, progress)
+    if architecture == "deepfm" and settings.regression_share > 0:
+        plain = spec.model_copy(update={"crosses": ()})
+        told, regression = _fitted(plain, "lr", history, settings, progress)
+        blend(model, regression, settings.regression_share)
+        first += settings.regression_share * (told - first)
+    begin = len(history) - int(later_share * len(history))
+    later, logits = history.part(begin, len(history)), first[begin:]
     half = len(later) // 2
     unseen = later.part(half, len(later))
-    first = _calibrated(later.part(0, half), logits[:half], settings)
-    return Trained(
-        model=model,
-        calibration=_calibrated(later, logits, settings),
-        validation=quality(unseen.labels, first.probabilities(logits[half:]), unseen.weights),
+    earlier = _calibrated(later.part(0, half), logits[:half], settings)
+    validation = quality(unseen.labels, earlier.probabilities(logits[half:]), unseen.weights)
+    needed = _is_better(earlier, unseen, logits[half:])
+    calibration = _calibrated(later, logits, settings) if needed else Calibration()
+    return Trained(model, calibration, validation)
+
+
+def _fitted(
+    spec: FeatureSpec,
+    architecture: Architecture,
+    history: History,
+    settings: OnlineModelSettings,
+    progress: Callable[[int], None],
+) -> tuple[NDArray[np.float32], Model]:
+    """Logits [n] of the first pass, each from before its row was learnt, and the model."""
+    chosen = settings.of(architecture)
+    base_rate = float(np.average(history.labels, weights=history.weights))
+    model = Model.new(spec, architecture, history.samples, base_rate, chosen)
+    objective = Objective(Calibration(), "vanilla", 0.0)
+    dense = adam(model, chosen)
+    first = pass_over(model, history, objective, chosen, dense, progress)
+    for _ in range(chosen.passes - 1):
+        pass_over(model, history, objective, chosen, dense, progress)
+    return first, model
+
+
+def _is_better(calibration: Calibration, unseen: History, logits: NDArray[np.float32]) -> bool:
+    """Whether log loss is lower than without, by more than twice its standard error.
+
+    A calibration that was fitted to the chance of a few thousand rows does more harm than good.
+    """
+    without, given = (
+        log_losses(unseen.labels, each.probabilities(logits))
+        for each in (Calibration(), calibration)
     )
+    gain = unseen.weights * (without - given)
+    return bool(gain.sum() > 2.0 * np.sqrt(np.square(gain).sum()))
 
 
 def _calibrated(
@@ -85,10 +115,12 @@ def _calibrated(
     )
 
 
-def rows_to_do(rows: int, later_share: float, settings: OnlineModelSettings) -> int:
+def rows_to_do(rows: int, architecture: Architecture, settings: OnlineModelSettings) -> int:
     """How many rows :func:`train` will tell of."""
-    later = int(later_share * rows)
-    return settings.passes * (rows - later) + later
+    passes = settings.of(architecture).passes
+    if architecture == "deepfm" and settings.regression_share > 0:
+        passes += settings.regression_passes
+    return passes * rows
 
 
 def _require_learnable(history: History, later_share: float) -> None:

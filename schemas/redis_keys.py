@@ -87,6 +87,11 @@ def model_rows(model: str, version: str) -> str:
     return f"ctr:model:{{{model}}}:rows:{version}"
 
 
+def model_withdrawn(model: str) -> str:
+    """Hash version -> JSON of ts (ms), reason and the version that replaced it: roll-backs."""
+    return f"ctr:model:{{{model}}}:withdrawn"
+
+
 def model_learner(model: str) -> str:
     """Hash: what the learning job has learnt; see schemas.learner_status."""
     return f"ctr:model:{{{model}}}:learner"

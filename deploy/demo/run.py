@@ -25,6 +25,7 @@ from deploy.demo.watch import MetricPorts, Watcher
 from deploy.local.part import StackError
 from deploy.local.ports import HOST
 from deploy.local.stack import LocalStack
+from online_model.datasets.text_table import DatasetError
 from schemas.model_package import PackageError
 from schemas.served_token import TokenKeys
 from streaming.adserver.event_producer import DeliveryError
@@ -33,7 +34,6 @@ from streaming.adserver.player import PlayError
 from streaming.adserver.session import Session, source_of
 from streaming.adserver.settings import AdServerSettings
 from streaming.adserver.source import SourceError
-from streaming.datasets.text_table import DatasetError
 from streaming.flink_rest import FlinkRest, FlinkRestError
 from streaming.readiness import NotReady
 from streaming.savepoints import (

@@ -11,6 +11,7 @@ import structlog
 import typer
 from rich.console import Console
 
+from online_model.datasets.text_table import DatasetError
 from schemas.settings import SharedSettings
 from streaming.adserver.event_producer import DeliveryError
 from streaming.adserver.frozen_model import NoModel, frozen_model
@@ -19,7 +20,6 @@ from streaming.adserver.progress import show_progress
 from streaming.adserver.session import Session, SourceName
 from streaming.adserver.settings import AdServerSettings
 from streaming.adserver.source import SourceError
-from streaming.datasets.text_table import DatasetError
 from streaming.readiness import NotReady
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False)

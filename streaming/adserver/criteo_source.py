@@ -8,12 +8,12 @@ as well, for a real click does not know of our windows: the engine must refuse t
 from collections.abc import Iterator, Sequence
 from itertools import islice
 
+from online_model.datasets.criteo import CriteoRow, read_rows
 from schemas.proto.ctr.v1.scorer_pb2 import Candidate, RankResponse, ScoreRequest
 from schemas.records import Ad, Impression, User
 from streaming.adserver.draws import exponential_ms
 from streaming.adserver.settings import AdServerSettings
 from streaming.adserver.source import Ask, Shown, SourceError
-from streaming.datasets.criteo import CriteoRow, read_rows
 
 #: Of the mean delay; e^-10 of the clicks would come later, and are cut to this.
 LONGEST_DELAY = 10.0

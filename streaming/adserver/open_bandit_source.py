@@ -10,13 +10,13 @@ from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
 
+from online_model.datasets.open_bandit import ITEMS_FILE, OpenBanditRow, read_items, read_rows
 from schemas.proto.ctr.v1.scorer_pb2 import Candidate, RankResponse, ScoreRequest
 from schemas.records import Ad, Impression, User
 from schemas.served_token import TokenKeys
 from streaming.adserver.draws import exponential_ms
 from streaming.adserver.settings import AdServerSettings
 from streaming.adserver.source import Ask, Shown, SourceError, with_propensity
-from streaming.datasets.open_bandit import ITEMS_FILE, OpenBanditRow, read_items, read_rows
 
 #: The rate that the data set's authors report for its campaigns (arXiv 2008.07146, table 1).
 PUBLISHED_RATE = 0.005

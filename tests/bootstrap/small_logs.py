@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from bootstrap.logged_rows import NO_CLICK, LoggedRow
-from streaming.datasets import criteo, open_bandit
+from online_model.datasets import criteo, open_bandit
 
 DAY_MS = 86_400_000
 

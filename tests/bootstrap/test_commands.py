@@ -11,7 +11,9 @@ import redis
 from typer.testing import CliRunner, Result
 
 from bootstrap.__main__ import app
+from bootstrap.package_folder import write_package
 from bootstrap.publisher import Publisher
+from bootstrap.training import TrainedPackage
 from schemas import redis_keys
 from schemas.model_package import fetch
 from tests.bootstrap.small_logs import write_criteo
@@ -62,6 +64,9 @@ def test_training_again_goes_on_from_what_is_current(
     monkeypatch.setenv("CTR_MODEL", "mine")
     monkeypatch.setenv("CTR_BOOTSTRAP_KEEP_VERSIONS", "2")
     monkeypatch.setenv("CTR_BOOTSTRAP_METRICS_FILE", str(metrics))
+    monkeypatch.setenv("CTR_BOOTSTRAP_GATE_LEAST_CLICKS", "0")
+    monkeypatch.setenv("CTR_BOOTSTRAP_GATE_LOG_LOSS_RISE", "1")
+    monkeypatch.setenv("CTR_BOOTSTRAP_GATE_AUC_DROP", "1")
     small = (*WORLD[:-1], "300")
     versions = [json_of(run(*small, "--json"))["mine"]["version"] for _ in range(3)]
     kept = Publisher(client, "mine", 2).versions()
@@ -79,7 +84,7 @@ def test_tables_for_people() -> None:
     assert "deepfm" in result.stdout
     listed = run("list")
     assert "current" in listed.stdout
-    assert "FULL" in listed.stdout
+    assert "PCOC" in listed.stdout
 
 
 def test_versions_are_listed_as_one_object() -> None:
@@ -89,6 +94,37 @@ def test_versions_are_listed_as_one_object() -> None:
     (version,) = listed["versions"]
     assert (version["version"], version["current"]) == (trained["version"], True)
     assert version["metrics"] == trained["validation"]
+
+
+def test_a_candidate_that_nothing_speaks_for_is_not_published() -> None:
+    """Thirty rows of validation are too few to replace a live model by; ``--force`` does."""
+    small = (*WORLD[:-1], "300")
+    first = json_of(run(*small, "--json"))["deepfm"]["version"]
+    assert_one_line(run(*small), "is not published (--force would): too few clicks to judge by")
+    assert json_of(run("list", "--json"))["versions"][-1]["version"] == first
+    second = json_of(run(*small, "--force", "--json"))["deepfm"]["version"]
+    compared = json_of(run("compare", second, first, "--json"))
+    assert (compared["candidate"], compared["live"]) == (second, first)
+    assert {"metric", "candidate", "live"} == compared["metrics"][0].keys()
+    assert compared["refusal_reasons"]
+    back = json_of(run("rollback", "--reason", "looks odd", "--json"))
+    assert (back["version"], back["withdrawn"]) == (first, second)
+    listed = json_of(run("list", "--json"))["versions"]
+    assert [(item["current"], item["withdrawn"]) for item in listed] == [
+        (True, None),
+        (False, "looks odd"),
+    ]
+    assert "looks odd" in run("list").stdout
+    assert_one_line(run("rollback"), "cannot be rolled back: kept are none")
+
+
+def test_a_folder_is_published(trained: TrainedPackage, tmp_path: Path) -> None:
+    folder = write_package(trained.package, tmp_path)
+    report = json_of(run("publish", str(folder), "--json"))
+    assert report == {"model": "deepfm", "version": folder.name, "overridden": []}
+    assert_one_line(run("publish", str(folder), "--force"), "is published already")
+    assert_one_line(run("publish", str(tmp_path)), "no package")
+    assert "candidate" in run("compare", str(folder)).stdout
 
 
 def test_an_announcement_is_sent_where_it_is_wanted(
@@ -109,8 +145,9 @@ def test_a_backtest_prints_one_object(criteo_log: str) -> None:
 
 
 def test_a_backtest_shows_a_table(criteo_log: str) -> None:
-    files = ("--train", criteo_log, "--test", criteo_log, "--test-blocks", "3", "--model", "lr")
-    result = run("backtest", *files, "--progressive", "--lag-rows", "10")
+    files = ("--train", criteo_log, "--test", criteo_log, "--model", "lr")
+    rows = ("--train-rows", ":70%", "--test-rows", "70%:")
+    result = run("backtest", *files, *rows, "--progressive", "--delays", "--lag-rows", "10")
     assert result.exit_code == 0, result.output
     assert "frozen_auc" in result.stdout
 
@@ -132,7 +169,11 @@ def test_wrong_arguments_are_one_line(arguments: tuple[str, ...], said: str) -> 
 def test_wrong_blocks_are_one_line(criteo_log: str) -> None:
     files = ("backtest", "--train", criteo_log, "--test", criteo_log)
     assert_one_line(run(*files, "--test-blocks", "a"), "blocks a: expected numbers with commas")
-    assert_one_line(run(*files, "--train-blocks", "7"), "no rows: no such blocks")
+    assert_one_line(run(*files, "--train-blocks", "7"), "train.tsv is trained and tested")
+    apart = ("--train-blocks", "7", "--test-blocks", "1")
+    assert_one_line(run(*files, *apart), "no rows: no such blocks")
+    assert_one_line(run(*files, "--test-rows", "5%"), "train.tsv is trained and tested")
+    assert_one_line(run(*files, "--test-rows", "5-6"), "--test-rows 5-6: expected A:B")
 
 
 @pytest.mark.parametrize(

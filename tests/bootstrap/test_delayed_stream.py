@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bootstrap.delayed_stream import DelayedStream, exponential_clicks
+from bootstrap.delayed_stream import DelayedStream
 from bootstrap.logged_rows import NO_CLICK
 
 SHORT_MS, WINDOW_MS = 100, 1000
@@ -47,14 +47,10 @@ def test_the_late_share_is_of_clicks_within_the_window() -> None:
     assert stream([0], [NO_CLICK]).late_share == 1.0
 
 
-def test_clicks_come_after_exponential_delays() -> None:
-    labels = (np.arange(40_000) % 2).astype(np.float32)
-    ts_ms = np.arange(40_000, dtype=np.int64)
-    clicks = exponential_clicks(ts_ms, labels, 5000.0, seed=3)
-    assert (clicks[labels == 0] == NO_CLICK).all()
-    delays = (clicks - ts_ms)[labels == 1]
-    assert delays.min() >= 0
-    assert delays.mean() == pytest.approx(5000, rel=0.03)
-    assert np.mean(delays > 5000) == pytest.approx(np.exp(-1), abs=0.01)
-    assert np.array_equal(clicks, exponential_clicks(ts_ms, labels, 5000.0, seed=3))
-    assert not np.array_equal(clicks, exponential_clicks(ts_ms, labels, 5000.0, seed=4))
+def test_labels_at_once_are_final() -> None:
+    got = DelayedStream.at_once(np.array([3, 4, 9]), np.array([0.0, 1.0, 0.0]))
+    assert got.due_ms.tolist() == [3, 4, 9]
+    assert got.row.tolist() == [0, 1, 2]
+    assert got.label.tolist() == [0, 1, 0]
+    assert got.kind.tolist() == ["NEGATIVE", "POSITIVE", "NEGATIVE"]
+    assert got.late_share == 0.0

@@ -4,20 +4,20 @@ from pathlib import Path
 
 import pytest
 
-from bootstrap.log_sources import criteo_rows, open_bandit_rows, world_rows
+from bootstrap.log_sources import PAGE_MS, criteo_rows, open_bandit_rows, world_rows
 from bootstrap.logged_rows import NO_CLICK
+from online_model.datasets.criteo import read_rows
+from online_model.datasets.text_table import DatasetError
 from streaming.adserver.settings import AdServerSettings
-from streaming.datasets.criteo import read_rows
-from streaming.datasets.text_table import DatasetError
 from tests.bootstrap.small_logs import write_criteo, write_open_bandit
 
 
 @pytest.mark.parametrize("name", ["train.tsv", "train.tsv.gz"])
 def test_criteo_rows_are_those_of_the_file(tmp_path: Path, name: str) -> None:
     path = write_criteo(tmp_path / name, 30)
-    rows = list(criteo_rows(path, 1000))
+    rows = list(criteo_rows(path))
     for number, (row, raw) in enumerate(zip(rows, read_rows(path), strict=True)):
-        assert row.ts_ms == 1000 * number
+        assert row.ts_ms == PAGE_MS * number
         assert row.user_id == f"criteo-user-{number}"
         assert (row.context, row.ad_attributes) == (raw.context, raw.ad_attributes)
         assert "I13" not in row.context, "an empty cell is missing"
@@ -28,9 +28,9 @@ def test_criteo_rows_are_those_of_the_file(tmp_path: Path, name: str) -> None:
 
 def test_criteo_blocks_keep_their_times(tmp_path: Path) -> None:
     path = write_criteo(tmp_path / "train.tsv", 30, block_rows=10)
-    times = [row.ts_ms for row in criteo_rows(path, 5, blocks={1, 3})]
-    assert times == [5 * number for number in (*range(10), *range(20, 30))]
-    assert list(criteo_rows(path, 5, blocks={4})) == []
+    times = [row.ts_ms for row in criteo_rows(path, {1, 3})]
+    assert times == [PAGE_MS * number for number in (*range(10), *range(20, 30))]
+    assert list(criteo_rows(path, {4})) == []
 
 
 def test_open_bandit_rows_are_those_of_the_file(tmp_path: Path) -> None:
@@ -50,7 +50,7 @@ def test_a_damaged_line_is_named(tmp_path: Path) -> None:
     lines[3] = lines[3].replace("2\t1\t", "2\tone\t", 1)
     path.write_text("\n".join(lines))
     with pytest.raises(DatasetError, match=r"train\.tsv, line 4: .*'one'"):
-        list(criteo_rows(path, 1000))
+        list(criteo_rows(path))
     with pytest.raises(DatasetError, match="expected a header with the column"):
         list(open_bandit_rows(write_open_bandit(tmp_path, [1]).parent / "item_context.csv"))
 

@@ -128,6 +128,41 @@ def test_a_lost_manifest_is_told(client: redis.Redis, publisher: Publisher) -> N
     assert only.manifest is None
 
 
+def test_a_roll_back_says_why_until_the_version_is_served_again(publisher: Publisher) -> None:
+    for number in (1, 2, 3):
+        publisher.publish(package(f"v{number}"), number)
+    assert publisher.roll_back("pcoc 3.1", now_ms=9) == "v2"
+    assert publisher.current() == "v2"
+    assert [item.withdrawn for item in publisher.versions()] == [None, None, "pcoc 3.1"]
+    assert publisher.roll_back("slow", now_ms=10) == "v1"
+    with pytest.raises(PublishError, match=r"^m cannot be rolled back: kept are none$"):
+        publisher.roll_back("worse", now_ms=11)
+    assert publisher.roll_back("by hand", now_ms=12, to="v3") == "v3"
+    assert [item.withdrawn for item in publisher.versions()] == ["by hand", "slow", None]
+
+
+def test_a_withdrawn_version_is_passed_over(client: Any, publisher: Publisher) -> None:
+    for number in (1, 2):
+        publisher.publish(package(f"v{number}"), number)
+    publisher.roll_back("bad", now_ms=3)
+    publisher.publish(package("v3"), 4)
+    assert publisher.roll_back("bad, too", now_ms=5) == "v1", "v2 was bad"
+    publisher.publish(package("v4"), 6)
+    publisher.publish(package("v5"), 7)
+    assert [item.version for item in publisher.versions()] == ["v3", "v4", "v5"]
+    assert client.hkeys(redis_keys.model_withdrawn("m")) == [b"v3"], "gone with the version"
+
+
+def test_what_cannot_be_served_is_not_rolled_back_to(publisher: Publisher) -> None:
+    with pytest.raises(PublishError, match=r"^no version of m is current$"):
+        publisher.roll_back("?", 1)
+    publisher.publish(package("v1"), 1)
+    publisher.publish(package("v2"), 2)
+    for to in ("v9", "v2"):
+        with pytest.raises(PublishError, match=f"cannot be rolled back to {to}: kept are v1"):
+            publisher.roll_back("?", 3, to=to)
+
+
 def test_what_fails_half_way_is_not_seen_and_expires(
     client: redis.Redis, publisher: Publisher, limited: redis.Redis
 ) -> None:

@@ -1,63 +1,27 @@
-"""Which history is meant: rows A:B, and one plain message for what cannot be meant."""
+"""Which history is meant, and one plain message for what cannot be meant."""
 
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from bootstrap.source import CRITEO_ROW_MS, Dataset, Rows, Source, SourceError
+from bootstrap.log_sources import PAGE_MS
+from bootstrap.row_range import Rows
+from bootstrap.source import Dataset, Source, SourceError
+from online_model.datasets.text_table import DatasetError
 from schemas.features import FeatureSpec
 from schemas.settings import SettingsError
-from streaming.datasets.text_table import DatasetError
 from streaming.lake.folders import LakeError
-from tests.bootstrap.small_logs import logged_row, write_criteo, write_open_bandit
+from tests.bootstrap.small_logs import write_criteo, write_open_bandit
 
 NOW_MS = 1_700_000_000_000
 ALL = Rows()
-
-
-@pytest.mark.parametrize(
-    ("text", "rows", "count"),
-    [
-        ("", Rows(0, None), None),
-        (":", Rows(0, None), None),
-        ("7", Rows(0, 7), 7),
-        (":7", Rows(0, 7), 7),
-        ("3:", Rows(3, None), None),
-        ("3:7", Rows(3, 7), 4),
-    ],
-)
-def test_rows_are_read(text: str, rows: Rows, count: int | None) -> None:
-    assert Rows.parse(text) == rows
-    assert rows.count == count
-
-
-@pytest.mark.parametrize("text", ["x", "1:x", "1:2:3", "1.5", "1-2"])
-def test_rows_that_are_no_numbers_are_refused(text: str) -> None:
-    with pytest.raises(SourceError, match=rf"^--rows {text}: expected A:B, two row numbers$"):
-        Rows.parse(text)
-
-
-@pytest.mark.parametrize("text", ["0", "5:5", "7:3", "-1:4", "-3"])
-def test_rows_that_are_none_are_refused(text: str) -> None:
-    with pytest.raises(SourceError, match=rf"^--rows {text}: expected 0 ≤ A < B$"):
-        Rows.parse(text)
-
-
-@settings(deadline=None)
-@given(st.integers(0, 12), st.none() | st.integers(1, 12))
-def test_rows_are_those_of_a_slice(first: int, length: int | None) -> None:
-    logged = [logged_row(number) for number in range(9)]
-    end = None if length is None else first + length
-    assert Rows(first, end).of(iter(logged)) == logged[first:end]
 
 
 def test_rows_of_a_criteo_file(tmp_path: Path) -> None:
     path = write_criteo(tmp_path / "train.tsv", 40)
     log = Source("criteo", path, Rows(10, 25), 0).read(FeatureSpec.load("criteo"), NOW_MS)
     assert len(log) == 15
-    assert log.ts_ms[0] == 10 * CRITEO_ROW_MS, "rows keep their times"
+    assert log.ts_ms[0] == 10 * PAGE_MS, "rows keep their times"
     assert log.late_share is None
 
 

@@ -8,7 +8,7 @@ from sklearn.metrics import roc_auc_score
 
 from bootstrap.encoded_log import EncodedLog, encode_log
 from bootstrap.settings import BootstrapSettings
-from bootstrap.training import TrainedPackage, Training, numbers, version_name
+from bootstrap.training import LIVE, TrainedPackage, Training, numbers, version_name
 from online_model.delayed_feedback import LateShare
 from online_model.export import load
 from online_model.package_scorer import PackageScorer
@@ -33,7 +33,7 @@ def test_the_manifest_says_where_it_comes_from(
     trained: TrainedPackage, log: EncodedLog, spec: FeatureSpec
 ) -> None:
     manifest = trained.package.manifest
-    assert (manifest.model, manifest.parent, manifest.kind) == ("deepfm", "before", "FULL")
+    assert (manifest.model, manifest.parent, manifest.kind) == ("deepfm", None, "FULL")
     assert manifest.version == "20251124T042310.007Z"
     assert manifest.created_ms == 1_763_958_190_007
     assert manifest.watermark_ms == log.ts_ms[-1]
@@ -43,12 +43,34 @@ def test_the_manifest_says_where_it_comes_from(
     assert trained.validation.rows == 200, "the later half of the last fifth"
 
 
+def test_the_live_model_is_the_parent_and_is_measured_on_the_same_rows(
+    training: Training, trained: TrainedPackage, log: EncodedLog, spec: FeatureSpec
+) -> None:
+    candidate = training.run("lr", "lr", trained.package).package.manifest
+    assert candidate.parent == trained.package.manifest.version
+    last = log.history(spec).part(1800, 2000)
+    served = PackageScorer(trained.package, spec).probabilities(last.samples)
+    expected = numbers(quality(last.labels, served, last.weights))
+    live = {n.removeprefix(LIVE): v for n, v in candidate.metrics.items() if n.startswith(LIVE)}
+    assert live == expected
+
+
+def test_a_live_model_of_other_features_is_not_compared(
+    training: Training, trained: TrainedPackage
+) -> None:
+    manifest = trained.package.manifest.model_copy(update={"feature_fingerprint": "other"})
+    other = dataclasses.replace(trained.package, manifest=manifest)
+    candidate = training.run("lr", "lr", other).package.manifest
+    assert candidate.parent == manifest.version
+    assert not any(name.startswith(LIVE) for name in candidate.metrics)
+
+
 def test_the_baseline_learns_from_the_same_log(training: Training, spec: FeatureSpec) -> None:
     told: list[int] = []
     baseline = training.run("lr", "lr", None, told.append)
     assert baseline.package.manifest.architecture == "lr"
     assert baseline.package.manifest.parent is None
-    assert sum(told) == 2 * 1600 + 400
+    assert sum(told) == 8 * 2000
     assert load(baseline.package, spec).shape.dim == 0
     assert (baseline.validation.auc or 0.0) > 0.65
 

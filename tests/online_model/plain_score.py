@@ -33,15 +33,22 @@ def plain_logit(model: Model, samples: NDArray[np.void], at: int) -> float:
 
 
 def plain_deepfm(weights: Weights, fields: list[Floats], numbers: Floats) -> float:
-    """Every pair of fields by itself, the tower layer by layer."""
+    """Every pair of fields by itself, the towers layer by layer."""
     score = plain_regression(weights, fields, numbers)
     for first in range(len(fields)):
         for second in range(first + 1, len(fields)):
             score += float(np.dot(fields[first][1:], fields[second][1:]))
-    layer = np.concatenate([*(field[1:] for field in fields), numbers])
-    for matrix, shift in (("w1", "b1"), ("w2", "b2")):
-        layer = np.maximum(layer @ weights[matrix] + weights[shift], 0.0)
-    return score + float(layer @ weights["w3"] + weights["b3"])
+    inputs = np.concatenate([*(field[1:] for field in fields), numbers])
+    first = inputs @ weights["towers.w1"] + weights["towers.b1"]
+    layers = sum(name.startswith("towers.weights.") for name in weights)
+    towers = len(weights["towers.weights.0"])
+    logits = []
+    for tower, layer in enumerate(np.split(first, towers)):
+        for number in range(layers):
+            matrix = weights[f"towers.weights.{number}"][tower]
+            layer = np.maximum(layer, 0.0) @ matrix + weights[f"towers.shifts.{number}"][tower, 0]
+        logits.append(float(layer[0]))
+    return score + sum(logits) / towers
 
 
 def plain_regression(weights: Weights, fields: list[Floats], numbers: Floats) -> float:

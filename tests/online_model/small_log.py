@@ -15,7 +15,7 @@ from schemas.layout import Layout
 
 SPEC = FeatureSpec.load(str(Path(__file__).with_name("small.yaml")))
 LAYOUT = Layout.of(SPEC)
-SETTINGS = OnlineModelSettings(hidden=(8, 4), batch_size=50, calibration_bin_rows=100)
+SETTINGS = OnlineModelSettings(towers=2, hidden=(8, 4), batch_size=50, calibration_bin_rows=100)
 
 
 def samples(count: int, seed: int = 0) -> NDArray[np.void]:

@@ -1,7 +1,6 @@
 """DeepFM: the score is the formula of the paper, pair by pair; first weights follow the seed."""
 
 import numpy as np
-import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -15,11 +14,15 @@ from tests.online_model.plain_score import plain_deepfm
     fields=st.integers(1, 6),
     dim=st.integers(1, 5),
     numbers=st.integers(0, 4),
+    towers=st.integers(1, 3),
+    hidden=st.lists(st.integers(1, 7), min_size=1, max_size=3),
     seed=st.integers(0, 2**31),
 )
-def test_score_is_that_of_the_paper(fields: int, dim: int, numbers: int, seed: int) -> None:
+def test_score_is_that_of_the_paper(
+    fields: int, dim: int, numbers: int, towers: int, hidden: list[int], seed: int
+) -> None:
     generator = torch.Generator().manual_seed(seed)
-    model = DeepFM(fields, dim, numbers, (7, 3), 0.0, seed)
+    model = DeepFM(fields, dim, numbers, towers, tuple(hidden), seed)
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.copy_(torch.randn(parameter.shape, generator=generator))
@@ -36,23 +39,30 @@ def test_score_is_that_of_the_paper(fields: int, dim: int, numbers: int, seed: i
 
 
 def test_at_first_the_tower_says_nothing() -> None:
-    model = DeepFM(3, 4, 2, (8, 4), 0.0, seed=1)
-    hidden = torch.randn(6, 8, generator=torch.Generator().manual_seed(0))
-    assert model.tower(hidden).tolist() == [0.0] * 6
+    model = DeepFM(3, 4, 2, 2, (8, 4), seed=1)
+    inputs = torch.randn(6, 14, generator=torch.Generator().manual_seed(0))
+    assert model.towers(inputs).tolist() == [0.0] * 6
 
 
 def test_first_weights_follow_the_seed() -> None:
-    first, again, other = (DeepFM(3, 4, 2, (8, 4), 0.0, seed).w1 for seed in (1, 1, 2))
+    first, again, other = (DeepFM(3, 4, 2, 1, (8, 4), seed).towers.w1 for seed in (1, 1, 2))
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
 
 
-@pytest.mark.parametrize("training", [True, False])
-def test_dropout_works_in_training_only(training: bool) -> None:
-    torch.manual_seed(0)
-    model = DeepFM(3, 4, 2, (64, 16), dropout=0.5, seed=1).train(training)
+def test_slopes_of_fields_are_those_of_a_plain_autograd() -> None:
+    model = DeepFM(4, 3, 2, 2, (8, 4), seed=1)
+    generator = torch.Generator().manual_seed(0)
     with torch.no_grad():
-        model.w3.fill_(1.0)
-        rows, numbers = torch.randn(4, 3, 5), torch.randn(4, 2)
-        same = torch.equal(model(rows, numbers), model(rows, numbers))
-    assert same is not training
+        for parameter in model.parameters():
+            parameter.copy_(torch.randn(parameter.shape, generator=generator))
+    rows = torch.randn(5, 4, 4, generator=generator).requires_grad_()
+    numbers, by_scores = torch.randn(5, 2, generator=generator), torch.arange(5.0)
+    vectors = rows[:, :, 1:]
+    pairs = vectors.sum(dim=1).square().sum(dim=1) - vectors.square().sum(dim=(1, 2))
+    tower = model.towers(torch.cat([vectors.flatten(1), numbers], dim=1))
+    (expected,) = torch.autograd.grad(
+        rows[:, :, 0].sum(dim=1) + 0.5 * pairs + tower, rows, by_scores
+    )
+    (slopes,) = torch.autograd.grad(model(rows, numbers), rows, by_scores)
+    np.testing.assert_allclose(slopes, expected, rtol=1e-4, atol=1e-4)

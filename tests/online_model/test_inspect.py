@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from online_model.__main__ import app
 from schemas import redis_keys
-from schemas.model_package import ModelPackage
+from schemas.model_package import CALIBRATION_FILE, ModelPackage
 
 FEATURES = str(Path(__file__).with_name("small.yaml"))
 
@@ -45,8 +45,8 @@ def test_json_is_one_object(run: CliRunner, redis_url: str, package: ModelPackag
     assert report["rows"] == 78
     assert report["rows_learnt"] == 11 + 1 + 47 + 9, "the values that occur, at one position"
     assert report["embedding_dim"] == 4
-    assert report["dense_parameters"] == 1 + 4 + (24 * 8 + 8) + (8 * 4 + 4) + (4 + 1)
-    assert report["calibration"]["method"] == "isotonic"
+    assert report["dense_parameters"] == 1 + 4 + 2 * ((24 * 8 + 8) + (8 * 4 + 4) + (4 + 1))
+    assert report["calibration"] == json.loads(package.files[CALIBRATION_FILE])
     sizes = {name: entry.size_bytes for name, entry in package.manifest.files.items()}
     assert report["files_bytes"] == sizes
 

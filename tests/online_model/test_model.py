@@ -70,5 +70,5 @@ def test_a_part_of_a_batch_is_the_batch_of_a_part() -> None:
 def test_dense_parameters_are_copies() -> None:
     model, given = random_model(), samples(5)
     before = model.logits(given)
-    model.dense_parameters()["w1"][:] = 9.0
+    model.dense_parameters()["towers.w1"][:] = 9.0
     assert np.array_equal(model.logits(given), before)

@@ -73,10 +73,11 @@ def test_steps_are_the_plain_ones(memory: float, limit: float) -> None:
     for number in range(4):
         batch = model.batcher.batch(samples(30, seed=number))
         gradients = gradients_of(model, batch, seed=number)
-        rows = table.step(batch, gradients, 0.7, settings)
+        by_row = table.by_row(batch, gradients)
+        table.step(by_row, 0.7, settings)
         plain.step(model, batch, gradients, 0.7)
         used = {*batch.ids.flatten().tolist(), *batch.sequence.flatten().tolist()} - {-1}
-        assert rows.tolist() == sorted(used)
+        assert sorted(by_row.rows.tolist()) == sorted(used)
     np.testing.assert_allclose(table.values, plain.values, rtol=1e-3, atol=1e-5)
     np.testing.assert_allclose(table.curvature, plain.curvature, rtol=1e-3, atol=1e-6)
     assert plain.curvature.max() <= memory
@@ -86,20 +87,22 @@ def test_rows_that_a_batch_does_not_read_stay() -> None:
     model = random_model()
     before = model.table.values.clone()
     batch = model.batcher.batch(samples(3))
-    rows = model.table.step(batch, gradients_of(model, batch, 0), 0.7, OnlineModelSettings())
+    by_row = model.table.by_row(batch, gradients_of(model, batch, 0))
+    model.table.step(by_row, 0.7, OnlineModelSettings())
+    rows = sorted(by_row.rows.tolist())
     moved = (model.table.values != before).any(dim=1).nonzero().flatten()
-    assert moved.tolist() == rows.tolist()
+    assert moved.tolist() == rows
     assert 0 < len(rows) < len(before)
-    assert model.table.curvature.any(dim=1).nonzero().flatten().tolist() == rows.tolist()
+    assert model.table.curvature.any(dim=1).nonzero().flatten().tolist() == rows
 
 
 def test_a_table_without_a_sequence_reads_single_rows_only() -> None:
     values = torch.arange(12.0).view(6, 2)
-    table = RowTable(values, torch.zeros(6, 2), sequence_field=None)
+    table = RowTable.of(values, sequence_field=None)
     batch = Batch(torch.tensor([[4, 1]]), torch.zeros(1, 0, dtype=torch.int64), torch.zeros(1, 0))
     assert table.fields(batch).tolist() == [[[8.0, 9.0], [2.0, 3.0]]]
     ones = SampleGradients(torch.ones(1, 2, 2), torch.ones(1), torch.ones(1))
-    assert table.step(batch, ones, 1.0, OnlineModelSettings()).tolist() == [1, 4]
+    assert table.by_row(batch, ones).rows.tolist() == [4, 1]
 
 
 def test_no_clicks_pool_to_nothing() -> None:

@@ -8,6 +8,7 @@ from online_model.history import History
 from online_model.model import Architecture
 from online_model.quality import pcoc
 from online_model.trainer import LEAST_ROWS, HistoryError, Trained, rows_to_do, train
+from schemas.calibration import Calibration
 from tests.online_model.small_log import (
     SETTINGS,
     SPEC,
@@ -68,10 +69,21 @@ def test_weights_undo_down_sampling() -> None:
     assert thinned.validation.pcoc == pytest.approx(1.0, abs=0.2)
 
 
-def test_progress_is_told_of_every_row() -> None:
+@pytest.mark.parametrize(("architecture", "passes"), [("deepfm", 2 + 8), ("lr", 8)])
+def test_progress_is_told_of_every_row(architecture: Architecture, passes: int) -> None:
     told: list[int] = []
-    train(SPEC, "lr", history(333), SETTINGS, LATER, told.append)
-    assert sum(told) == rows_to_do(333, LATER, SETTINGS) == 2 * 250 + 83
+    train(SPEC, architecture, history(333), SETTINGS, LATER, told.append)
+    assert sum(told) == rows_to_do(333, architecture, SETTINGS) == passes * 333
+
+
+def test_a_calibration_that_only_fits_chance_is_left_out() -> None:
+    """Down-sampled clicks need one; the rows of the truth, which log loss calibrates, do not."""
+    assert trained(history(4000)).calibration == Calibration()
+    past = history(4000)
+    labels = past.labels.copy()
+    labels[3000:] *= np.random.default_rng(2).random(1000) < 0.2
+    fallen = trained(History(past.samples, labels, past.weights)).calibration
+    assert fallen.method == SETTINGS.calibration
 
 
 def test_unusable_history_is_refused() -> None:

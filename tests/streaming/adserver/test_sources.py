@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from online_model.datasets.criteo import COLUMNS
 from schemas.proto.ctr.v1.scorer_pb2 import RankedAd, RankResponse, ScoreRequest
 from schemas.records import Ad
 from schemas.served_token import TokenError, TokenKeys
@@ -15,7 +16,6 @@ from streaming.adserver.open_bandit_source import OpenBanditSource, log_file
 from streaming.adserver.settings import AdServerSettings
 from streaming.adserver.source import Shown, Source, SourceError, served, with_propensity
 from streaming.adserver.world_source import WorldSource
-from streaming.datasets.criteo import COLUMNS
 
 Make = Callable[..., Any]
 KEYS = TokenKeys.parse("1:" + "ab" * 16)

@@ -5,10 +5,10 @@ import pytest
 from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 
-from bootstrap.backtest import ROWS_AT_A_TIME, backtest
 from bootstrap.delayed_stream import DelayedStream
 from bootstrap.encoded_log import EncodedLog, encode_log
 from bootstrap.logged_rows import NO_CLICK
+from bootstrap.progressive import ROWS_AT_A_TIME, validate_progressively
 from bootstrap.training import TrainedPackage
 from online_model.learner import OnlineLearner
 from online_model.quality import log_loss
@@ -32,7 +32,7 @@ def learner(trained: TrainedPackage, spec: FeatureSpec) -> OnlineLearner:
 def served(
     learner: OnlineLearner, log: EncodedLog, stream: DelayedStream, lag_rows: int
 ) -> NDArray[np.float64]:
-    return backtest(learner, log.samples, log.positions, log.ts_ms, stream, lag_rows)
+    return validate_progressively(learner, log.samples, log.positions, log.ts_ms, stream, lag_rows)
 
 
 def stream_of(log: EncodedLog, click_ms: NDArray[np.int64], short_ms: int) -> DelayedStream:
@@ -72,7 +72,7 @@ def test_without_labels_it_serves_the_package(learner: OnlineLearner, later: Enc
     expected = learner.predict(later.samples)
     told: list[int] = []
     never = stream_of(later, np.full(len(later), NO_CLICK), short_ms=10**12)
-    got = backtest(
+    got = validate_progressively(
         learner, later.samples, later.positions, later.ts_ms, never, 0, progress=told.append
     )
     np.testing.assert_allclose(got, expected, rtol=1e-5)

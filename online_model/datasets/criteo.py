@@ -10,7 +10,7 @@ from pathlib import Path
 
 import xxhash
 
-from streaming.datasets.text_table import DatasetError, read_table
+from online_model.datasets.text_table import DatasetError, read_table
 
 INTEGERS = tuple(f"I{number}" for number in range(1, 14))
 CATEGORIES = tuple(f"C{number}" for number in range(1, 27))

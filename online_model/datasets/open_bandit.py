@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from streaming.datasets.text_table import DatasetError, read_table
+from online_model.datasets.text_table import DatasetError, read_table
 
 USER_FEATURES = tuple(f"user_feature_{number}" for number in range(4))
 ITEM_FEATURES = tuple(f"item_feature_{number}" for number in range(4))

@@ -1,4 +1,4 @@
-"""Delimited text with a header line, plain or gzip, as dictionaries; a fault names its line."""
+"""Text files, plain or gzip: tables with a header as dictionaries, and lines; faults name them."""
 
 import csv
 import gzip
@@ -21,8 +21,16 @@ def _opened(path: Path) -> Iterator[TextIO]:
         else:
             with path.open(encoding="utf-8", newline="") as file:
                 yield file
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, UnicodeDecodeError) as error:
         raise DatasetError(f"{path}: cannot be read: {error}") from None
+
+
+def read_lines(path: Path) -> Iterator[tuple[int, str]]:
+    """Line number (from 1) and text of each line that is not empty. Raises DatasetError."""
+    with _opened(path) as file:
+        for line, text in enumerate(file, start=1):
+            if text.strip():
+                yield line, text.rstrip("\r\n")
 
 
 def read_table(

@@ -1,0 +1,65 @@
+"""What commands share: options, the connection to Redis, and faults as one line."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated
+
+import redis
+import typer
+
+from bootstrap.announcer import AnnounceError
+from bootstrap.publisher import PublishError
+from bootstrap.row_range import RowRangeError
+from bootstrap.sample_topic import TopicError
+from bootstrap.source import SourceError
+from online_model.datasets.text_table import DatasetError
+from online_model.export import ExportError
+from online_model.peers import PeersError
+from online_model.trainer import HistoryError
+from online_model.training_checkpoint import CheckpointError
+from schemas.features import FeatureError
+from schemas.model_package import PackageError
+from schemas.settings import SettingsError, SharedSettings
+from stores.redis_client import connect
+from streaming.lake.folders import LakeError
+
+AsJson = Annotated[bool, typer.Option("--json", help="one JSON object on stdout")]
+Force = Annotated[bool, typer.Option("--force", help="publish what the gate refuses")]
+ModelOption = Annotated[str, typer.Option(help="name of the model; default CTR_MODEL")]
+
+
+@contextmanager
+def faults_told() -> Iterator[None]:
+    """A fault that the user can put right is one line on stderr and exit code 1."""
+    try:
+        yield
+    except redis.RedisError as error:
+        print(f"Redis (CTR_REDIS_URL): {error}", file=sys.stderr)
+        raise typer.Exit(1) from None
+    except (
+        AnnounceError,
+        CheckpointError,
+        DatasetError,
+        ExportError,
+        FeatureError,
+        HistoryError,
+        LakeError,
+        PackageError,
+        PeersError,
+        PublishError,
+        RowRangeError,
+        SettingsError,
+        SourceError,
+        TopicError,
+    ) as error:
+        print(error, file=sys.stderr)
+        raise typer.Exit(1) from None
+
+
+def connected(shared: SharedSettings) -> redis.Redis:
+    """Raises SettingsError."""
+    try:
+        return connect(shared.redis_url)
+    except ValueError as error:
+        raise SettingsError(f"CTR_REDIS_URL: {error}") from None

@@ -1,0 +1,175 @@
+"""The lake as a stream of blocks, in bounded memory: each impression once, with its final label.
+
+A negative whose correction the lake has is left out, and the correction stands for both. To know,
+only the keys of a day's corrections are held: the attribution window, and no more, lies between.
+"""
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import xxhash
+from numpy.typing import NDArray
+
+from schemas.encoding import Encoder
+from schemas.features import FeatureSpec
+from schemas.lake import SAMPLES
+from schemas.layout import Layout
+from streaming.lake.folders import Hour, LakeError, compacted, hours, landing
+from streaming.lake.parquet_files import each_once, read_file
+
+BLOCK_ROWS = 65_536
+COLUMNS = (
+    "kind",
+    "request_id",
+    "ad_id",
+    "position",
+    "feature_fingerprint",
+    "inputs",
+    "label",
+    "label_ts",
+    "sample_weight",
+)
+KEYS = ("kind", "request_id", "ad_id")
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Impressions [n] in order of the time at which their label became known.
+
+    ``samples`` have the positions at which ads were shown; ``weights`` are those of the stream.
+    ``read`` rows of the lake were read for them, ``late`` of their clicks were corrections.
+    """
+
+    samples: NDArray[np.void]
+    labels: NDArray[np.float32]
+    weights: NDArray[np.float32]
+    label_ms: NDArray[np.int64]
+    read: int
+    late: int
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+@dataclass(frozen=True, slots=True)
+class LakeStream:
+    """Samples of one declaration; of the negatives the share ``keep`` stays, chosen by a hash of
+    the impression, so that it is always the same. Corrections may come ``window_hours`` later."""
+
+    lake: Path
+    spec: FeatureSpec
+    keep: float = 1.0
+    window_hours: int = 24
+
+    def hours(self) -> list[Hour]:
+        """All hours there are, in order. Raises LakeError if there are none."""
+        if not self.lake.is_dir():
+            raise LakeError(f"lake {self.lake}: no such folder")
+        found = hours(self.lake, SAMPLES)
+        if not found:
+            raise LakeError(f"lake {self.lake}: no {SAMPLES.name}, nor in landing/")
+        return found
+
+    def rows(self, chosen: Sequence[Hour]) -> int:
+        """How many rows some hours have, by the files' own word."""
+        return sum(pq.read_metadata(file).num_rows for h in chosen for file in self._files(h))
+
+    def blocks(self, chosen: Sequence[Hour]) -> Iterator[tuple[int, int, Block]]:
+        """Place of the hour in ``chosen``, number of the block in its hour, and the block.
+
+        Raises LakeError if a file cannot be read.
+        """
+        everywhere = self.hours()
+        window: deque[tuple[Hour, set[int]]] = deque()
+        for place, hour in enumerate(chosen):
+            last = everywhere.index(hour) + self.window_hours
+            while window and window[0][0] < hour:
+                window.popleft()
+            known = {corrected for corrected, _ in window}
+            for later in everywhere[everywhere.index(hour) : last + 1]:
+                if later not in known:
+                    window.append((later, self._corrections(later)))
+            for number, table in enumerate(self._tables(hour, COLUMNS)):
+                yield place, number, self._block(table, [keys for _, keys in window])
+
+    def first_block(self, hour: Hour) -> Block | None:
+        """Of an hour, without regard to corrections. Raises LakeError."""
+        table = next(self._tables(hour, COLUMNS), None)
+        return None if table is None else self._block(table, [])
+
+    def _files(self, hour: Hour) -> list[Path]:
+        folders = (landing(self.lake, SAMPLES, hour), compacted(self.lake, SAMPLES, hour))
+        return [file for folder in folders for file in folder.files()]
+
+    def _tables(self, hour: Hour, columns: Sequence[str]) -> Iterator[Any]:
+        """A compacted hour is read piece by piece; one that has still landed files, as a whole:
+        its rows may be repeated there."""
+        files = self._files(hour)
+        try:
+            if len(files) == 1 and files[0].parent == compacted(self.lake, SAMPLES, hour).path:
+                with pq.ParquetFile(files[0]) as file:
+                    for batch in file.iter_batches(BLOCK_ROWS, columns=list(columns)):
+                        yield pa.Table.from_batches([batch])
+                return
+            needed = list(dict.fromkeys([*SAMPLES.identity, *columns]))
+            parts = [read_file(SAMPLES, file, needed) for file in files]
+            whole = each_once(SAMPLES, pa.concat_tables(parts)).select(list(columns))
+        except (OSError, pa.ArrowException) as error:
+            raise LakeError(f"lake {self.lake}, hour {hour}: {error}") from None
+        for start in range(0, whole.num_rows, BLOCK_ROWS):
+            yield whole.slice(start, BLOCK_ROWS)
+
+    def _corrections(self, hour: Hour) -> set[int]:
+        keys: set[int] = set()
+        for table in self._tables(hour, KEYS):
+            keys.update(_keys(table.filter(pc.equal(table["kind"], "CORRECTION"))))
+        return keys
+
+    def _block(self, table: Any, corrected: Sequence[set[int]]) -> Block:
+        read, layout = table.num_rows, Layout.of(self.spec)
+        table = table.filter(
+            pc.and_(
+                pc.and_(
+                    pc.equal(table["feature_fingerprint"], self.spec.fingerprint),
+                    pc.equal(pc.binary_length(table["inputs"]), layout.dtype.itemsize),
+                ),
+                pc.and_(
+                    pc.not_equal(table["kind"], "MATURE"), pc.greater(table["sample_weight"], 0.0)
+                ),
+            )
+        )
+        labels = table["label"].to_numpy().astype(np.float32)
+        negative = np.flatnonzero(labels < 0.5)
+        use = np.ones(len(labels), bool)
+        use[negative] = [
+            _stays(key, self.keep) and not any(key in keys for keys in corrected)
+            for key in _keys(table.take(pa.array(negative)))
+        ]
+        table = table.filter(pa.array(use))
+        samples = layout.unpack(b"".join(table["inputs"].to_pylist()))
+        positions = table["position"].to_numpy().astype(np.int64)
+        return Block(
+            samples=Encoder(self.spec).with_positions(samples, positions),
+            labels=labels[use],
+            weights=table["sample_weight"].to_numpy().astype(np.float32),
+            label_ms=table["label_ts"].cast(pa.int64()).to_numpy(),
+            read=read,
+            late=int(pc.sum(pc.equal(table["kind"], "CORRECTION")).as_py() or 0),
+        )
+
+
+def _keys(table: Any) -> list[int]:
+    """64-bit hashes of impressions."""
+    pairs = zip(table["request_id"].to_pylist(), table["ad_id"].to_pylist(), strict=True)
+    return [xxhash.xxh3_64_intdigest(f"{request}\x1f{ad}".encode()) for request, ad in pairs]
+
+
+def _stays(key: int, share: float) -> bool:
+    return key < share * 2.0**64

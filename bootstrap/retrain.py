@@ -1,0 +1,307 @@
+"""A full retrain from the lake, streaming: passes over all but the last hours, which then validate.
+
+Each process takes every ``size``-th hour. Negatives are down-sampled, which the calibration undoes
+in closed form: the model learns and is calibrated on what is left, and the logit of its probability
+is then shifted by ln(share kept) (He et al., ADKDD'14). A checkpoint lets a killed retrain go on
+where the models of all processes were one.
+"""
+
+import hashlib
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bootstrap.lake_stream import Block, LakeStream
+from online_model.calibration import fit_calibration
+from online_model.delayed_feedback import LateShare
+from online_model.history import History
+from online_model.history_stream import StreamTrainer
+from online_model.model import Architecture, Model
+from online_model.peers import Peers
+from online_model.quality import Quality, quality
+from online_model.settings import OnlineModelSettings
+from online_model.trainer import HistoryError
+from online_model.training_checkpoint import CheckpointError
+from schemas.calibration import Calibration
+from streaming.lake.folders import Hour, LakeError
+
+FIRST_HOURS, FIRST_ROWS = 16, 4096
+#: About how many rows of the validation are kept in memory, to calibrate and to test with.
+CALIBRATION_ROWS, TESTED_ROWS = 1_000_000, 200_000
+
+
+@dataclass(frozen=True, slots=True)
+class RetrainOptions:
+    """``validate_hours`` are the last of the lake; ``sync_rows`` are learnt between two joins."""
+
+    validate_hours: int = 24
+    sync_rows: int = 50_000
+    checkpoint: Path | None = None
+    checkpoint_seconds: float = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Validation:
+    """Rows [n] in order of label time as predicted before they were learnt, not calibrated."""
+
+    label_ms: NDArray[np.int64]
+    logits: NDArray[np.float32]
+    labels: NDArray[np.float32]
+    weights: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Tested:
+    """Rows [n] of the later validation: probabilities from before they were learnt, calibrated on
+    the earlier validation, and weights that undo all down-sampling."""
+
+    samples: NDArray[np.void]
+    labels: NDArray[np.float32]
+    weights: NDArray[np.float32]
+    probabilities: NDArray[np.float64]
+
+    def quality(self) -> Quality:
+        """Of the model that was retrained."""
+        return quality(self.labels, self.probabilities, self.weights)
+
+
+@dataclass(frozen=True, slots=True)
+class Retrained:
+    """``curve`` has rows learnt and the log loss before learning them, in sampled space."""
+
+    model: Model
+    calibration: Calibration
+    late_share: LateShare
+    tested: Tested
+    curve: Sequence[tuple[int, float]]
+    rows_learnt: int
+    watermark_ms: int
+
+
+@dataclass(slots=True)
+class Retrain:
+    """Of one process among its peers."""
+
+    stream: LakeStream
+    architecture: Architecture
+    settings: OnlineModelSettings
+    options: RetrainOptions
+    peers: Peers
+    _saved: float = field(default=0.0, init=False)
+
+    def rows(self) -> int:
+        """Rows of the lake that will be read, all passes together."""
+        train, validate = self._split()
+        return self.settings.passes * self.stream.rows(train) + self.stream.rows(validate)
+
+    def run(self, progress: Callable[[int], None] = lambda rows: None) -> Retrained | None:
+        """Train; None in all processes but the first.
+
+        Raises LakeError, HistoryError or CheckpointError.
+        """
+        train, validate = self._split()
+        trainer = StreamTrainer.new(
+            self.stream.spec,
+            self.architecture,
+            self._first(train),
+            self.settings,
+            self.peers,
+            self.options.sync_rows,
+        )
+        self._saved = time.monotonic()
+        begin, places = self._resumed(trainer)
+        own = train[self.peers.rank :: self.peers.size]
+        for number in range(begin, self.settings.passes):
+            after = places[self.peers.rank]
+            parts = self._parts(own, after, progress)
+            trainer.learn(parts, partial(self._keep, trainer, number))
+            places = [None] * self.peers.size
+        if begin < self.settings.passes:
+            self._keep(trainer, self.settings.passes, places, at_once=True)
+        return self._validated(trainer, validate, progress)
+
+    def _split(self) -> tuple[list[Hour], list[Hour]]:
+        hours, last = self.stream.hours(), self.options.validate_hours
+        if len(hours) <= last:
+            raise LakeError(
+                f"lake {self.stream.lake}: has {len(hours)} hours, and the last {last} are to "
+                "validate; --validate-hours fewer leaves some to train"
+            )
+        return hours[:-last], hours[-last:]
+
+    def _first(self, train: Sequence[Hour]) -> History:
+        """Rows from all over the training hours, the same in every process."""
+        chosen = train[:: max(1, len(train) // FIRST_HOURS)]
+        parts: list[History] = []
+        for hour in chosen:
+            block = self.stream.first_block(hour)
+            if block is not None and len(block):
+                parts.append(_history(block).part(0, FIRST_ROWS))
+        labels = [part.labels for part in parts]
+        if not parts or not 0 < np.concatenate(labels).sum() < sum(map(len, parts)):
+            raise HistoryError(
+                f"lake {self.stream.lake}: no clicks of features {self.stream.spec.name} "
+                f"{self.stream.spec.fingerprint}, or nothing else"
+            )
+        return History(
+            np.concatenate([part.samples for part in parts]),
+            np.concatenate(labels),
+            np.concatenate([part.weights for part in parts]),
+        )
+
+    def _parts(
+        self, hours: Sequence[Hour], after: Any, progress: Callable[[int], None]
+    ) -> Iterator[tuple[Any, History]]:
+        """Blocks after the one at ``after``."""
+        done = (-1, -1) if after is None else tuple(after)
+        skipped = max(0, done[0])
+        if after is not None:
+            progress(self.peers.size * self.stream.rows(hours[:skipped]))
+        for place, number, block in self.stream.blocks(hours[skipped:]):
+            at = (place + skipped, number)
+            progress(self.peers.size * block.read)
+            if at > done:
+                yield at, _history(block)
+
+    def _validated(
+        self, trainer: StreamTrainer, validate: Sequence[Hour], progress: Callable[[int], None]
+    ) -> Retrained | None:
+        rows = self.stream.rows(validate)
+        calibrated, tested = 1 + rows // CALIBRATION_ROWS, 1 + rows // TESTED_ROWS
+        told: list[Block] = []
+
+        def parts() -> Iterator[tuple[Any, History]]:
+            own = validate[self.peers.rank :: self.peers.size]
+            for place, number, block in self.stream.blocks(own):
+                progress(self.peers.size * block.read)
+                told.append(replace(block, samples=block.samples[::tested].copy()))
+                yield (place, number), _history(block)
+
+        logits = trainer.learn(parts(), predict=True)
+        clicks = sum(float(block.labels.sum()) for block in told)
+        late = sum(block.late for block in told)
+        found = self.peers.gathered((_validation(told, logits, calibrated), clicks, late))
+        if self.peers.rank:
+            return None
+        everything = _joined([part for part, _, _ in found])
+        clicks, late = sum(c for _, c, _ in found), sum(n for _, _, n in found)
+        if not 0 < everything.labels.sum() < len(everything.labels):
+            raise HistoryError("the validation has no clicks or nothing else")
+        half = len(everything.labels) // 2
+        own = _validation(told, logits, tested)
+        later = own.label_ms >= everything.label_ms[half]
+        return Retrained(
+            model=trainer.model,
+            calibration=self._calibrated(everything, slice(None)),
+            late_share=LateShare.assumed(late / clicks),
+            tested=Tested(
+                samples=np.concatenate([block.samples for block in told])[later],
+                labels=own.labels[later],
+                weights=self._true_weights(own)[later],
+                probabilities=self._calibrated(everything, slice(0, half)).probabilities(
+                    own.logits[later]
+                ),
+            ),
+            curve=trainer.curve,
+            rows_learnt=self.peers.size * trainer.rows_learnt,
+            watermark_ms=int(everything.label_ms.max()),
+        )
+
+    def _true_weights(self, validation: Validation) -> NDArray[np.float32]:
+        """Negatives count for as many as they stand for."""
+        stands_for = np.where(validation.labels > 0.5, 1.0, 1.0 / self.stream.keep)
+        weights: NDArray[np.float32] = (validation.weights * stands_for).astype(np.float32)
+        return weights
+
+    def _calibrated(self, validation: Validation, rows: slice) -> Calibration:
+        """Fitted on the rows as they were learnt, then taken back to the true rate."""
+        fitted = fit_calibration(
+            self.settings.calibration,
+            validation.logits[rows],
+            validation.labels[rows],
+            self.settings.calibration_bin_rows,
+            validation.weights[rows],
+        )
+        shift = math.log(self.stream.keep)
+        return fitted.model_copy(update={"outputs": tuple(o + shift for o in fitted.outputs)})
+
+    def _identity(self) -> str:
+        """What a checkpoint must have been made with."""
+        train, validate = self._split()
+        told = (
+            str(train[0]),
+            str(train[-1]),
+            len(train),
+            len(validate),
+            self.stream.spec.fingerprint,
+            self.stream.keep,
+            self.architecture,
+            self.settings.model_dump_json(),
+            self.options.sync_rows,
+            self.peers.size,
+        )
+        return hashlib.sha256(repr(told).encode()).hexdigest()[:16]
+
+    def _resumed(self, trainer: StreamTrainer) -> tuple[int, list[Any]]:
+        """Pass and places to go on from."""
+        path = self.options.checkpoint
+        if path is None or not path.exists():
+            return 0, [None] * self.peers.size
+        identity, number, places = trainer.restore(path)
+        if identity != self._identity():
+            raise CheckpointError(
+                f"{path}: of another retrain (hours, features, settings or processes differ); "
+                "delete it, or name another --checkpoint"
+            )
+        return number, list(places)
+
+    def _keep(
+        self, trainer: StreamTrainer, number: int, places: Sequence[Any], at_once: bool = False
+    ) -> None:
+        """Write the checkpoint when it is time to; the first process does."""
+        path, now = self.options.checkpoint, time.monotonic()
+        due = at_once or now - self._saved >= self.options.checkpoint_seconds
+        if path is None or self.peers.rank or not due:
+            return
+        trainer.save(path, [self._identity(), number, list(places)])
+        self._saved = now
+
+
+def _history(block: Block) -> History:
+    return History(block.samples, block.labels, block.weights)
+
+
+def _validation(
+    blocks: Sequence[Block], logits: Sequence[NDArray[np.float32]], stride: int
+) -> Validation:
+    """Every ``stride``-th row of each block."""
+
+    def every(parts: Sequence[NDArray[Any]]) -> NDArray[Any]:
+        return np.concatenate([part[::stride] for part in parts])
+
+    if not blocks:
+        nothing = np.zeros(0, np.float32)
+        return Validation(np.zeros(0, np.int64), nothing, nothing, nothing)
+    return Validation(
+        label_ms=every([block.label_ms for block in blocks]),
+        logits=every(logits),
+        labels=every([block.labels for block in blocks]),
+        weights=every([block.weights for block in blocks]),
+    )
+
+
+def _joined(parts: Sequence[Validation]) -> Validation:
+    order = np.argsort(np.concatenate([part.label_ms for part in parts]), kind="stable")
+    return Validation(
+        *(
+            np.concatenate([getattr(part, name) for part in parts])[order]
+            for name in ("label_ms", "logits", "labels", "weights")
+        )
+    )

@@ -1,0 +1,168 @@
+"""The command ``retrain``: from the lake to a package, a report and, if wanted, the live model."""
+
+import json
+import time
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from bootstrap import display
+from bootstrap.catch_up import catch_up
+from bootstrap.command import AsJson, Force, connected, faults_told
+from bootstrap.lake_stream import LakeStream
+from bootstrap.package_folder import write_package
+from bootstrap.publisher import Publisher
+from bootstrap.publishing import live_package, publish_through_gate
+from bootstrap.report import Report
+from bootstrap.retrain import Retrain, Retrained, RetrainOptions
+from bootstrap.sample_topic import SampleTopic
+from bootstrap.settings import BootstrapSettings
+from bootstrap.training import live_metrics, numbers, version_name
+from online_model.export import Origin, export
+from online_model.package_scorer import PackageScorer
+from online_model.peers import Peers
+from online_model.settings import OnlineModelSettings
+from schemas.features import FeatureSpec
+from schemas.layout import Layout
+from schemas.model_package import ModelPackage
+from schemas.settings import SharedSettings
+
+
+class ModelName(StrEnum):
+    """Architectures."""
+
+    DEEPFM = "deepfm"
+    LR = "lr"
+
+
+def retrain(
+    lake: Annotated[Path, typer.Option(help="folder of the lake")],
+    output: Annotated[Path, typer.Option(help="folder for package, report and checkpoint")],
+    model: Annotated[str, typer.Option(help="name of the model; default CTR_MODEL")] = "",
+    architecture: Annotated[ModelName, typer.Option()] = ModelName.DEEPFM,
+    validate_hours: Annotated[int, typer.Option(min=1, help="last hours, for validation")] = 24,
+    keep_negatives: Annotated[
+        float, typer.Option(min=0.0001, max=1, help="share of negatives that is learnt")
+    ] = 0.1,
+    sync_rows: Annotated[
+        int, typer.Option(min=1, help="torchrun: rows that a process learns between two joins")
+    ] = 50_000,
+    checkpoint_seconds: Annotated[
+        float, typer.Option(min=0, help="between checkpoints; a killed retrain goes on from one")
+    ] = 60.0,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    publish: Annotated[
+        bool, typer.Option("--publish", help="catch up with Kafka, pass the gate, go live")
+    ] = False,
+    force: Force = False,
+    as_json: AsJson = False,
+) -> None:
+    """Train from the whole lake, in bounded memory; torchrun -m bootstrap retrain: on N cores."""
+    with faults_told():
+        start = time.monotonic()
+        shared, settings = SharedSettings.load(), BootstrapSettings.load()
+        name = model or shared.model
+        output.mkdir(parents=True, exist_ok=True)
+        checkpoint = output / f"{name}.checkpoint"
+        spec, peers = FeatureSpec.load(shared.features), Peers.join()
+        try:
+            retraining = Retrain(
+                LakeStream(lake, spec, keep_negatives),
+                architecture.value,
+                OnlineModelSettings.load(seed=seed),
+                RetrainOptions(validate_hours, sync_rows, checkpoint, checkpoint_seconds),
+                peers,
+            )
+            shown = retraining.rows() if peers.rank == 0 else None
+            with display.rows_progress(f"retraining {name}", shown, peers.rank == 0) as progress:
+                retrained = retraining.run(progress)
+        finally:
+            peers.leave()
+        if retrained is None:
+            return
+        seconds = time.monotonic() - start
+        report = _finished(retrained, name, spec, output, shared, settings, publish, force, seconds)
+        checkpoint.unlink(missing_ok=True)
+    if as_json:
+        print(json.dumps(report))
+    else:
+        display.show_report(f"retrain {name}", report)
+
+
+def _finished(
+    retrained: Retrained,
+    name: str,
+    spec: FeatureSpec,
+    output: Path,
+    shared: SharedSettings,
+    settings: BootstrapSettings,
+    publish: bool,
+    force: bool,
+    seconds: float,
+) -> dict[str, Any]:
+    """Export, report and, if wanted, catch up and publish; returns what is told."""
+    told: dict[str, Any] = {"rows_learnt": retrained.rows_learnt, "seconds": round(seconds, 2)}
+    if not publish:
+        package = _exported(retrained, name, spec, settings, None)
+        return told | _written(retrained, package, spec, output, told)
+    with connected(shared) as client:
+        publisher = Publisher(client, name, settings.keep_versions)
+        package = _exported(retrained, name, spec, settings, live_package(publisher))
+        topic = SampleTopic(shared.kafka_bootstrap)
+        caught_up = catch_up(package, spec, OnlineModelSettings.load(), topic)
+        told["samples_caught_up"] = caught_up.samples
+        told["behind_seconds"] = round(caught_up.behind_seconds, 2)
+        told |= _written(retrained, caught_up.package, spec, output, told)
+        told["overridden"] = publish_through_gate(
+            publisher, caught_up.package, settings, caught_up.package.manifest.created_ms, force
+        )
+    return told
+
+
+def _exported(
+    retrained: Retrained,
+    name: str,
+    spec: FeatureSpec,
+    settings: BootstrapSettings,
+    live: ModelPackage | None,
+) -> ModelPackage:
+    tested, now_ms = retrained.tested, time.time_ns() // 1_000_000
+    measured = live_metrics(live, spec, tested.samples, tested.labels, tested.weights)
+    return export(
+        retrained.model,
+        retrained.calibration,
+        retrained.late_share,
+        Origin(
+            model=name,
+            version=version_name(now_ms),
+            created_ms=now_ms,
+            parent=None if live is None else live.manifest.version,
+            watermark_ms=retrained.watermark_ms,
+            metrics=numbers(tested.quality()) | measured,
+        ),
+        tested.samples[-settings.check_rows :],
+    )
+
+
+def _written(
+    retrained: Retrained,
+    package: ModelPackage,
+    spec: FeatureSpec,
+    output: Path,
+    told: dict[str, Any],
+) -> dict[str, Any]:
+    """Package and report as files; returns where and how good."""
+    folder = write_package(package, output)
+    report = output / f"{folder.name}.html"
+    facts = {**told, **package.manifest.metrics}
+    Report(
+        title=f"{package.manifest.model} {folder.name}",
+        facts=facts,
+        tested=retrained.tested,
+        scorer=PackageScorer(package, spec),
+        layout=Layout.of(spec),
+        curve=retrained.curve,
+    ).write(report)
+    return {"package": str(folder), "report": str(report), **package.manifest.metrics}

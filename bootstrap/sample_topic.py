@@ -1,0 +1,107 @@
+"""The topic of labelled samples, read from offsets that were kept to where it ends."""
+
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient, OffsetSpec
+
+from schemas.avro_codec import DecodeError
+from schemas.records import TrainingSample
+from schemas.topics import TRAINING_SAMPLES
+
+BATCH = 500
+POLL_SECONDS = 0.25
+PATIENCE_SECONDS = 15.0
+
+#: Partition -> next offset to read.
+Offsets = Mapping[int, int]
+
+
+class TopicError(RuntimeError):
+    """The topic of samples cannot be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class SampleTopic:
+    """``servers`` as in CTR_KAFKA_BOOTSTRAP."""
+
+    servers: str
+    topic: str = TRAINING_SAMPLES.name
+
+    def begin(self) -> dict[int, int]:
+        """First offsets that are kept. Raises TopicError."""
+        return self._offsets(OffsetSpec.earliest())
+
+    def end(self) -> dict[int, int]:
+        """Offsets after the last sample there is now. Raises TopicError."""
+        return self._offsets(OffsetSpec.latest())
+
+    def since(self, ts_ms: int) -> dict[int, int]:
+        """Offsets of the first samples that were written at or after a time. Raises TopicError."""
+        found, end = self._offsets(OffsetSpec.for_timestamp(ts_ms)), self.end()
+        return {number: end[number] if at < 0 else at for number, at in found.items()}
+
+    def read(self, first: Offsets, end: Offsets) -> Iterator[TrainingSample]:
+        """Samples of [first, end), partition after partition; what is undecodable is left out.
+
+        Raises TopicError if the broker falls silent.
+        """
+        for partition in sorted(end):
+            begin = first.get(partition, 0)
+            if begin < end[partition]:
+                yield from self._partition(partition, begin, end[partition])
+
+    def _partition(self, partition: int, first: int, end: int) -> Iterator[TrainingSample]:
+        consumer = Consumer(
+            {
+                "bootstrap.servers": self.servers,
+                "group.id": "bootstrap-reader",
+                "enable.auto.commit": False,
+                "enable.partition.eof": False,
+                "auto.offset.reset": "earliest",
+                "isolation.level": "read_committed",
+                "log_level": 0,
+            }
+        )
+        try:
+            consumer.assign([TopicPartition(self.topic, partition, first)])
+            heard = time.monotonic()
+            while _position(consumer, self.topic, partition, first) < end:
+                messages = consumer.consume(BATCH, POLL_SECONDS)
+                if messages:
+                    heard = time.monotonic()
+                elif time.monotonic() - heard > PATIENCE_SECONDS:
+                    raise TopicError(f"{self.topic}: {self.servers} does not answer")
+                for message in messages:
+                    if message.error() is not None:
+                        raise TopicError(f"{self.topic}: {message.error()}")
+                    if message.offset() < end and (sample := _decoded(message.value())) is not None:
+                        yield sample
+        finally:
+            consumer.close()
+
+    def _offsets(self, spec: OffsetSpec) -> dict[int, int]:
+        admin = AdminClient({"bootstrap.servers": self.servers, "log_level": 0})
+        try:
+            topics = admin.list_topics(timeout=PATIENCE_SECONDS).topics
+            if self.topic not in topics:
+                raise TopicError(f"{self.servers} has no topic {self.topic}")
+            asked = {TopicPartition(self.topic, n): spec for n in topics[self.topic].partitions}
+            answers = admin.list_offsets(asked, request_timeout=PATIENCE_SECONDS)
+            return {part.partition: answer.result().offset for part, answer in answers.items()}
+        except KafkaException as error:
+            raise TopicError(f"{self.topic}: {self.servers}: {error.args[0].str()}") from None
+
+
+def _position(consumer: Consumer, topic: str, partition: int, first: int) -> int:
+    (at,) = consumer.position([TopicPartition(topic, partition)])
+    return first if at.offset < 0 else int(at.offset)
+
+
+def _decoded(value: bytes | None) -> TrainingSample | None:
+    try:
+        return None if value is None else TrainingSample.decode(value)
+    except DecodeError:
+        return None

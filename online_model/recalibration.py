@@ -1,0 +1,74 @@
+"""Follows the base rate: shifts of the logit, learnt from the label stream, that forget.
+
+Each shift is the intercept of a logistic regression whose offset is the model's logit, learnt by
+online Newton steps with bounded curvature: a Kalman filter on a drifting weight (West, Harrison &
+Migon, JASA 1985). Short memories follow a market that falls within some tens of clicks, long ones
+are exact while it stands; they are mixed by how well they did lately, with the fixed-share update
+of Herbster & Warmuth (Machine Learning 32, 1998). One of them never shifts, so a model that is
+right loses next to nothing.
+"""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.floating[Any]]
+FLOOR = 1e-6
+#: Curvature that is remembered, which is about that many expected clicks; the last never moves.
+MEMORIES = np.array([20.0, 100.0, 500.0, np.inf])
+#: The best memory is expected to change once in so many clicks.
+SWITCH_CLICKS = 200.0
+
+
+class BaseRateShift:
+    """Two verbs: :meth:`probabilities` changes nothing, :meth:`learn` takes labels in order."""
+
+    def __init__(self) -> None:
+        self._shifts = np.zeros(len(MEMORIES))
+        self._curvature = MEMORIES.copy()
+        self._weights = np.full(len(MEMORIES), 1.0 / len(MEMORIES))
+
+    @property
+    def shift(self) -> float:
+        """Mean shift of the logit, 0 at first."""
+        return float(self._weights @ self._shifts)
+
+    def probabilities(self, predicted: Floats) -> NDArray[np.float64]:
+        """Probabilities [n] of the model -> what they are at the base rate of now [n]."""
+        mixed: NDArray[np.float64] = self._shifted(predicted) @ self._weights
+        return mixed
+
+    def learn(
+        self,
+        predicted: Floats,
+        labels: NDArray[Any],
+        first: NDArray[np.bool_],
+        weights: Floats,
+    ) -> None:
+        """The model's probabilities [n] of samples, their labels and their weights [n].
+
+        A sample that is not ``first`` corrects an earlier one with label 0, which counts no longer.
+        """
+        if not len(labels):
+            return
+        p = self._shifted(predicted)
+        w, y, is_first = np.asarray(weights)[:, None], np.asarray(labels)[:, None], first[:, None]
+        no_click = np.log1p(-p)
+        likelihood = np.where(y > 0.5, np.log(p) - np.where(is_first, 0.0, no_click), no_click)
+        self._reweigh(np.sum(w * likelihood, axis=0), float(np.sum(w * y)))
+        seen = w * is_first
+        self._curvature = np.minimum(self._curvature, MEMORIES) + np.sum(seen * p * (1 - p), axis=0)
+        self._shifts += np.sum(w * y - seen * p, axis=0) / self._curvature
+
+    def _shifted(self, predicted: Floats) -> NDArray[np.float64]:
+        """[n, memories]"""
+        p = np.clip(np.asarray(predicted, np.float64), FLOOR, 1.0 - FLOOR)[:, None]
+        odds = p / (1.0 - p) * np.exp(self._shifts)
+        shifted: NDArray[np.float64] = np.clip(odds / (1.0 + odds), FLOOR, 1.0 - FLOOR)
+        return shifted
+
+    def _reweigh(self, likelihood: NDArray[np.float64], clicks: float) -> None:
+        weights = self._weights * np.exp(likelihood - likelihood.max())
+        switched = 1.0 - np.exp(-clicks / SWITCH_CLICKS)
+        self._weights = (1 - switched) * weights / weights.sum() + switched / len(MEMORIES)

@@ -1,0 +1,188 @@
+"""A version that turns bad is rolled back: labels from a real topic, versions in a real Redis."""
+
+import http.server
+import threading
+import uuid
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+import redis
+from confluent_kafka import Producer
+from confluent_kafka.admin import AdminClient, NewTopic
+from prometheus_client import CollectorRegistry, generate_latest
+
+from bootstrap.publisher import Publisher
+from bootstrap.sample_topic import SampleTopic, TopicError
+from bootstrap.served_quality import by_version
+from bootstrap.version_watch import VersionWatch, percentile_ms, read_buckets
+from online_model.publish_gate import GateLimits
+from online_model.quality import log_loss, pcoc
+from schemas import metric_names, metrics
+from schemas.records import TrainingSample
+from tests.bootstrap.test_publisher import package
+
+LIMITS = GateLimits(least_clicks=50, log_loss_rise=0.05, pcoc_factor=1.3, latency_ms=50.0)
+
+
+def sample(version: str, p: float, label: int, kind: str = "", number: int = 0) -> TrainingSample:
+    return TrainingSample(
+        kind=kind or ("POSITIVE" if label else "NEGATIVE"),
+        request_id=f"r{number}",
+        ad_id="a",
+        user_id="u",
+        ts=1,
+        position=1,
+        price=1,
+        variant="deepfm",
+        model_version=version,
+        predicted_ctr=p,
+        propensity=1.0,
+        feature_fingerprint="f",
+        inputs=b"",
+        label=label,
+        label_ts=2,
+        click_ts=None,
+        sample_weight=1.0,
+    )
+
+
+def served(version: str, factor: float, seed: int = 0) -> list[TrainingSample]:
+    """2,000 impressions with a true rate of .05 to .15, predicted ``factor`` times as high."""
+    random = np.random.default_rng(seed)
+    true = random.uniform(0.05, 0.15, 2000)
+    clicks = random.random(2000) < true
+    return [
+        sample(version, factor * rate, int(click), number=number)
+        for number, (rate, click) in enumerate(zip(true.tolist(), clicks, strict=True))
+    ]
+
+
+@pytest.fixture
+def topic(kafka_bootstrap: str) -> SampleTopic:
+    """An empty one of its own."""
+    name = f"samples-{uuid.uuid4().hex}"
+    admin = AdminClient({"bootstrap.servers": kafka_bootstrap})
+    admin.create_topics([NewTopic(name, num_partitions=2)])[name].result()
+    return SampleTopic(kafka_bootstrap, name)
+
+
+def sent(topic: SampleTopic, samples: list[TrainingSample]) -> None:
+    producer = Producer({"bootstrap.servers": topic.servers})
+    for number, item in enumerate(samples):
+        producer.produce(topic.topic, item.encode(), partition=number % 2)
+    producer.produce(topic.topic, b"no sample", partition=0)
+    assert producer.flush(20) == 0
+
+
+@pytest.fixture
+def publisher(client: redis.Redis) -> Publisher:
+    made = Publisher(client, "m", keep_versions=5)
+    made.publish(package("v1"), 1)
+    made.publish(package("v2"), 2)
+    return made
+
+
+def watch(publisher: Publisher, topic: SampleTopic, *scorers: str) -> VersionWatch:
+    return VersionWatch(publisher, topic, scorers, LIMITS, topic.begin())
+
+
+def test_a_version_that_overpredicts_is_rolled_back(
+    publisher: Publisher, topic: SampleTopic
+) -> None:
+    watching = watch(publisher, topic)
+    sent(topic, served("v1", 1.0))
+    assert watching.step(now_ms=5) is None, "nothing is known of v2 yet"
+    sent(topic, served("v2", 2.5, seed=1))
+    done = watching.step(now_ms=6)
+    assert done is not None
+    assert (done.withdrawn, done.served) == ("v2", "v1")
+    assert [reason.split(":")[0] for reason in done.reasons] == [
+        "normalised log loss",
+        "calibration",
+    ]
+    assert publisher.current() == "v1"
+    assert publisher.versions()[1].withdrawn == "; ".join(done.reasons)
+    assert watching.step(now_ms=7) is None, "there is nothing left to go back to"
+
+
+def test_a_version_that_is_right_stays(publisher: Publisher, topic: SampleTopic) -> None:
+    watching = watch(publisher, topic)
+    sent(topic, served("v1", 1.0) + served("v2", 1.0, seed=1))
+    assert watching.step(now_ms=5) is None
+    assert watching.served["v2"].rows == 2000
+    assert watching.step(now_ms=6) is None
+    assert watching.served["v2"].rows == 2000, "each sample counts once"
+
+
+def test_sums_are_those_of_the_metrics_with_corrections_undone() -> None:
+    """A negative that is corrected counts like the click it was; MATURE repeats what is known."""
+    samples = served("v", 1.2)
+    late = [
+        sample("v", item.predicted_ctr, 1, "CORRECTION") for item in samples[:20] if not item.label
+    ]
+    extra = [sample("v", 0.5, 1, "MATURE")]
+    sums = by_version([*samples, *late, *extra])["v"].metrics()
+    labels = np.array([item.label for item in samples])
+    labels[:20] = 1
+    p = np.array([item.predicted_ctr for item in samples])
+    assert sums["rows"] == 2000
+    assert sums["log_loss"] == pytest.approx(log_loss(labels, p))
+    assert sums["pcoc"] == pytest.approx(pcoc(labels, p))
+    assert "pcoc" not in by_version([sample("w", 0.1, 0)])["w"].metrics()
+
+
+@pytest.fixture
+def scorer() -> Iterator[tuple[str, CollectorRegistry]]:
+    """URL of metrics as a scorer exports them."""
+    registry = CollectorRegistry()
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(generate_latest(registry))
+
+        def log_message(self, *_: object) -> None:
+            """Silent."""
+
+    server = http.server.HTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}/metrics", registry
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_a_version_that_is_slow_is_rolled_back(
+    publisher: Publisher, topic: SampleTopic, scorer: tuple[str, CollectorRegistry]
+) -> None:
+    url, registry = scorer
+    buckets = metric_names.LATENCY_BUCKETS
+    seconds = metrics.histogram(metric_names.REQUEST_SECONDS, buckets, registry).labels("Rank")
+    for _ in range(500):
+        seconds.observe(0.3)
+    watching = watch(publisher, topic, url)
+    assert watching.step(now_ms=5) is None, "what was slow before it was watched does not count"
+    for _ in range(200):
+        seconds.observe(0.004)
+    assert watching.step(now_ms=6) is None
+    for _ in range(20):
+        seconds.observe(0.2)
+    done = watching.step(now_ms=7)
+    assert done is not None
+    assert done.reasons == ["latency: p99 250.0 ms, 50.0 ms are allowed"]
+
+
+def test_a_percentile_is_the_bound_of_its_bucket() -> None:
+    assert percentile_ms({0.01: 98.0, 0.02: 99.0, float("inf"): 100.0}) == 20.0
+    assert percentile_ms({0.01: 98.0, float("inf"): 100.0}) == float("inf")
+    assert percentile_ms({0.01: 9.0, float("inf"): 9.0}) is None
+    with pytest.raises(OSError, match="is no http URL"):
+        read_buckets("file:///etc/passwd")
+
+
+def test_a_topic_that_is_not_there_is_named(kafka_bootstrap: str) -> None:
+    with pytest.raises(TopicError, match="has no topic nowhere"):
+        SampleTopic(kafka_bootstrap, "nowhere").end()
