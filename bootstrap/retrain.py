@@ -187,30 +187,32 @@ class Retrain:
         logits = trainer.learn(parts(), predict=True)
         clicks = sum(float(block.labels.sum()) for block in told)
         late = sum(block.late for block in told)
-        found = self.peers.gathered((_validation(told, logits, calibrated), clicks, late))
+        own = _validation(told, logits, calibrated)
+        found = self.peers.gathered((own, clicks, late, trainer.rows_learnt))
         if self.peers.rank:
             return None
-        everything = _joined([part for part, _, _ in found])
-        clicks, late = sum(c for _, c, _ in found), sum(n for _, _, n in found)
+        parts_found, clicks_found, late_found, learnt = zip(*found, strict=True)
+        everything = _joined(parts_found)
+        clicks, late = sum(clicks_found), sum(late_found)
         if not 0 < everything.labels.sum() < len(everything.labels):
             raise HistoryError("the validation has no clicks or nothing else")
         half = len(everything.labels) // 2
-        own = _validation(told, logits, tested)
-        later = own.label_ms >= everything.label_ms[half]
+        some = _validation(told, logits, tested)
+        later = some.label_ms >= everything.label_ms[half]
         return Retrained(
             model=trainer.model,
             calibration=self._calibrated(everything, slice(None)),
             late_share=LateShare.assumed(late / clicks),
             tested=Tested(
                 samples=np.concatenate([block.samples for block in told])[later],
-                labels=own.labels[later],
-                weights=self._true_weights(own)[later],
+                labels=some.labels[later],
+                weights=self._true_weights(some)[later],
                 probabilities=self._calibrated(everything, slice(0, half)).probabilities(
-                    own.logits[later]
+                    some.logits[later]
                 ),
             ),
             curve=trainer.curve,
-            rows_learnt=self.peers.size * trainer.rows_learnt,
+            rows_learnt=sum(learnt),
             watermark_ms=int(everything.label_ms.max()),
         )
 
