@@ -44,7 +44,7 @@ class Block:
     """Impressions [n] in order of the time at which their label became known.
 
     ``samples`` have the positions at which ads were shown; ``weights`` are those of the stream.
-    ``read`` rows of the lake were read for them, ``late`` of their clicks were corrections.
+    ``read`` rows of the lake were read for them, ``late`` of their ``clicks`` were corrections.
     """
 
     samples: NDArray[np.void]
@@ -52,6 +52,7 @@ class Block:
     weights: NDArray[np.float32]
     label_ms: NDArray[np.int64]
     read: int
+    clicks: int
     late: int
 
     def __len__(self) -> int:
@@ -161,6 +162,7 @@ class LakeStream:
             weights=table["sample_weight"].to_numpy().astype(np.float32),
             label_ms=table["label_ts"].cast(pa.int64()).to_numpy(),
             read=read,
+            clicks=int(labels[use].sum()),
             late=int(pc.sum(pc.equal(table["kind"], "CORRECTION")).as_py() or 0),
         )
 

@@ -173,21 +173,22 @@ class Retrain:
     def _validated(
         self, trainer: StreamTrainer, validate: Sequence[Hour], progress: Callable[[int], None]
     ) -> Retrained | None:
-        rows = self.stream.rows(validate)
-        calibrated, tested = 1 + rows // CALIBRATION_ROWS, 1 + rows // TESTED_ROWS
+        rows = round(self.stream.rows(validate) * self.stream.keep)
+        every = 1 + rows // CALIBRATION_ROWS
+        of_those = 1 + rows // every // TESTED_ROWS
         told: list[Block] = []
 
         def parts() -> Iterator[tuple[Any, History]]:
             own = validate[self.peers.rank :: self.peers.size]
             for place, number, block in self.stream.blocks(own):
                 progress(self.peers.size * block.read)
-                told.append(replace(block, samples=block.samples[::tested].copy()))
+                told.append(_thinned(block, every, of_those))
                 yield (place, number), _history(block)
 
-        logits = trainer.learn(parts(), predict=True)
-        clicks = sum(float(block.labels.sum()) for block in told)
+        logits = trainer.learn(parts(), predict_every=every)
+        clicks = sum(block.clicks for block in told)
         late = sum(block.late for block in told)
-        own = _validation(told, logits, calibrated)
+        own = _validation(told, logits, 1)
         found = self.peers.gathered((own, clicks, late, trainer.rows_learnt))
         if self.peers.rank:
             return None
@@ -197,7 +198,7 @@ class Retrain:
         if not 0 < everything.labels.sum() < len(everything.labels):
             raise HistoryError("the validation has no clicks or nothing else")
         half = len(everything.labels) // 2
-        some = _validation(told, logits, tested)
+        some = _validation(told, logits, of_those)
         later = some.label_ms >= everything.label_ms[half]
         return Retrained(
             model=trainer.model,
@@ -280,10 +281,22 @@ def _history(block: Block) -> History:
     return History(block.samples, block.labels, block.weights)
 
 
+def _thinned(block: Block, every: int, of_those: int) -> Block:
+    """What is kept of a validation block: each ``every``-th row, and fewer of the samples."""
+    kept = slice(None, None, every)
+    return replace(
+        block,
+        samples=block.samples[:: every * of_those].copy(),
+        labels=block.labels[kept].copy(),
+        weights=block.weights[kept].copy(),
+        label_ms=block.label_ms[kept].copy(),
+    )
+
+
 def _validation(
     blocks: Sequence[Block], logits: Sequence[NDArray[np.float32]], stride: int
 ) -> Validation:
-    """Every ``stride``-th row of each block."""
+    """Every ``stride``-th row that was kept of each block."""
 
     def every(parts: Sequence[NDArray[Any]]) -> NDArray[Any]:
         return np.concatenate([part[::stride] for part in parts])

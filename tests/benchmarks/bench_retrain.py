@@ -69,9 +69,10 @@ def run(lake: Path, output: Path, features: Path, processes: int) -> dict[str, A
     screen.print(f"retraining from {lake.name} by {processes}")
     torchrun = [str(Path(sys.executable).parent / "torchrun"), "--standalone"]
     launcher = [*torchrun, f"--nproc-per-node={processes}"] if processes > 1 else [sys.executable]
+    options = ["--validate-hours", str(VALIDATE_HOURS), "--keep-negatives", "1", "--json"]
+    command = ["-m", "bootstrap", "retrain", "--lake", str(lake), "--output", str(output)]
     ended = subprocess.run(
-        [*launcher, "-m", "bootstrap", "retrain", "--lake", lake, "--output", output]
-        + ["--validate-hours", str(VALIDATE_HOURS), "--keep-negatives", "1", "--json"],
+        [*launcher, *command, *options],
         cwd=ROOT,
         env={**os.environ, "CTR_FEATURES": str(features), "OMP_NUM_THREADS": "1"},
         stdout=subprocess.PIPE,

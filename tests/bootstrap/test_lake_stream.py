@@ -35,6 +35,7 @@ def test_it_has_the_labels_that_the_whole_lake_has(
     assert max(len(block) for block in blocks) <= 150
     assert sum(len(block) for block in blocks) == len(whole) == 2000
     assert sum(block.labels.sum() for block in blocks) == whole.labels.sum()
+    assert sum(block.clicks for block in blocks) == whole.labels.sum()
     assert sum(block.late for block in blocks) > 20
     assert sum(block.read for block in blocks) == 2000 + sum(block.late for block in blocks)
     streamed = np.concatenate([block.samples[block.labels > 0] for block in blocks])

@@ -9,10 +9,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+import redis
 import yaml
+from typer.testing import CliRunner
 
+from bootstrap.__main__ import app
 from bootstrap.lake_stream import LakeStream
 from bootstrap.package_folder import read_package
+from bootstrap.publisher import Publisher
 from bootstrap.retrain import Retrain, Retrained, RetrainOptions
 from online_model.peers import Peers
 from online_model.settings import OnlineModelSettings
@@ -159,3 +163,30 @@ def test_two_processes_learn_what_one_learns(lake: Path, tmp_path: Path) -> None
     assert page.count("data:image/png;base64,") == 6
     assert "Importance by permutation" in page
     assert not list((tmp_path / "one").glob("*.checkpoint")), "it is done with"
+
+
+def test_it_catches_up_passes_the_gate_and_goes_live(
+    lake: Path,
+    tmp_path: Path,
+    client: redis.Redis,
+    redis_url: str,
+    kafka_bootstrap: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The first goes live; the second is compared with it on the same rows and replaces it."""
+    features = tmp_path / "synthetic.yaml"
+    features.write_text(yaml.safe_dump(json.loads(SPEC.model_dump_json())))
+    monkeypatch.setenv("CTR_FEATURES", str(features))
+    monkeypatch.setenv("CTR_REDIS_URL", redis_url)
+    monkeypatch.setenv("CTR_KAFKA_BOOTSTRAP", kafka_bootstrap)
+    monkeypatch.setenv("CTR_ONLINE_MODEL_PASSES", "1")
+    arguments = ["retrain", "--lake", str(lake), "--output", str(tmp_path), *OPTIONS, "--publish"]
+    first, second = (json.loads(CliRunner().invoke(app, arguments).stdout) for _ in range(2))
+    assert first["overridden"] == second["overridden"] == []
+    assert first["behind_seconds"] < 10
+    publisher = Publisher(client, "deepfm", 5)
+    package = publisher.fetch(publisher.current() or "")
+    assert package == read_package(Path(second["package"]))
+    assert package.manifest.parent == Path(first["package"]).name
+    assert package.manifest.offsets.keys() == {"training-samples-0", "training-samples-1"}
+    assert second["live_log_loss"] == pytest.approx(second["log_loss"], rel=0.05)
