@@ -70,13 +70,23 @@ class LakeStream:
     window_hours: int = 24
 
     def hours(self) -> list[Hour]:
-        """All hours there are, in order. Raises LakeError if there are none."""
+        """Hours up to the last that is complete, in order: nothing comes to them any more.
+
+        Raises LakeError if there are none.
+        """
         if not self.lake.is_dir():
             raise LakeError(f"lake {self.lake}: no such folder")
         found = hours(self.lake, SAMPLES)
-        if not found:
-            raise LakeError(f"lake {self.lake}: no {SAMPLES.name}, nor in landing/")
-        return found
+        complete = [
+            place
+            for place, hour in enumerate(found)
+            if any(folder(self.lake, SAMPLES, hour).is_complete for folder in (landing, compacted))
+        ]
+        if not complete:
+            raise LakeError(
+                f"lake {self.lake}: no complete hour of {SAMPLES.name}"
+            )
+        return found[: complete[-1] + 1]
 
     def rows(self, chosen: Sequence[Hour]) -> int:
         """How many rows some hours have, by the files' own word."""

@@ -91,7 +91,7 @@ def test_landed_files_are_read_once_and_others_rows_not_at_all(tmp_path: Path) -
 def test_what_is_no_lake_is_refused(tmp_path: Path) -> None:
     with pytest.raises(LakeError, match="no such folder"):
         LakeStream(tmp_path / "none", SPEC).hours()
-    with pytest.raises(LakeError, match="no samples"):
+    with pytest.raises(LakeError, match="no complete hour of samples"):
         LakeStream(tmp_path, SPEC).hours()
     folder = write(tmp_path, Sample())
     (folder / "part-0").write_bytes(b"no parquet")
