@@ -83,9 +83,7 @@ class LakeStream:
             if any(folder(self.lake, SAMPLES, hour).is_complete for folder in (landing, compacted))
         ]
         if not complete:
-            raise LakeError(
-                f"lake {self.lake}: no complete hour of {SAMPLES.name}"
-            )
+            raise LakeError(f"lake {self.lake}: no complete hour of {SAMPLES.name}")
         return found[: complete[-1] + 1]
 
     def rows(self, chosen: Sequence[Hour]) -> int:

@@ -41,7 +41,7 @@ class RetrainOptions:
     """``validate_hours`` are the last of the lake; ``sync_rows`` are learnt between two joins."""
 
     validate_hours: int = 24
-    sync_rows: int = 50_000
+    sync_rows: int = 100_000
     checkpoint: Path | None = None
     checkpoint_seconds: float = 60.0
 

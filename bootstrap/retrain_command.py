@@ -50,7 +50,7 @@ def retrain(
     ] = 0.1,
     sync_rows: Annotated[
         int, typer.Option(min=1, help="torchrun: rows that a process learns between two joins")
-    ] = 50_000,
+    ] = 100_000,
     checkpoint_seconds: Annotated[
         float, typer.Option(min=0, help="between checkpoints; a killed retrain goes on from one")
     ] = 60.0,
