@@ -33,9 +33,21 @@ class Tested:
     the earlier validation, and weights that undo all down-sampling."""
 
     samples: NDArray[np.void]
+    label_ms: NDArray[np.int64]
     labels: NDArray[np.float32]
     weights: NDArray[np.float32]
     probabilities: NDArray[np.float64]
+
+    def after(self, ms: int) -> "Tested":
+        """Rows whose label became known later than a time."""
+        new = self.label_ms > ms
+        return Tested(
+            self.samples[new],
+            self.label_ms[new],
+            self.labels[new],
+            self.weights[new],
+            self.probabilities[new],
+        )
 
     def quality(self) -> Quality:
         """Of the model that was retrained."""

@@ -189,6 +189,7 @@ class Retrain:
             late_share=LateShare.assumed(late / clicks),
             tested=Tested(
                 samples=np.concatenate([block.samples for block in told])[later],
+                label_ms=some.label_ms[later],
                 labels=some.labels[later],
                 weights=some.true_weights(self.stream.keep)[later],
                 probabilities=self._calibrated(everything, slice(0, half)).probabilities(

@@ -136,7 +136,13 @@ def _exported(
     live: ModelPackage | None,
 ) -> ModelPackage:
     tested, now_ms = retrained.tested, time.time_ns() // 1_000_000
-    measured = live_metrics(live, spec, tested.samples, tested.labels, tested.weights)
+    measured: dict[str, float] = {}
+    if live is not None:
+        # What the live model has learnt itself would speak for it.
+        unseen = tested.after(live.manifest.watermark_ms)
+        if len(unseen.labels):
+            tested = unseen
+            measured = live_metrics(live, spec, tested.samples, tested.labels, tested.weights)
     return export(
         retrained.model,
         retrained.calibration,
@@ -149,7 +155,7 @@ def _exported(
             watermark_ms=retrained.watermark_ms,
             metrics=numbers(tested.quality()) | measured,
         ),
-        tested.samples[-settings.check_rows :],
+        retrained.tested.samples[-settings.check_rows :],
     )
 
 

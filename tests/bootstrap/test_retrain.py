@@ -178,7 +178,7 @@ def test_it_catches_up_passes_the_gate_and_goes_live(
     kafka_bootstrap: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The first goes live; the second is compared with it on the same rows and replaces it."""
+    """The second, of the same lake, has no row that the live one has not learnt: not compared."""
     features = tmp_path / "synthetic.yaml"
     features.write_text(yaml.safe_dump(json.loads(SPEC.model_dump_json())))
     monkeypatch.setenv("CTR_FEATURES", str(features))
@@ -186,7 +186,12 @@ def test_it_catches_up_passes_the_gate_and_goes_live(
     monkeypatch.setenv("CTR_KAFKA_BOOTSTRAP", kafka_bootstrap)
     monkeypatch.setenv("CTR_ONLINE_MODEL_PASSES", "1")
     arguments = ["retrain", "--lake", str(lake), "--output", str(tmp_path), *OPTIONS, "--publish"]
-    first, second = (json.loads(CliRunner().invoke(app, arguments).stdout) for _ in range(2))
+    told = []
+    for _ in range(2):
+        result = CliRunner().invoke(app, arguments)
+        assert result.exit_code == 0, result.output
+        told.append(json.loads(result.stdout))
+    first, second = told
     assert first["overridden"] == second["overridden"] == []
     assert first["behind_seconds"] < 10
     publisher = Publisher(client, "deepfm", 5)
@@ -194,4 +199,4 @@ def test_it_catches_up_passes_the_gate_and_goes_live(
     assert package == read_package(Path(second["package"]))
     assert package.manifest.parent == Path(first["package"]).name
     assert package.manifest.offsets.keys() == {"training-samples-0", "training-samples-1"}
-    assert second["live_log_loss"] == pytest.approx(second["log_loss"], rel=0.05)
+    assert "live_log_loss" not in second
