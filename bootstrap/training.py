@@ -54,7 +54,9 @@ class Training:
         """Train, calibrate and export; ``live`` is served now and becomes the parent.
 
         The manifest has, beside its own, the live model's metrics on the same rows as
-        ``live_…``, unless it has learnt rows of that time itself. Raises HistoryError or ExportError.
+        ``live_…``, unless it has learnt rows of that time itself.
+
+        Raises HistoryError or ExportError.
         """
         start = time.monotonic()
         history = self.log.history(self.spec)
