@@ -160,8 +160,9 @@ def test_two_processes_learn_what_one_learns(
     both = by_two(lake, tmp_path / "two", features)
     assert both["rows_learnt"] == alone["rows_learnt"]
     assert len(both["cpu_seconds"]) == 2
-    assert both["log_loss"] == pytest.approx(alone["log_loss"], rel=0.03)
-    assert both["pcoc"] == pytest.approx(1.0, abs=0.15)
+    # The first process of two tests with every other hour, so on other rows.
+    assert both["log_loss"] == pytest.approx(alone["log_loss"], rel=0.1)
+    assert both["pcoc"] == pytest.approx(1.0, abs=0.2)
     package = read_package(Path(both["package"]))
     assert package.manifest.metrics["auc"] == both["auc"] > 0.65
     page = Path(alone["report"]).read_text()
