@@ -1,6 +1,6 @@
 # One command per verb; `make help` lists them. Every target that needs it does the set-up itself.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check chaos bench-streaming bench-counters bench-training bench-scorer up down status clean
+.PHONY: help setup demo test check chaos bench-streaming bench-counters bench-training bench-retrain bench-scorer up down status clean
 
 python := .venv/bin/python
 SOURCE ?= world
@@ -41,6 +41,9 @@ bench-training: setup ## rows/s of our trainer and of deepctr-torch; ARGS=--lear
 
 bench-scorer: setup ## a scorer under load while model, counters and ads change
 	@$(python) -m tests.benchmarks.bench_scorer $(ARGS)
+
+bench-retrain: setup ## retraining from lakes of one and ten sizes, by one process and by two
+	@$(python) -m tests.benchmarks.bench_retrain $(ARGS)
 
 up: setup ## start the local stack in the background: Kafka, Redis, both Flink jobs, a scorer
 	@$(python) -m deploy.local up

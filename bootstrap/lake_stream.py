@@ -44,7 +44,7 @@ class Block:
     """Impressions [n] in order of the time at which their label became known.
 
     ``samples`` have the positions at which ads were shown; ``weights`` are those of the stream.
-    ``read`` rows of the lake were read for them, ``late`` of their clicks were corrections.
+    ``read`` rows of the lake were read for them, ``late`` of their ``clicks`` were corrections.
     """
 
     samples: NDArray[np.void]
@@ -52,6 +52,7 @@ class Block:
     weights: NDArray[np.float32]
     label_ms: NDArray[np.int64]
     read: int
+    clicks: int
     late: int
 
     def __len__(self) -> int:
@@ -69,13 +70,21 @@ class LakeStream:
     window_hours: int = 24
 
     def hours(self) -> list[Hour]:
-        """All hours there are, in order. Raises LakeError if there are none."""
+        """Hours up to the last that is complete, in order: nothing comes to them any more.
+
+        Raises LakeError if there are none.
+        """
         if not self.lake.is_dir():
             raise LakeError(f"lake {self.lake}: no such folder")
         found = hours(self.lake, SAMPLES)
-        if not found:
-            raise LakeError(f"lake {self.lake}: no {SAMPLES.name}, nor in landing/")
-        return found
+        complete = [
+            place
+            for place, hour in enumerate(found)
+            if any(folder(self.lake, SAMPLES, hour).is_complete for folder in (landing, compacted))
+        ]
+        if not complete:
+            raise LakeError(f"lake {self.lake}: no complete hour of {SAMPLES.name}")
+        return found[: complete[-1] + 1]
 
     def rows(self, chosen: Sequence[Hour]) -> int:
         """How many rows some hours have, by the files' own word."""
@@ -161,6 +170,7 @@ class LakeStream:
             weights=table["sample_weight"].to_numpy().astype(np.float32),
             label_ms=table["label_ts"].cast(pa.int64()).to_numpy(),
             read=read,
+            clicks=int(labels[use].sum()),
             late=int(pc.sum(pc.equal(table["kind"], "CORRECTION")).as_py() or 0),
         )
 

@@ -10,14 +10,14 @@ import hashlib
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from bootstrap.held_out import Tested, Validation, joined, thinned, validation_of
 from bootstrap.lake_stream import Block, LakeStream
 from online_model.calibration import fit_calibration
 from online_model.delayed_feedback import LateShare
@@ -25,10 +25,9 @@ from online_model.history import History
 from online_model.history_stream import StreamTrainer
 from online_model.model import Architecture, Model
 from online_model.peers import Peers
-from online_model.quality import Quality, quality
 from online_model.settings import OnlineModelSettings
 from online_model.trainer import HistoryError
-from online_model.training_checkpoint import CheckpointError
+from online_model.training_checkpoint import CheckpointError, read_checkpoint
 from schemas.calibration import Calibration
 from streaming.lake.folders import Hour, LakeError
 
@@ -42,34 +41,9 @@ class RetrainOptions:
     """``validate_hours`` are the last of the lake; ``sync_rows`` are learnt between two joins."""
 
     validate_hours: int = 24
-    sync_rows: int = 50_000
+    sync_rows: int = 100_000
     checkpoint: Path | None = None
     checkpoint_seconds: float = 60.0
-
-
-@dataclass(frozen=True, slots=True)
-class Validation:
-    """Rows [n] in order of label time as predicted before they were learnt, not calibrated."""
-
-    label_ms: NDArray[np.int64]
-    logits: NDArray[np.float32]
-    labels: NDArray[np.float32]
-    weights: NDArray[np.float32]
-
-
-@dataclass(frozen=True, slots=True)
-class Tested:
-    """Rows [n] of the later validation: probabilities from before they were learnt, calibrated on
-    the earlier validation, and weights that undo all down-sampling."""
-
-    samples: NDArray[np.void]
-    labels: NDArray[np.float32]
-    weights: NDArray[np.float32]
-    probabilities: NDArray[np.float64]
-
-    def quality(self) -> Quality:
-        """Of the model that was retrained."""
-        return quality(self.labels, self.probabilities, self.weights)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +69,7 @@ class Retrain:
     options: RetrainOptions
     peers: Peers
     _saved: float = field(default=0.0, init=False)
+    _hours: list[Hour] = field(default_factory=list, init=False)
 
     def rows(self) -> int:
         """Rows of the lake that will be read, all passes together."""
@@ -128,7 +103,15 @@ class Retrain:
         return self._validated(trainer, validate, progress)
 
     def _split(self) -> tuple[list[Hour], list[Hour]]:
-        hours, last = self.stream.hours(), self.options.validate_hours
+        """Hours of training and of validation: those there were when the retrain began, also
+        after a kill, and the same for all processes."""
+        hours, last = self._hours, self.options.validate_hours
+        if not hours:
+            path, hours = self.options.checkpoint, self.stream.hours()
+            if path is not None and path.exists():
+                _, (_, begun_with, _, _) = read_checkpoint(path)
+                hours = [hour for hour in hours if str(hour) <= begun_with]
+            self._hours = hours = self.peers.gathered(hours)[0]
         if len(hours) <= last:
             raise LakeError(
                 f"lake {self.stream.lake}: has {len(hours)} hours, and the last {last} are to "
@@ -173,52 +156,50 @@ class Retrain:
     def _validated(
         self, trainer: StreamTrainer, validate: Sequence[Hour], progress: Callable[[int], None]
     ) -> Retrained | None:
-        rows = self.stream.rows(validate)
-        calibrated, tested = 1 + rows // CALIBRATION_ROWS, 1 + rows // TESTED_ROWS
+        rows = round(self.stream.rows(validate) * self.stream.keep)
+        every = 1 + rows // CALIBRATION_ROWS
+        of_those = 1 + rows // every // TESTED_ROWS
         told: list[Block] = []
 
         def parts() -> Iterator[tuple[Any, History]]:
             own = validate[self.peers.rank :: self.peers.size]
             for place, number, block in self.stream.blocks(own):
                 progress(self.peers.size * block.read)
-                told.append(replace(block, samples=block.samples[::tested].copy()))
+                told.append(thinned(block, every, of_those))
                 yield (place, number), _history(block)
 
-        logits = trainer.learn(parts(), predict=True)
-        clicks = sum(float(block.labels.sum()) for block in told)
+        logits = trainer.learn(parts(), predict_every=every)
+        clicks = sum(block.clicks for block in told)
         late = sum(block.late for block in told)
-        found = self.peers.gathered((_validation(told, logits, calibrated), clicks, late))
+        own = validation_of(told, logits, 1)
+        found = self.peers.gathered((own, clicks, late, trainer.rows_learnt))
         if self.peers.rank:
             return None
-        everything = _joined([part for part, _, _ in found])
-        clicks, late = sum(c for _, c, _ in found), sum(n for _, _, n in found)
+        parts_found, clicks_found, late_found, learnt = zip(*found, strict=True)
+        everything = joined(parts_found)
+        clicks, late = sum(clicks_found), sum(late_found)
         if not 0 < everything.labels.sum() < len(everything.labels):
             raise HistoryError("the validation has no clicks or nothing else")
         half = len(everything.labels) // 2
-        own = _validation(told, logits, tested)
-        later = own.label_ms >= everything.label_ms[half]
+        some = validation_of(told, logits, of_those)
+        later = some.label_ms >= everything.label_ms[half]
         return Retrained(
             model=trainer.model,
             calibration=self._calibrated(everything, slice(None)),
             late_share=LateShare.assumed(late / clicks),
             tested=Tested(
                 samples=np.concatenate([block.samples for block in told])[later],
-                labels=own.labels[later],
-                weights=self._true_weights(own)[later],
+                label_ms=some.label_ms[later],
+                labels=some.labels[later],
+                weights=some.true_weights(self.stream.keep)[later],
                 probabilities=self._calibrated(everything, slice(0, half)).probabilities(
-                    own.logits[later]
+                    some.logits[later]
                 ),
             ),
             curve=trainer.curve,
-            rows_learnt=self.peers.size * trainer.rows_learnt,
-            watermark_ms=int(everything.label_ms.max()),
+            rows_learnt=sum(learnt),
+            watermark_ms=int(validate[-1].end.timestamp() * 1000) - 1,
         )
-
-    def _true_weights(self, validation: Validation) -> NDArray[np.float32]:
-        """Negatives count for as many as they stand for."""
-        stands_for = np.where(validation.labels > 0.5, 1.0, 1.0 / self.stream.keep)
-        weights: NDArray[np.float32] = (validation.weights * stands_for).astype(np.float32)
-        return weights
 
     def _calibrated(self, validation: Validation, rows: slice) -> Calibration:
         """Fitted on the rows as they were learnt, then taken back to the true rate."""
@@ -230,7 +211,8 @@ class Retrain:
             validation.weights[rows],
         )
         shift = math.log(self.stream.keep)
-        return fitted.model_copy(update={"outputs": tuple(o + shift for o in fitted.outputs)})
+        outputs = tuple(output + shift for output in fitted.outputs)
+        return Calibration.model_validate({**fitted.model_dump(), "outputs": outputs})
 
     def _identity(self) -> str:
         """What a checkpoint must have been made with."""
@@ -254,7 +236,7 @@ class Retrain:
         path = self.options.checkpoint
         if path is None or not path.exists():
             return 0, [None] * self.peers.size
-        identity, number, places = trainer.restore(path)
+        identity, _, number, places = trainer.restore(path)
         if identity != self._identity():
             raise CheckpointError(
                 f"{path}: of another retrain (hours, features, settings or processes differ); "
@@ -270,38 +252,9 @@ class Retrain:
         due = at_once or now - self._saved >= self.options.checkpoint_seconds
         if path is None or self.peers.rank or not due:
             return
-        trainer.save(path, [self._identity(), number, list(places)])
+        trainer.save(path, [self._identity(), str(self._hours[-1]), number, list(places)])
         self._saved = now
 
 
 def _history(block: Block) -> History:
     return History(block.samples, block.labels, block.weights)
-
-
-def _validation(
-    blocks: Sequence[Block], logits: Sequence[NDArray[np.float32]], stride: int
-) -> Validation:
-    """Every ``stride``-th row of each block."""
-
-    def every(parts: Sequence[NDArray[Any]]) -> NDArray[Any]:
-        return np.concatenate([part[::stride] for part in parts])
-
-    if not blocks:
-        nothing = np.zeros(0, np.float32)
-        return Validation(np.zeros(0, np.int64), nothing, nothing, nothing)
-    return Validation(
-        label_ms=every([block.label_ms for block in blocks]),
-        logits=every(logits),
-        labels=every([block.labels for block in blocks]),
-        weights=every([block.weights for block in blocks]),
-    )
-
-
-def _joined(parts: Sequence[Validation]) -> Validation:
-    order = np.argsort(np.concatenate([part.label_ms for part in parts]), kind="stable")
-    return Validation(
-        *(
-            np.concatenate([getattr(part, name) for part in parts])[order]
-            for name in ("label_ms", "logits", "labels", "weights")
-        )
-    )

@@ -1,7 +1,9 @@
 """The command ``retrain``: from the lake to a package, a report and, if wanted, the live model."""
 
 import json
+import resource
 import time
+from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -48,7 +50,7 @@ def retrain(
     ] = 0.1,
     sync_rows: Annotated[
         int, typer.Option(min=1, help="torchrun: rows that a process learns between two joins")
-    ] = 50_000,
+    ] = 100_000,
     checkpoint_seconds: Annotated[
         float, typer.Option(min=0, help="between checkpoints; a killed retrain goes on from one")
     ] = 60.0,
@@ -61,7 +63,7 @@ def retrain(
 ) -> None:
     """Train from the whole lake, in bounded memory; torchrun -m bootstrap retrain: on N cores."""
     with faults_told():
-        start = time.monotonic()
+        start, cpu = time.monotonic(), time.process_time()
         shared, settings = SharedSettings.load(), BootstrapSettings.load()
         name = model or shared.model
         output.mkdir(parents=True, exist_ok=True)
@@ -78,12 +80,18 @@ def retrain(
             shown = retraining.rows() if peers.rank == 0 else None
             with display.rows_progress(f"retraining {name}", shown, peers.rank == 0) as progress:
                 retrained = retraining.run(progress)
+            usage = peers.gathered((time.process_time() - cpu, _peak_memory_mb()))
         finally:
             peers.leave()
         if retrained is None:
             return
-        seconds = time.monotonic() - start
-        report = _finished(retrained, name, spec, output, shared, settings, publish, force, seconds)
+        told = {
+            "rows_learnt": retrained.rows_learnt,
+            "seconds": round(time.monotonic() - start, 2),
+            "cpu_seconds": [round(seconds, 2) for seconds, _ in usage],
+            "peak_memory_mb": [memory for _, memory in usage],
+        }
+        report = told | _finished(retrained, name, spec, output, shared, settings, publish, force)
         checkpoint.unlink(missing_ok=True)
     if as_json:
         print(json.dumps(report))
@@ -100,13 +108,12 @@ def _finished(
     settings: BootstrapSettings,
     publish: bool,
     force: bool,
-    seconds: float,
 ) -> dict[str, Any]:
     """Export, report and, if wanted, catch up and publish; returns what is told."""
-    told: dict[str, Any] = {"rows_learnt": retrained.rows_learnt, "seconds": round(seconds, 2)}
     if not publish:
         package = _exported(retrained, name, spec, settings, None)
-        return told | _written(retrained, package, spec, output, told)
+        return _written(retrained, package, spec, output)
+    told: dict[str, Any] = {}
     with connected(shared) as client:
         publisher = Publisher(client, name, settings.keep_versions)
         package = _exported(retrained, name, spec, settings, live_package(publisher))
@@ -114,7 +121,7 @@ def _finished(
         caught_up = catch_up(package, spec, OnlineModelSettings.load(), topic)
         told["samples_caught_up"] = caught_up.samples
         told["behind_seconds"] = round(caught_up.behind_seconds, 2)
-        told |= _written(retrained, caught_up.package, spec, output, told)
+        told |= _written(retrained, caught_up.package, spec, output)
         told["overridden"] = publish_through_gate(
             publisher, caught_up.package, settings, caught_up.package.manifest.created_ms, force
         )
@@ -129,7 +136,13 @@ def _exported(
     live: ModelPackage | None,
 ) -> ModelPackage:
     tested, now_ms = retrained.tested, time.time_ns() // 1_000_000
-    measured = live_metrics(live, spec, tested.samples, tested.labels, tested.weights)
+    measured: dict[str, float] = {}
+    if live is not None:
+        # What the live model has learnt itself would speak for it.
+        unseen = tested.after(live.manifest.watermark_ms)
+        if len(unseen.labels):
+            tested = unseen
+            measured = live_metrics(live, spec, tested.samples, tested.labels, tested.weights)
     return export(
         retrained.model,
         retrained.calibration,
@@ -142,7 +155,7 @@ def _exported(
             watermark_ms=retrained.watermark_ms,
             metrics=numbers(tested.quality()) | measured,
         ),
-        tested.samples[-settings.check_rows :],
+        retrained.tested.samples[-settings.check_rows :],
     )
 
 
@@ -151,18 +164,27 @@ def _written(
     package: ModelPackage,
     spec: FeatureSpec,
     output: Path,
-    told: dict[str, Any],
 ) -> dict[str, Any]:
     """Package and report as files; returns where and how good."""
     folder = write_package(package, output)
     report = output / f"{folder.name}.html"
-    facts = {**told, **package.manifest.metrics}
+    manifest = package.manifest
     Report(
-        title=f"{package.manifest.model} {folder.name}",
-        facts=facts,
+        title=f"{manifest.model} {manifest.version}",
+        facts={
+            "parent": manifest.parent,
+            "rows learnt": retrained.rows_learnt,
+            "late share of clicks": retrained.late_share.share,
+            "covers labels until": datetime.fromtimestamp(manifest.watermark_ms / 1000, UTC),
+            **manifest.metrics,
+        },
         tested=retrained.tested,
         scorer=PackageScorer(package, spec),
         layout=Layout.of(spec),
         curve=retrained.curve,
     ).write(report)
-    return {"package": str(folder), "report": str(report), **package.manifest.metrics}
+    return {"package": str(folder), "report": str(report), **manifest.metrics}
+
+
+def _peak_memory_mb() -> int:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024

@@ -54,7 +54,9 @@ class Training:
         """Train, calibrate and export; ``live`` is served now and becomes the parent.
 
         The manifest has, beside its own, the live model's metrics on the same rows as
-        ``live_…``. Raises HistoryError or ExportError.
+        ``live_…``, unless it has learnt rows of that time itself.
+
+        Raises HistoryError or ExportError.
         """
         start = time.monotonic()
         history = self.log.history(self.spec)
@@ -65,7 +67,11 @@ class Training:
         known = self.log.late_share
         share = self.settings.late_click_share if known is None else known
         last = history.part(len(history) - trained.validation.rows, len(history))
-        measured = live_metrics(live, self.spec, last.samples, last.labels, last.weights)
+        first_ms = int(self.log.ts_ms[len(history) - trained.validation.rows])
+        unseen = live is not None and live.manifest.watermark_ms < first_ms
+        measured = (
+            live_metrics(live, self.spec, last.samples, last.labels, last.weights) if unseen else {}
+        )
         package = export(
             trained.model,
             trained.calibration,

@@ -64,12 +64,12 @@ class StreamTrainer:
         self,
         parts: Parts,
         synced: Callable[[list[Any]], None] = lambda positions: None,
-        predict: bool = False,
+        predict_every: int = 0,
     ) -> list[NDArray[np.float32]]:
         """Learn parts until no process has any left, joining with the peers every ``sync_rows``.
 
-        ``synced`` is told the positions of all processes whenever their models are one. With
-        ``predict`` the logits of each part from before it was learnt are returned.
+        ``synced`` is told the positions of all processes whenever their models are one. Returns
+        of each part the logits of every ``predict_every``-th row from before it was learnt.
         """
         logits: list[NDArray[np.float32]] = []
         position: Any = None
@@ -82,9 +82,9 @@ class StreamTrainer:
                     ended = True
                     break
                 position, history = found
-                before = self._learn_history(history, predict)
+                before = self._learn_history(history, predict=predict_every > 0)
                 if before is not None:
-                    logits.append(before)
+                    logits.append(before[::predict_every].copy())
                 rows += len(history)
             self._shared.join()
             self._peers.averaged(self._averaged_tensors())

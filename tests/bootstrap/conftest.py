@@ -1,11 +1,14 @@
-"""A package of the world's features, and a connection to the test's Redis."""
+"""A package of the world's features, a connection to the test's Redis, a topic of its own."""
 
+import uuid
 from collections.abc import Iterator
 
 import pytest
 import redis
+from confluent_kafka.admin import AdminClient, NewTopic
 
 from bootstrap.encoded_log import EncodedLog, encode_log
+from bootstrap.sample_topic import SampleTopic
 from bootstrap.settings import BootstrapSettings
 from bootstrap.training import TrainedPackage, Training
 from online_model.settings import OnlineModelSettings
@@ -40,3 +43,12 @@ def trained(training: Training) -> TrainedPackage:
 def client(redis_url: str) -> Iterator[redis.Redis]:
     with redis.Redis.from_url(redis_url) as connection:
         yield connection
+
+
+@pytest.fixture
+def topic(kafka_bootstrap: str) -> SampleTopic:
+    """An empty one of its own."""
+    name = f"samples-{uuid.uuid4().hex}"
+    admin = AdminClient({"bootstrap.servers": kafka_bootstrap})
+    admin.create_topics([NewTopic(name, num_partitions=2)])[name].result()
+    return SampleTopic(kafka_bootstrap, name)

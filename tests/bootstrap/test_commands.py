@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -96,19 +97,24 @@ def test_versions_are_listed_as_one_object() -> None:
     assert version["metrics"] == trained["validation"]
 
 
-def test_a_candidate_that_nothing_speaks_for_is_not_published() -> None:
-    """Thirty rows of validation are too few to replace a live model by; ``--force`` does."""
-    small = (*WORLD[:-1], "300")
-    first = json_of(run(*small, "--json"))["deepfm"]["version"]
-    assert_one_line(run(*small), "is not published (--force would): too few clicks to judge by")
-    assert json_of(run("list", "--json"))["versions"][-1]["version"] == first
-    second = json_of(run(*small, "--force", "--json"))["deepfm"]["version"]
-    compared = json_of(run("compare", second, first, "--json"))
-    assert (compared["candidate"], compared["live"]) == (second, first)
+def test_a_worse_candidate_is_not_published_unless_forced(
+    trained: TrainedPackage, tmp_path: Path
+) -> None:
+    first = json_of(run("publish", str(write_package(trained.package, tmp_path)), "--json"))
+    manifest, metrics = trained.package.manifest, trained.package.manifest.metrics
+    worse = {**metrics, "log_loss": 1.1 * metrics["log_loss"]}
+    second = manifest.model_copy(update={"version": "worse", "metrics": worse})
+    folder = str(write_package(replace(trained.package, manifest=second), tmp_path))
+    assert_one_line(run("publish", folder), "worse is not published (--force would): log loss")
+    assert json_of(run("list", "--json"))["versions"][-1]["version"] == first["version"]
+    forced = json_of(run("publish", folder, "--force", "--json"))
+    assert forced["overridden"][0].startswith("log loss")
+    compared = json_of(run("compare", "worse", first["version"], "--json"))
+    assert (compared["candidate"], compared["live"]) == ("worse", first["version"])
     assert {"metric", "candidate", "live"} == compared["metrics"][0].keys()
-    assert compared["refusal_reasons"]
+    assert compared["refusal_reasons"] == forced["overridden"]
     back = json_of(run("rollback", "--reason", "looks odd", "--json"))
-    assert (back["version"], back["withdrawn"]) == (first, second)
+    assert (back["version"], back["withdrawn"]) == (first["version"], "worse")
     listed = json_of(run("list", "--json"))["versions"]
     assert [(item["current"], item["withdrawn"]) for item in listed] == [
         (True, None),

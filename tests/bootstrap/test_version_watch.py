@@ -2,14 +2,11 @@
 
 import http.server
 import threading
-import uuid
 from collections.abc import Iterator
 
 import numpy as np
 import pytest
 import redis
-from confluent_kafka import Producer
-from confluent_kafka.admin import AdminClient, NewTopic
 from prometheus_client import CollectorRegistry, generate_latest
 
 from bootstrap.publisher import Publisher
@@ -20,31 +17,10 @@ from online_model.publish_gate import GateLimits
 from online_model.quality import log_loss, pcoc
 from schemas import metric_names, metrics
 from schemas.records import TrainingSample
+from tests.bootstrap.label_topic import sample, sent
 from tests.bootstrap.test_publisher import package
 
 LIMITS = GateLimits(least_clicks=50, log_loss_rise=0.05, pcoc_factor=1.3, latency_ms=50.0)
-
-
-def sample(version: str, p: float, label: int, kind: str = "", number: int = 0) -> TrainingSample:
-    return TrainingSample(
-        kind=kind or ("POSITIVE" if label else "NEGATIVE"),
-        request_id=f"r{number}",
-        ad_id="a",
-        user_id="u",
-        ts=1,
-        position=1,
-        price=1,
-        variant="deepfm",
-        model_version=version,
-        predicted_ctr=p,
-        propensity=1.0,
-        feature_fingerprint="f",
-        inputs=b"",
-        label=label,
-        label_ts=2,
-        click_ts=None,
-        sample_weight=1.0,
-    )
 
 
 def served(version: str, factor: float, seed: int = 0) -> list[TrainingSample]:
@@ -56,23 +32,6 @@ def served(version: str, factor: float, seed: int = 0) -> list[TrainingSample]:
         sample(version, factor * rate, int(click), number=number)
         for number, (rate, click) in enumerate(zip(true.tolist(), clicks, strict=True))
     ]
-
-
-@pytest.fixture
-def topic(kafka_bootstrap: str) -> SampleTopic:
-    """An empty one of its own."""
-    name = f"samples-{uuid.uuid4().hex}"
-    admin = AdminClient({"bootstrap.servers": kafka_bootstrap})
-    admin.create_topics([NewTopic(name, num_partitions=2)])[name].result()
-    return SampleTopic(kafka_bootstrap, name)
-
-
-def sent(topic: SampleTopic, samples: list[TrainingSample]) -> None:
-    producer = Producer({"bootstrap.servers": topic.servers})
-    for number, item in enumerate(samples):
-        producer.produce(topic.topic, item.encode(), partition=number % 2)
-    producer.produce(topic.topic, b"no sample", partition=0)
-    assert producer.flush(20) == 0
 
 
 @pytest.fixture

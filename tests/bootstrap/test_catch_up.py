@@ -1,0 +1,68 @@
+"""What the topic has beyond the lake is learnt, once, and the package says up to where."""
+
+import numpy as np
+import pytest
+
+from bootstrap.catch_up import catch_up
+from bootstrap.encoded_log import EncodedLog
+from bootstrap.sample_topic import SampleTopic
+from bootstrap.training import TrainedPackage
+from online_model.learner import OnlineLearner
+from online_model.settings import OnlineModelSettings
+from schemas.features import FeatureSpec
+from schemas.records import TrainingSample
+from tests.bootstrap.label_topic import sample, sent
+
+SETTINGS = OnlineModelSettings()
+
+
+def samples_of(log: EncodedLog, spec: FeatureSpec, first_ms: int) -> list[TrainingSample]:
+    return [
+        TrainingSample(
+            **{
+                **{name: getattr(base, name) for name in TrainingSample.__dataclass_fields__},
+                "feature_fingerprint": spec.fingerprint,
+                "inputs": log.samples[number].tobytes(),
+                "label_ts": first_ms + number,
+            }
+        )
+        for number in range(200)
+        for base in [sample("v", 0.1, int(log.labels[number]), number=number)]
+    ]
+
+
+def test_it_learns_what_is_new(
+    trained: TrainedPackage, log: EncodedLog, spec: FeatureSpec, topic: SampleTopic
+) -> None:
+    package = trained.package
+    watermark_ms = package.manifest.watermark_ms
+    old = samples_of(log, spec, watermark_ms - 500)
+    new = samples_of(log, spec, watermark_ms + 1)
+    foreign = [sample("v", 0.1, 1)]
+    sent(topic, [*old, *new, *foreign])
+    told: list[int] = []
+    done = catch_up(package, spec, SETTINGS, topic, told.append)
+    assert done.samples == sum(told) == 200
+    assert done.behind_seconds < 10
+    manifest = done.package.manifest
+    assert manifest.watermark_ms == watermark_ms + 200
+    assert sum(manifest.offsets.values()) == 402
+    assert set(manifest.offsets) == {f"{topic.topic}-0", f"{topic.topic}-1"}
+    assert (manifest.version, manifest.metrics) == (
+        package.manifest.version,
+        package.manifest.metrics,
+    )
+    learner = OnlineLearner.from_package(package, spec, SETTINGS)
+    learner.learn(
+        log.samples[np.r_[0:200:2, 1:200:2]],
+        log.labels[np.r_[0:200:2, 1:200:2]],
+        ["POSITIVE" if label else "NEGATIVE" for label in log.labels[np.r_[0:200:2, 1:200:2]]],
+        np.ones(200),
+        np.ones(200, int),
+    )
+    again = OnlineLearner.from_package(done.package, spec, SETTINGS)
+    expected = learner.predict(log.samples[:200])
+    assert again.predict(log.samples[:200]) == pytest.approx(expected, rel=1e-5)
+    assert not np.allclose(
+        expected, OnlineLearner.from_package(package, spec, SETTINGS).predict(log.samples[:200])
+    )
