@@ -1,39 +1,15 @@
 """What the commands show: progress on stderr, tables on stdout."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
 from rich.table import Table
 
 from bootstrap.publisher import PublishedVersion
 from bootstrap.training import TrainedPackage
-
-
-@contextmanager
-def rows_progress(what: str, total: int | None) -> Iterator[Callable[[int], None]]:
-    """A bar that counts rows; silent where stderr is no terminal."""
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
-    console = Console(stderr=True)
-    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
-        task = progress.add_task(what, total=total)
-        yield lambda rows: progress.advance(task, rows)
+from online_model.progress import rows_progress as rows_progress
 
 
 def show_trained(trained: Sequence[TrainedPackage]) -> None:
