@@ -11,13 +11,13 @@ import numpy as np
 from sklearn.metrics import average_precision_score
 
 from bootstrap.backtest import backtest
-from bootstrap.delayed_stream import DelayedStream, exponential_clicks
 from bootstrap.encoded_log import EncodedLog, encode_log
 from bootstrap.log_sources import criteo_rows
 from bootstrap.logged_rows import LoggedRow
 from bootstrap.settings import BootstrapSettings
 from bootstrap.source import CRITEO_ROW_MS, SourceError
 from bootstrap.training import Training
+from online_model.delayed_stream import DelayedStream, exponential_clicks
 from online_model.learner import OnlineLearner
 from online_model.model import Architecture
 from online_model.package_scorer import PackageScorer

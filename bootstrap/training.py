@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 
 from bootstrap.encoded_log import EncodedLog
 from bootstrap.settings import BootstrapSettings
-from online_model.delayed_feedback import LateShare
 from online_model.export import Origin, export
+from online_model.late_clicks import LateClicks
 from online_model.model import Architecture
 from online_model.quality import Quality
 from online_model.settings import OnlineModelSettings
@@ -56,7 +56,7 @@ class Training:
         package = export(
             trained.model,
             trained.calibration,
-            LateShare.assumed(share),
+            LateClicks.assumed(share, trained.model.shape.rows),
             Origin(
                 model=model,
                 version=version_name(self.created_ms),

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from online_model.calibration_commands import calibrate, calibration_study
+from online_model.delay_commands import delay_study
 from online_model.export import load
 from schemas import redis_keys
 from schemas.calibration import Calibration
@@ -20,6 +21,7 @@ from schemas.settings import SettingsError, SharedSettings
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False)
 app.command()(calibrate)
 app.command()(calibration_study)
+app.command()(delay_study)
 
 
 @app.callback()
