@@ -37,6 +37,7 @@ METHODS: tuple[Method, ...] = ("es_dfm", "defer", "fnw", "wait", "vanilla")
 ROWS_AT_A_TIME = 100
 ROW_MS = DAY_MS // 1000
 LATER_SHARE = 0.2
+AT_ONCE = -1  # a short window that no click is within: FNW takes each impression as a negative
 
 
 class StudyError(ValueError):
@@ -128,11 +129,9 @@ class DelayStudy:
         served["oracle"] = learning("vanilla", DelayedStream.of(ts_ms, at_once, 0, 0))
         short, window = self.law.short_ms, self.law.window_ms
         late = DelayedStream.of(ts_ms, click_ms, short, window, mature=True)
+        without_wait = DelayedStream.of(ts_ms, click_ms, AT_ONCE, window)
         for method in METHODS:
-            if method == "fnw":
-                served[method] = learning(method, DelayedStream.of(ts_ms, click_ms, -1, window))
-            else:
-                served[method] = learning(method, late)
+            served[method] = learning(method, without_wait if method == "fnw" else late)
         return _compared(truth, served)
 
     def _parts(self, rows: int) -> tuple[int, int]:
