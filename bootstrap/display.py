@@ -1,53 +1,15 @@
 """What the commands show: progress on stderr, tables on stdout."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    ProgressColumn,
-    Task,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
 from rich.table import Table
-from rich.text import Text
 
 from bootstrap.publisher import PublishedVersion
 from bootstrap.training import TrainedPackage
-
-
-class _Speed(ProgressColumn):
-    def render(self, task: Task) -> Text:
-        """Rows a second, of late."""
-        return Text("" if task.speed is None else f"{task.speed:,.0f} rows/s")
-
-
-@contextmanager
-def rows_progress(
-    what: str, total: int | None, shown: bool = True
-) -> Iterator[Callable[[int], None]]:
-    """A bar that counts rows, with their speed and the time left; silent without a terminal."""
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        _Speed(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
-    console = Console(stderr=True)
-    with Progress(
-        *columns, console=console, disable=not (shown and console.is_terminal)
-    ) as progress:
-        task = progress.add_task(what, total=total)
-        yield lambda rows: progress.advance(task, rows)
+from online_model.progress import rows_progress as rows_progress
 
 
 def show_trained(trained: Sequence[TrainedPackage]) -> None:

@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import average_precision_score
 
-from bootstrap.delayed_stream import DelayedStream
 from bootstrap.encoded_log import EncodedLog, encode_log
 from bootstrap.log_sources import PAGE_MS, Log
 from bootstrap.log_split import LogFiles, delayed, require_apart, thinned
@@ -20,6 +19,7 @@ from bootstrap.position_study import PositionStudy
 from bootstrap.progressive import validate_progressively
 from bootstrap.settings import BootstrapSettings
 from bootstrap.training import TrainedPackage, Training
+from online_model.delayed_stream import DelayedStream
 from online_model.field_quality import field_calibration_errors, field_ids
 from online_model.learner import OnlineLearner
 from online_model.model import Architecture

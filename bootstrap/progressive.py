@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bootstrap.delayed_stream import DelayedStream
+from online_model.delayed_stream import DelayedStream
 from online_model.learner import FIRST_LABELS, OnlineLearner
 from online_model.recalibration import BaseRateShift
 

@@ -20,9 +20,9 @@ import numpy as np
 from bootstrap.held_out import Tested, Validation, joined, thinned, validation_of
 from bootstrap.lake_stream import Block, LakeStream
 from online_model.calibration import fit_calibration
-from online_model.delayed_feedback import LateShare
 from online_model.history import History
 from online_model.history_stream import StreamTrainer
+from online_model.late_clicks import LateClicks
 from online_model.model import Architecture, Model
 from online_model.peers import Peers
 from online_model.settings import OnlineModelSettings
@@ -52,7 +52,7 @@ class Retrained:
 
     model: Model
     calibration: Calibration
-    late_share: LateShare
+    late_clicks: LateClicks
     tested: Tested
     curve: Sequence[tuple[int, float]]
     rows_learnt: int
@@ -186,7 +186,7 @@ class Retrain:
         return Retrained(
             model=trainer.model,
             calibration=self._calibrated(everything, slice(None)),
-            late_share=LateShare.assumed(late / clicks),
+            late_clicks=LateClicks.assumed(late / clicks, trainer.model.shape.rows),
             tested=Tested(
                 samples=np.concatenate([block.samples for block in told])[later],
                 label_ms=some.label_ms[later],

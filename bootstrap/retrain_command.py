@@ -146,7 +146,7 @@ def _exported(
     return export(
         retrained.model,
         retrained.calibration,
-        retrained.late_share,
+        retrained.late_clicks,
         Origin(
             model=name,
             version=version_name(now_ms),
@@ -174,7 +174,7 @@ def _written(
         facts={
             "parent": manifest.parent,
             "rows learnt": retrained.rows_learnt,
-            "late share of clicks": retrained.late_share.share,
+            "late share of clicks": retrained.late_clicks.share.share,
             "covers labels until": datetime.fromtimestamp(manifest.watermark_ms / 1000, UTC),
             **manifest.metrics,
         },

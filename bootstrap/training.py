@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from bootstrap.encoded_log import EncodedLog
 from bootstrap.settings import BootstrapSettings
-from online_model.delayed_feedback import LateShare
 from online_model.export import Origin, export
+from online_model.late_clicks import LateClicks
 from online_model.model import Architecture
 from online_model.package_scorer import PackageScorer
 from online_model.quality import Quality, quality
@@ -75,7 +75,7 @@ class Training:
         package = export(
             trained.model,
             trained.calibration,
-            LateShare.assumed(share),
+            LateClicks.assumed(share, trained.model.shape.rows),
             Origin(
                 model=model,
                 version=version_name(self.created_ms),

@@ -1,4 +1,4 @@
-"""Commands: ``inspect`` a package in Redis."""
+"""Commands: ``inspect`` a package in Redis, ``calibrate`` predictions, and studies of the parts."""
 
 import json
 import sys
@@ -9,6 +9,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from online_model.calibration_commands import calibrate, calibration_study
+from online_model.delay_commands import delay_study
 from online_model.export import load
 from schemas import redis_keys
 from schemas.calibration import Calibration
@@ -18,6 +20,9 @@ from schemas.settings import SettingsError, SharedSettings
 from stores.redis_client import connect
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False)
+app.command()(calibrate)
+app.command()(calibration_study)
+app.command()(delay_study)
 
 
 @app.callback()

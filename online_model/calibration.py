@@ -13,7 +13,7 @@ from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LogisticRegression
 
 from online_model.quality import log_loss
-from schemas.calibration import Calibration
+from schemas.calibration import FLOOR, Calibration
 
 MethodChoice = Literal["isotonic", "platt", "best"]
 Floats = NDArray[np.floating[Any]]
@@ -85,6 +85,19 @@ def _isotonic(
         logits=tuple(centres[distinct].tolist()),
         outputs=tuple(_logit(levels)[distinct].tolist()),
     )
+
+
+def to_logits(probabilities: Floats) -> NDArray[np.float64]:
+    """Of probabilities [n] in [0, 1]; 0 and 1 are taken as the least and most that is served."""
+    return _logit(np.clip(np.asarray(probabilities, np.float64), FLOOR, 1.0 - FLOOR))
+
+
+def undo_down_sampling(logits: Floats, negatives_kept: float) -> NDArray[np.float64]:
+    """Logits [n] as before negatives were kept at this share: p/(p + (1 − p)/w) in closed form."""
+    if not 0.0 < negatives_kept <= 1.0:
+        raise ValueError(f"share of negatives kept is in (0, 1], got {negatives_kept}")
+    before: NDArray[np.float64] = np.asarray(logits, np.float64) + np.log(negatives_kept)
+    return before
 
 
 def _logit(p: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from online_model import tower_graph
-from online_model.delayed_feedback import LateShare
+from online_model.late_clicks import LATE_CLICKS_FILE, LateClicks
 from online_model.model import Architecture, Model, Shape, dense_part
 from online_model.package_scorer import PackageScorer
 from schemas.calibration import Calibration
@@ -54,7 +54,7 @@ class Origin:
 def export(
     model: Model,
     calibration: Calibration,
-    late_share: LateShare,
+    late_clicks: LateClicks,
     origin: Origin,
     check: NDArray[np.void],
 ) -> ModelPackage:
@@ -73,7 +73,8 @@ def export(
     if shape.architecture == "deepfm":
         files[TOWER_FILE] = tower_graph.write(dense)
     files[CALIBRATION_FILE] = calibration.model_dump_json().encode()
-    files[DELAYED_FEEDBACK_FILE] = late_share.to_bytes()
+    files[DELAYED_FEEDBACK_FILE] = late_clicks.share.to_bytes()
+    files[LATE_CLICKS_FILE] = late_clicks.weights_file()
     curvature = model.table.curvature.numpy()
     ids = np.flatnonzero(curvature.any(axis=1)).astype(np.int32)
     files[CURVATURE_FILE] = curvature_file(ids, curvature[ids])

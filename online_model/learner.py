@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from prometheus_client import REGISTRY
 
 from online_model import learner_state
-from online_model.delayed_feedback import LateShare
+from online_model.delayed_feedback import LateShare, sights
 from online_model.export import load as load_model
+from online_model.late_clicks import LateClicks
 from online_model.learning_step import Objective, learn_batch
 from online_model.metrics import model_metrics
 from online_model.settings import OnlineModelSettings
@@ -24,9 +25,8 @@ from schemas.encoding import Encoder
 from schemas.features import FeatureSpec
 from schemas.model_package import CALIBRATION_FILE, ModelPackage
 
-#: Kinds of samples that are learnt; MATURE repeats what is known already.
 FIRST_LABELS = ("POSITIVE", "NEGATIVE")
-LEARNT = (*FIRST_LABELS, "CORRECTION")
+KINDS = (*FIRST_LABELS, "CORRECTION", "MATURE")
 FLOOR = 1e-6
 
 
@@ -39,7 +39,8 @@ class LearnReport:
     them, NaN without any; a click that is still to come counts as none there.
     ``predicted_sum`` over ``observed_sum`` is PCOC once clicks have come in: the first sums
     predictions of first labels, the second clicks of any kind. Both carry sample weights.
-    ``counts`` has the samples learnt, by kind.
+    With the method ``wait`` an impression's first label is the MATURE one. ``counts`` has the
+    samples learnt, by kind.
     """
 
     ids: NDArray[np.int32]
@@ -62,7 +63,7 @@ class OnlineLearner:
         self._model = load_model(package, spec)
         self._package = package
         self._calibration = Calibration.model_validate_json(package.files[CALIBRATION_FILE])
-        self._late_share = LateShare.from_files(dict(package.files))
+        self._late_clicks = LateClicks.from_files(package.files, self._model.shape.rows)
         self._touched = np.zeros(self._model.shape.rows, np.bool_)
         self._samples_seen = 0
 
@@ -85,7 +86,7 @@ class OnlineLearner:
         learner = cls(saved.package, spec, settings)
         learner._touched[saved.touched] = True
         learner._samples_seen = saved.samples_seen
-        learner._late_share = LateShare(saved.early_clicks, saved.late_clicks)
+        learner._late_clicks.share = LateShare(saved.early_clicks, saved.late_clicks)
         return learner
 
     @property
@@ -101,7 +102,7 @@ class OnlineLearner:
     @property
     def late_click_share(self) -> float:
         """Share of clicks that come after e, as tracked."""
-        return self._late_share.share
+        return self._late_clicks.share.share
 
     def touched_rows(self) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
         """Rows int32 [m] that changed since the base, sorted, and their values [m, 1+dim]."""
@@ -127,11 +128,12 @@ class OnlineLearner:
         """Learn n samples of ``layout.dtype`` in order, in steps of ``settings.batch_size``.
 
         ``positions`` (1 = top) replace the position that was assumed when serving. Samples of
-        kind MATURE and those without a positive weight are passed over.
+        a kind that the method does not learn and those without a positive weight are passed over.
         """
         kind = np.asarray(kinds, dtype="U10")
-        chosen = np.flatnonzero(np.isin(kind, LEARNT) & (np.asarray(weights) > 0))
-        kind = kind[chosen]
+        counted = sights(self._settings.delayed_feedback, kind, np.asarray(labels))
+        chosen = np.flatnonzero((counted > 0) & (np.asarray(weights) > 0))
+        kind, counted = kind[chosen], counted[chosen]
         shown = self._encoder.with_positions(samples[chosen], np.asarray(positions)[chosen])
         targets = np.asarray(labels)[chosen].astype(np.float32)
         importance = np.asarray(weights)[chosen].astype(np.float32)
@@ -140,23 +142,24 @@ class OnlineLearner:
         for start in range(0, len(chosen), self._settings.batch_size):
             part = slice(start, start + self._settings.batch_size)
             predicted[part], rows = self._learn_batch(
-                shown[part], targets[part], importance[part], kind[part]
+                shown[part], targets[part], importance[part], counted[part], kind[part]
             )
             changed[rows] = True
         self._touched |= changed
         self._samples_seen += len(chosen)
         exported = model_metrics(REGISTRY)
-        exported.late_click_share.set(self._late_share.share)
+        exported.late_click_share.set(self.late_click_share)
         exported.touched_rows.set(int(self._touched.sum()))
         ids = np.flatnonzero(changed).astype(np.int32)
-        first = np.isin(kind, FIRST_LABELS)
+        waited = self._settings.delayed_feedback == "wait"
+        first = np.isin(kind, ("MATURE",) if waited else FIRST_LABELS)
         return LearnReport(
             ids=ids,
             values=self.rows(ids),
             log_loss=_mean_log_loss(targets[first], predicted[first]),
             predicted_sum=float(np.sum(importance[first] * predicted[first])),
             observed_sum=float(np.sum(importance * targets, dtype=np.float64)),
-            counts={name: int(np.sum(kind == name)) for name in LEARNT},
+            counts={name: int(np.sum(kind == name)) for name in KINDS},
         )
 
     def dump(self) -> bytes:
@@ -167,8 +170,7 @@ class OnlineLearner:
             self._model.table.curvature.numpy(),
             np.flatnonzero(self._touched).astype(np.int32),
             self._samples_seen,
-            self._late_share.early,
-            self._late_share.late,
+            self._late_clicks,
         )
 
     def _learn_batch(
@@ -176,23 +178,27 @@ class OnlineLearner:
         samples: NDArray[np.void],
         labels: NDArray[np.float32],
         weights: NDArray[np.float32],
+        counted: NDArray[np.float32],
         kinds: NDArray[np.str_],
     ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        objective = Objective(
-            self._calibration, self._settings.delayed_feedback, self._late_share.share
-        )
+        batch = self._model.batcher.batch(samples)
+        ids = batch.ids.numpy()
+        late_share = torch.from_numpy(self._late_clicks.shares(ids))
+        objective = Objective(self._calibration, self._settings.delayed_feedback, late_share)
         scores, rows = learn_batch(
             self._model,
-            self._model.batcher.batch(samples),
+            batch,
             torch.from_numpy(labels),
-            torch.from_numpy(weights),
+            torch.from_numpy(weights * counted),
             objective,
             self._settings,
         )
-        self._late_share = self._late_share.seen(
-            early=float(np.sum(weights[kinds == "POSITIVE"])),
-            late=float(np.sum(weights[kinds == "CORRECTION"])),
-            memory=self._settings.late_share_memory_clicks,
+        clicked = np.isin(kinds, ("POSITIVE", "CORRECTION"))
+        self._late_clicks.learn(
+            ids[clicked],
+            kinds[clicked] == "CORRECTION",
+            weights[clicked],
+            self._settings.late_share_memory_clicks,
         )
         return objective.probabilities(scores).numpy(), rows
 

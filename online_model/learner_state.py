@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from online_model.export import CURVATURE_FILE, curvature_file
+from online_model.late_clicks import LATE_CLICKS_FILE, LateClicks
 from schemas.model_package import TABLE_FILE, Manifest, ModelPackage
 
 FORMAT = "ctr-learner-1"
@@ -35,8 +36,9 @@ class StateError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class LearnerState:
-    """``package`` is the base with the table and the curvature as they are now, so its checksums
-    hold for its other files only. ``touched`` int32 [m] are the rows that changed since the base.
+    """``package`` is the base with the table, the curvature and the weights of late clicks as they
+    are now, so its checksums hold for its other files only. ``touched`` int32 [m] are the rows
+    that changed since the base.
     """
 
     package: ModelPackage
@@ -52,8 +54,7 @@ def write(
     curvature: NDArray[np.float32],
     touched: NDArray[np.int32],
     samples_seen: int,
-    early_clicks: float,
-    late_clicks: float,
+    late_clicks: LateClicks,
 ) -> bytes:
     """State of a learner on ``base`` with its table [rows, 1+dim] and curvature [rows, 2].
 
@@ -64,8 +65,8 @@ def write(
         "manifest": base.manifest.model_dump(mode="json"),
         "table": table.shape,
         "samples_seen": samples_seen,
-        "early_clicks": early_clicks.hex(),
-        "late_clicks": late_clicks.hex(),
+        "early_clicks": late_clicks.share.early.hex(),
+        "late_clicks": late_clicks.share.late.hex(),
     }
     ids = np.flatnonzero(table.any(axis=1) | curvature.any(axis=1)).astype(np.int32)
     arrays: dict[str, NDArray[Any]] = {
@@ -75,7 +76,8 @@ def write(
         "curvature": curvature[ids],
         "touched": touched,
     }
-    for name, data in base.files.items():
+    current = {LATE_CLICKS_FILE: late_clicks.weights_file()}
+    for name, data in {**base.files, **current}.items():
         if name not in (TABLE_FILE, CURVATURE_FILE):
             arrays[_DENSE + name] = np.frombuffer(data, np.uint8)
     buffer = io.BytesIO()

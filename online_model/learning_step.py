@@ -28,7 +28,7 @@ class Objective:
 
     calibration: Calibration
     delayed_feedback: Method
-    late_share: float
+    late_share: Tensor | float
 
     def probabilities(self, scores: Tensor) -> Tensor:
         """What would be served, float32 [n]."""

@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
+from online_model.delayed_feedback import Method
 from schemas.settings import Settings
 
 
@@ -46,7 +47,7 @@ class OnlineModelSettings(Settings):
     memory: float = Field(
         1e6, gt=0, description="most curvature a weight gathers: less forgets sooner"
     )
-    delayed_feedback: Literal["es_dfm", "fnw", "vanilla"] = "es_dfm"
+    delayed_feedback: Method = "es_dfm"
     late_share_memory_clicks: float = Field(5000.0, gt=0)
     calibration: Literal["isotonic", "platt", "best"] = "isotonic"
     calibration_bin_rows: int = Field(500, ge=20, description="isotonic: rows in a bin at least")

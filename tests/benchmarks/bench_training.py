@@ -15,9 +15,9 @@ import numpy as np
 import torch
 import typer
 
-from online_model.delayed_feedback import LateShare
 from online_model.export import Origin, export
 from online_model.history import History
+from online_model.late_clicks import LateClicks
 from online_model.learner import OnlineLearner
 from online_model.learning_step import Objective, adam, pass_over
 from online_model.model import Model
@@ -103,7 +103,7 @@ def learner(work: Work, precision: Precision) -> float:
     settings = work.settings(precision)
     model, history = work.model(settings), work.history()
     origin = Origin("bench", "v1", created_ms=0)
-    share = LateShare.assumed(0.1)
+    share = LateClicks.assumed(0.1, model.shape.rows)
     package = export(model, Calibration(), share, origin, history.samples[:100])
     online = OnlineLearner.from_package(package, work.spec, settings)
     kinds = np.where(history.labels > 0.5, "POSITIVE", "NEGATIVE")

@@ -72,7 +72,7 @@ def test_it_learns_and_is_right_about_the_rate_although_negatives_were_dropped(
     retrained, measured = complete, complete.tested.quality()
     assert (measured.auc or 0) > 0.65
     assert measured.pcoc == pytest.approx(1.0, abs=0.1)
-    assert 0.1 < retrained.late_share.share < 0.3
+    assert 0.1 < retrained.late_clicks.share.share < 0.3
     later = retrained.tested
     assert later.weights[later.labels < 0.5].tolist() == [2.0] * int((later.labels < 0.5).sum())
     served = retrained.calibration.probabilities(retrained.model.logits(later.samples))

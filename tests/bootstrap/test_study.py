@@ -1,6 +1,5 @@
 """The study trains every variant on other rows than it tests, and the same again the same way."""
 
-
 import pytest
 
 from bootstrap.encoded_log import EncodedLog, encode_log

@@ -3,8 +3,8 @@
 import numpy as np
 import redis
 
-from online_model.delayed_feedback import LateShare
 from online_model.export import Origin, export
+from online_model.late_clicks import LateClicks
 from online_model.model import Model
 from online_model.settings import OnlineModelSettings
 from schemas import redis_keys
@@ -23,7 +23,8 @@ def publish(client: redis.Redis, spec: FeatureSpec) -> None:
     inputs["sequence"] = -1
     model = Model.new(spec, "deepfm", inputs, 0.1, OnlineModelSettings())
     origin = Origin(name, "chaos", CREATED_MS)
-    package = export(model, Calibration(), LateShare(0.0, 0.0), origin, inputs)
+    late = LateClicks.assumed(0.5, model.shape.rows)
+    package = export(model, Calibration(), late, origin, inputs)
     for key, value in package.writes():
         client.set(key, value)
     client.set(redis_keys.model_current(name), package.manifest.version)

@@ -2,8 +2,8 @@
 
 import pytest
 
-from online_model.delayed_feedback import LateShare
 from online_model.export import Origin, export
+from online_model.late_clicks import LateClicks
 from online_model.model import Architecture
 from online_model.trainer import train
 from schemas.model_package import ModelPackage
@@ -15,8 +15,8 @@ def _trained_package(architecture: Architecture, rows: int) -> ModelPackage:
     origin = Origin(
         architecture, "v1", created_ms=5, parent="v0", watermark_ms=9, metrics={"auc": 0.7}
     )
-    share = LateShare.assumed(0.4)
-    return export(trained.model, trained.calibration, share, origin, samples(64, seed=11))
+    late_clicks = LateClicks.assumed(0.4, trained.model.shape.rows)
+    return export(trained.model, trained.calibration, late_clicks, origin, samples(64, seed=11))
 
 
 @pytest.fixture(scope="session")

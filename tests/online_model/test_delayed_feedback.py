@@ -6,10 +6,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from online_model.delayed_feedback import LateShare, Method, loss_weights
+from online_model.delayed_feedback import LARGEST, LateShare, Method, loss_weights, sights
 from schemas.model_package import DELAYED_FEEDBACK_FILE, PackageError
 
-RATES = st.floats(0.01, 0.99)
+RATES = st.floats(0.01, LARGEST)
+METHODS = st.sampled_from(["es_dfm", "defer"])
 SHARES = st.floats(0.0, 1.0)
 
 
@@ -37,29 +38,64 @@ def test_fnw_is_the_formula(f: float, d: float) -> None:
 
 @settings(deadline=None)
 @given(f=RATES, d=SHARES)
-def test_vanilla_weighs_nothing(f: float, d: float) -> None:
-    assert weights("vanilla", f, d) == (1.0, 1.0)
+def test_defer_is_the_formula(f: float, d: float) -> None:
+    half = f * d / 2
+    assert weights("defer", f, d) == pytest.approx((f / (f - half), (1 - f) / (1 - f + half)))
+
+
+@settings(deadline=None)
+@given(f=RATES, d=SHARES, method=st.sampled_from(["vanilla", "wait"]))
+def test_vanilla_and_wait_weigh_nothing(f: float, d: float, method: Method) -> None:
+    assert weights(method, f, d) == (1.0, 1.0)
 
 
 def slope(method: Method, truth: float, late_share: float, model: float) -> float:
     """Expected slope of the weighted loss by the score, over all that the stream brings of one
-    impression: a positive at once or a negative, and after it the late positive, if any."""
+    impression: a positive or a negative, a late positive, the final label."""
     positive, negative = weights(method, model, late_share)
-    clicks, negatives = truth, 1.0 - truth * (1.0 - late_share)
-    return clicks * positive * (model - 1.0) + negatives * negative * model
+    late = truth * late_share
+    total = 0.0
+    for kind, label, often in [
+        ("POSITIVE", 1.0, truth - late),
+        ("NEGATIVE", 0.0, 1.0 - truth + late),
+        ("CORRECTION", 1.0, late),
+        ("MATURE", 1.0, truth),
+        ("MATURE", 0.0, 1.0 - truth),
+    ]:
+        counted = float(sights(method, np.array([kind]), np.array([label]))[0])
+        total += often * counted * (positive if label else negative) * (model - label)
+    return total
 
 
 @settings(deadline=None)
-@given(truth=RATES, d=SHARES)
-def test_es_dfm_rests_at_the_truth(truth: float, d: float) -> None:
-    assert slope("es_dfm", truth, d, truth) == pytest.approx(0.0, abs=1e-9)
+@given(truth=RATES, d=SHARES, method=st.sampled_from(["es_dfm", "defer", "wait"]))
+def test_they_rest_at_the_truth(truth: float, d: float, method: Method) -> None:
+    assert slope(method, truth, d, truth) == pytest.approx(0.0, abs=1e-6)
 
 
 @settings(deadline=None)
-@given(truth=RATES, d=SHARES, model=RATES)
-def test_es_dfm_leads_to_the_truth_from_anywhere(truth: float, d: float, model: float) -> None:
+@given(truth=RATES, d=SHARES, model=st.floats(0.01, 0.999), method=METHODS)
+def test_they_lead_to_the_truth_from_anywhere(
+    truth: float, d: float, model: float, method: Method
+) -> None:
     if abs(model - truth) > 1e-3:
-        assert np.sign(slope("es_dfm", truth, d, model)) == np.sign(model - truth)
+        assert np.sign(slope(method, truth, d, model)) == np.sign(model - truth)
+
+
+@pytest.mark.parametrize("method", ["es_dfm", "defer"])
+def test_a_model_that_was_pushed_to_one_comes_back(method: Method) -> None:
+    """Were f in the weights not bounded, the slope would vanish with 1 − f."""
+    assert slope(method, 0.2, 0.5, 1.0 - 1e-9) > 0.1
+
+
+def test_an_impression_counts_once() -> None:
+    """DEFER sees each twice, as halves: clicks as soon as they are known."""
+    impressions = [["POSITIVE", "MATURE"], ["NEGATIVE", "CORRECTION", "MATURE"]]
+    kinds = np.array([*impressions[0], *impressions[1], "NEGATIVE", "MATURE"])
+    labels = np.array([1, 1, 0, 1, 1, 0, 0])
+    assert sights("defer", kinds, labels).tolist() == [1, 0, 0.5, 0.5, 0, 0.5, 0.5]
+    assert sights("wait", kinds, labels).tolist() == [0, 1, 0, 0, 1, 0, 1]
+    assert sights("es_dfm", kinds, labels).tolist() == [1, 0, 1, 1, 0, 1, 0]
 
 
 @settings(deadline=None)

@@ -14,6 +14,7 @@ from online_model import tower_graph
 from online_model.deepfm import DeepFM
 from online_model.delayed_feedback import LateShare
 from online_model.export import CURVATURE_FILE, ExportError, Origin, export, load
+from online_model.late_clicks import LateClicks
 from online_model.model import Architecture
 from online_model.package_scorer import BATCH, PackageScorer
 from schemas.calibration import Calibration
@@ -36,7 +37,7 @@ ORIGIN = Origin("m", "v2", created_ms=1, parent="v1", offsets={"t-0": 7}, metric
 
 def exported(architecture: Architecture = "deepfm") -> ModelPackage:
     model = random_model(architecture)
-    return export(model, CALIBRATION, LateShare.assumed(0.3), ORIGIN, samples(100))
+    return export(model, CALIBRATION, LateClicks.assumed(0.3, 10), ORIGIN, samples(100))
 
 
 def with_file(package: ModelPackage, name: str, data: bytes | None) -> ModelPackage:
@@ -83,13 +84,13 @@ def test_a_manifest_says_where_it_comes_from() -> None:
 def test_a_model_comes_back_as_it_was(architecture: Architecture) -> None:
     model = random_model(architecture)
     model.table.curvature[3:9] = torch.rand(6, 2)
-    package = export(model, CALIBRATION, LateShare.assumed(0.3), ORIGIN, samples(10))
+    package = export(model, CALIBRATION, LateClicks.assumed(0.3, 10), ORIGIN, samples(10))
     back = load(package, SPEC)
     given = samples(40, seed=6)
     assert np.array_equal(back.logits(given), model.logits(given))
     assert back.table.values.equal(model.table.values)
     assert back.table.curvature.equal(model.table.curvature)
-    again = export(back, CALIBRATION, LateShare.assumed(0.3), ORIGIN, samples(10))
+    again = export(back, CALIBRATION, LateClicks.assumed(0.3, 10), ORIGIN, samples(10))
     assert again == package
 
 
@@ -110,7 +111,7 @@ def test_a_model_that_scores_nonsense_is_refused() -> None:
     with torch.no_grad():
         model.network.bias.fill_(float("nan"))  # type: ignore[operator]
     with pytest.raises(ExportError, match="differ by nan"):
-        export(model, CALIBRATION, LateShare.assumed(0.3), ORIGIN, samples(10))
+        export(model, CALIBRATION, LateClicks.assumed(0.3, 10), ORIGIN, samples(10))
 
 
 @BOTH
@@ -169,6 +170,6 @@ def test_the_late_share_travels_along() -> None:
 def test_rows_that_never_learnt_take_no_room() -> None:
     model = random_model()
     model.table.curvature[5] = 1.0
-    package = export(model, CALIBRATION, LateShare.assumed(0.3), ORIGIN, samples(10))
+    package = export(model, CALIBRATION, LateClicks.assumed(0.3, 10), ORIGIN, samples(10))
     assert load(package, SPEC).table.curvature.any(dim=1).nonzero().flatten().tolist() == [5]
     assert len(package.files[CURVATURE_FILE]) < 1000

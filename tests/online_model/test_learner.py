@@ -101,7 +101,12 @@ def test_the_report_is_of_what_was_predicted_before(learner: OnlineLearner) -> N
     assert report.predicted_sum == pytest.approx(np.sum(weights[first] * q))
     assert report.observed_sum == pytest.approx(labels.sum())
     clicked = int(labels[first].sum())
-    assert report.counts == {"POSITIVE": clicked, "NEGATIVE": 37 - clicked, "CORRECTION": 3}
+    assert report.counts == {
+        "POSITIVE": clicked,
+        "NEGATIVE": 37 - clicked,
+        "CORRECTION": 3,
+        "MATURE": 0,
+    }
 
 
 @pytest.mark.parametrize(("kinds", "weight"), [("MATURE", 1.0), ("NEGATIVE", 0.0)])

@@ -6,6 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from online_model import learner_state
+from online_model.delayed_feedback import LateShare
+from online_model.late_clicks import LateClicks
 from online_model.learner import OnlineLearner
 from online_model.learner_state import StateError
 from schemas.model_package import ModelPackage, file_entries
@@ -23,12 +25,16 @@ def test_all_of_it_comes_back(package: ModelPackage) -> None:
     curvature = np.zeros((20, 2), np.float32)
     curvature[11] = 2.5
     touched = np.array([3, 11], np.int32)
-    data = learner_state.write(package, table, curvature, touched, 42, 0.1, 1 / 3)
+    late_clicks = LateClicks(LateShare(0.1, 1 / 3), np.arange(20, dtype=np.float32))
+    late_clicks.curvature[5] = 1.5
+    data = learner_state.write(package, table, curvature, touched, 42, late_clicks)
     back = learner_state.read(data)
     assert (back.samples_seen, back.early_clicks, back.late_clicks) == (42, 0.1, 1 / 3)
     assert back.touched.tolist() == [3, 11]
     assert back.package.manifest == package.manifest
-    again = learner_state.write(back.package, table, curvature, touched, 42, 0.1, 1 / 3)
+    restored = LateClicks.from_files(back.package.files, rows=20)
+    assert (restored.weights[5], restored.curvature[5]) == (5.0, 1.5)
+    again = learner_state.write(back.package, table, curvature, touched, 42, late_clicks)
     assert again == data
 
 

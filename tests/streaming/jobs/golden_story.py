@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from confluent_kafka import Producer
 
-from online_model.delayed_feedback import LateShare
 from online_model.export import Origin, export
+from online_model.late_clicks import LateClicks
 from online_model.model import Model
 from online_model.settings import OnlineModelSettings
 from schemas import redis_keys
@@ -74,7 +74,8 @@ def publish_base(run: SessionRun) -> None:
     inputs = np.zeros(8, Layout.of(spec).dtype)
     inputs["sequence"] = -1
     model = Model.new(spec, "deepfm", inputs, 0.05, OnlineModelSettings())
-    package = export(model, Calibration(), LateShare(0.0, 0.0), Origin(MODEL, "base", T0), inputs)
+    late = LateClicks.assumed(0.5, model.shape.rows)
+    package = export(model, Calibration(), late, Origin(MODEL, "base", T0), inputs)
     for key, value in package.writes():
         run.redis.set(key, value)
     run.redis.set(redis_keys.model_current(MODEL), package.manifest.version)

@@ -8,6 +8,7 @@ import redis
 
 from online_model.delayed_feedback import LateShare
 from online_model.export import Origin, export
+from online_model.late_clicks import LateClicks
 from online_model.model import Model
 from online_model.settings import OnlineModelSettings
 from schemas import redis_keys
@@ -48,7 +49,8 @@ def new_package(spec: FeatureSpec, layout: Layout) -> PackageFactory:
 
     def package(version: str) -> ModelPackage:
         origin = Origin(MODEL, version, NOW_MS)
-        return export(model, Calibration(), LateShare(0.0, 0.0), origin, inputs)
+        late_clicks = LateClicks(LateShare(0.0, 0.0), np.zeros(1, np.float32))
+        return export(model, Calibration(), late_clicks, origin, inputs)
 
     return package
 

@@ -5,8 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bootstrap.delayed_stream import DelayedStream
-from bootstrap.logged_rows import NO_CLICK
+from online_model.delayed_stream import NO_CLICK, DelayedStream
 
 SHORT_MS, WINDOW_MS = 100, 1000
 DELAYS = st.none() | st.sampled_from([0, 99, 100, 101, 999, 1000, 1001]) | st.integers(0, 2000)
@@ -14,6 +13,18 @@ DELAYS = st.none() | st.sampled_from([0, 99, 100, 101, 999, 1000, 1001]) | st.in
 
 def stream(ts_ms: list[int], click_ms: list[int]) -> DelayedStream:
     return DelayedStream.of(np.array(ts_ms), np.array(click_ms), SHORT_MS, WINDOW_MS)
+
+
+def test_final_labels_come_once_more_at_the_end_of_the_window() -> None:
+    clicks = [50, 300, 5000, NO_CLICK]
+    got = DelayedStream.of(np.zeros(4, int), np.array(clicks), SHORT_MS, WINDOW_MS, mature=True)
+    final = got.kind == "MATURE"
+    assert got.row[final].tolist() == [0, 1, 2, 3]
+    assert got.label[final].tolist() == [1, 1, 0, 0]
+    assert (got.due_ms[final] == WINDOW_MS).all()
+    assert got.late_share == pytest.approx(1 / 2)
+    later = got.since(300)
+    assert later.kind.tolist() == ["CORRECTION", *["MATURE"] * 4]
 
 
 @settings(deadline=None)
