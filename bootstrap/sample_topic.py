@@ -83,16 +83,25 @@ class SampleTopic:
             consumer.close()
 
     def _offsets(self, spec: OffsetSpec) -> dict[int, int]:
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while True:
+            try:
+                return self._offsets_now(spec)
+            except KafkaException as error:
+                # A topic that is new, or that moves, has no leader for a moment.
+                if not error.args[0].retriable() or time.monotonic() > deadline:
+                    told = f"{self.topic}: {self.servers}: {error.args[0].str()}"
+                    raise TopicError(told) from None
+            time.sleep(POLL_SECONDS)
+
+    def _offsets_now(self, spec: OffsetSpec) -> dict[int, int]:
         admin = AdminClient({"bootstrap.servers": self.servers, "log_level": 0})
-        try:
-            topics = admin.list_topics(timeout=PATIENCE_SECONDS).topics
-            if self.topic not in topics:
-                raise TopicError(f"{self.servers} has no topic {self.topic}")
-            asked = {TopicPartition(self.topic, n): spec for n in topics[self.topic].partitions}
-            answers = admin.list_offsets(asked, request_timeout=PATIENCE_SECONDS)
-            return {part.partition: answer.result().offset for part, answer in answers.items()}
-        except KafkaException as error:
-            raise TopicError(f"{self.topic}: {self.servers}: {error.args[0].str()}") from None
+        topics = admin.list_topics(timeout=PATIENCE_SECONDS).topics
+        if self.topic not in topics:
+            raise TopicError(f"{self.servers} has no topic {self.topic}")
+        asked = {TopicPartition(self.topic, n): spec for n in topics[self.topic].partitions}
+        answers = admin.list_offsets(asked, request_timeout=PATIENCE_SECONDS)
+        return {part.partition: answer.result().offset for part, answer in answers.items()}
 
 
 def _position(consumer: Consumer, topic: str, partition: int, first: int) -> int:

@@ -186,7 +186,7 @@ def test_wrong_blocks_are_one_line(criteo_log: str) -> None:
     ("variable", "value", "said"),
     [
         ("CTR_REDIS_URL", "redis://127.0.0.1:1/0", "Redis (CTR_REDIS_URL): "),
-        ("CTR_REDIS_URL", "nonsense", "CTR_REDIS_URL: Redis URL must specify"),
+        ("CTR_REDIS_URL", "nonsense", "CTR_REDIS_URL: Redis URL nonsense: begins with none of"),
         ("CTR_FEATURES", "nowhere", "CTR_FEATURES: 'nowhere'"),
         ("CTR_BOOTSTRAP_LATER_SHARE", "2", "CTR_BOOTSTRAP_LATER_SHARE: "),
         ("CTR_BOOTSTRAP_LATTER_SHARE", "1", "did you mean CTR_BOOTSTRAP_LATER_SHARE?"),

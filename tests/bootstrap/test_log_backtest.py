@@ -86,13 +86,13 @@ def test_too_few_rows_are_refused(log: Path, tmp_path: Path) -> None:
 
 
 def test_a_model_that_goes_on_learning_follows_a_falling_market(shared_data: Path) -> None:
-    """The bar is a constant that knows the rate before the fall; a frozen model is above it."""
+    """Well below a constant that knows the rate before the fall, and below the frozen model."""
     file = shared_data / "ipinyou" / "train.csv.gz"
     train = LogFiles([file], None, Rows.parse(":50%"))
     test = LogFiles([file], None, Rows.parse("50%:"))
     stream = StreamLabels(thin_clicks=0.25)
     got = report(train, test, "lr", progressive=True, stream=stream, name="ipinyou")
-    assert got["logloss"] < got["constant_logloss"] < got["frozen_logloss"]
+    assert got["logloss"] < 0.85 * min(got["constant_logloss"], got["frozen_logloss"])
     assert got["pcoc"] < 2 < 3 < got["frozen_pcoc"]
 
 

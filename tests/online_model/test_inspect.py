@@ -84,7 +84,7 @@ def test_other_features_are_named(
     ("variable", "value", "said"),
     [
         ("CTR_REDIS_URL", "redis://127.0.0.1:1/0", "Connection refused"),
-        ("CTR_REDIS_URL", "nonsense", "CTR_REDIS_URL: Redis URL must specify"),
+        ("CTR_REDIS_URL", "nonsense", "CTR_REDIS_URL: Redis URL nonsense: begins with none of"),
         ("CTR_FEATURES", "nowhere.yaml", "CTR_FEATURES: 'nowhere.yaml'"),
         ("CTR_LOG_LEVEL", "LOUD", "CTR_LOG_LEVEL"),
     ],

@@ -9,12 +9,23 @@ import org.apache.flink.api.common.typeutils.TypeSerializerSnapshot;
 import org.apache.flink.api.common.typeutils.base.TypeSerializerSingleton;
 import org.apache.flink.core.memory.DataInputView;
 import org.apache.flink.core.memory.DataOutputView;
+import org.apache.flink.streaming.api.datastream.DataStream;
+import org.apache.flink.streaming.api.datastream.KeyedStream;
+import org.apache.flink.table.data.RowData;
 
 /** {@link ImpressionId} as the key of a stream. */
 final class ImpressionIdType extends TypeInformation<ImpressionId> {
   static final ImpressionIdType INSTANCE = new ImpressionIdType();
 
   private static final long serialVersionUID = 1L;
+
+  /** Events with the columns request_id and ad_id, by impression. */
+  static KeyedStream<RowData, ImpressionId> keyBy(DataStream<RowData> events, Columns columns) {
+    int requestId = columns.index("request_id");
+    int adId = columns.index("ad_id");
+    return events.keyBy(
+        event -> ImpressionId.of(event.getString(requestId), event.getString(adId)), INSTANCE);
+  }
 
   @Override
   public TypeSerializer<ImpressionId> createSerializer(SerializerConfig config) {

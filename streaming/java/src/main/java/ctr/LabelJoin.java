@@ -6,7 +6,6 @@ import org.apache.flink.api.common.typeutils.base.ByteSerializer;
 import org.apache.flink.runtime.state.StateInitializationContext;
 import org.apache.flink.runtime.state.StateSnapshotContext;
 import org.apache.flink.streaming.api.datastream.DataStream;
-import org.apache.flink.streaming.api.datastream.KeyedStream;
 import org.apache.flink.streaming.api.datastream.SingleOutputStreamOperator;
 import org.apache.flink.streaming.api.operators.AbstractStreamOperator;
 import org.apache.flink.streaming.api.operators.InternalTimer;
@@ -84,19 +83,10 @@ public final class LabelJoin extends AbstractStreamOperator<RowData>
             ofImpressions.index("impression"),
             new EventColumns(ofClicks),
             rules);
-    return byImpression(impressions, ofImpressions)
-        .connect(byImpression(clicks, ofClicks))
+    return ImpressionIdType.keyBy(impressions, ofImpressions)
+        .connect(ImpressionIdType.keyBy(clicks, ofClicks))
         .transform(NAME, JoinedRow.type(), join)
         .uid(NAME);
-  }
-
-  private static KeyedStream<RowData, ImpressionId> byImpression(
-      DataStream<RowData> events, Columns columns) {
-    int requestId = columns.index("request_id");
-    int adId = columns.index("ad_id");
-    return events.keyBy(
-        event -> ImpressionId.of(event.getString(requestId), event.getString(adId)),
-        ImpressionIdType.INSTANCE);
   }
 
   @Override

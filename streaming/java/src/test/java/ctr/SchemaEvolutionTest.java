@@ -18,7 +18,9 @@ import org.apache.avro.Schema;
 import org.apache.avro.generic.GenericData;
 import org.apache.avro.generic.GenericRecord;
 import org.apache.avro.util.Utf8;
+import org.apache.flink.table.api.DataTypes;
 import org.apache.flink.table.data.RowData;
+import org.apache.flink.table.types.logical.RowType;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -26,8 +28,16 @@ import org.junit.jupiter.api.io.TempDir;
 class SchemaEvolutionTest {
   private static final Schema CURRENT = Schemas.current("impression");
   private static final Schema NEXT = next();
-  private static final List<String> COLUMNS =
-      List.of("request_id", "price", "position", "error", "raw", "encoded");
+  private static final RowType COLUMNS =
+      (RowType)
+          DataTypes.ROW(
+                  DataTypes.FIELD("request_id", DataTypes.STRING()),
+                  DataTypes.FIELD("price", DataTypes.BIGINT()),
+                  DataTypes.FIELD("position", DataTypes.INT()),
+                  DataTypes.FIELD("error", DataTypes.STRING()),
+                  DataTypes.FIELD("raw", DataTypes.BYTES()),
+                  DataTypes.FIELD("encoded", DataTypes.BYTES()))
+              .getLogicalType();
 
   @TempDir Path folder;
 
