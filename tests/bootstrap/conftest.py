@@ -1,5 +1,6 @@
 """A package of the world's features, a connection to the test's Redis, a topic of its own."""
 
+import time
 import uuid
 from collections.abc import Iterator
 
@@ -8,7 +9,7 @@ import redis
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from bootstrap.encoded_log import EncodedLog, encode_log
-from bootstrap.sample_topic import SampleTopic
+from bootstrap.sample_topic import SampleTopic, TopicError
 from bootstrap.settings import BootstrapSettings
 from bootstrap.training import TrainedPackage, Training
 from online_model.settings import OnlineModelSettings
@@ -51,4 +52,12 @@ def topic(kafka_bootstrap: str) -> SampleTopic:
     name = f"samples-{uuid.uuid4().hex}"
     admin = AdminClient({"bootstrap.servers": kafka_bootstrap})
     admin.create_topics([NewTopic(name, num_partitions=2)])[name].result()
-    return SampleTopic(kafka_bootstrap, name)
+    made = SampleTopic(kafka_bootstrap, name)
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            made.end()
+            return made
+        except TopicError:
+            assert time.monotonic() < deadline, "the broker does not show the new topic"
+            time.sleep(0.1)

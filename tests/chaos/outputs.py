@@ -11,6 +11,7 @@ import redis
 from confluent_kafka import Consumer, TopicPartition
 
 from schemas import redis_keys, topics
+from schemas.lake import LANDING, SAMPLES
 from schemas.learner_status import LearnerStatus
 from schemas.records import DeadLetter, Engagement, Record, TrainingSample
 from schemas.redis_values import CounterRow, UserRow, split_version, user_row
@@ -112,9 +113,9 @@ def read_counters(client: redis.Redis, users: dict[str, UserRow]) -> dict[str, C
 
 def read_users(client: redis.Redis) -> dict[str, UserRow]:
     """Every user row."""
-    prefix, _, suffix = redis_keys.user("*").partition("*")
-    keys = [key.decode() for key in client.scan_iter(redis_keys.user("*"), count=1_000)]
-    names = {key: key.removeprefix(prefix).removesuffix(suffix) for key in keys}
+    pattern = redis_keys.USER_PREFIX % "*" + "*"
+    keys = [key.decode() for key in client.scan_iter(pattern, count=1_000)]
+    names = {key: key.partition("}:")[2] for key in keys}
     return {name: user_row(name, _hash(client, key)) for key, name in names.items()}
 
 
@@ -126,8 +127,8 @@ def read_learner(client: redis.Redis) -> LearnerStatus | None:
 
 
 def read_lake(folder: Path) -> Counter[Identity]:
-    """Rows of the lake by identity."""
-    dataset = ds.dataset(folder, format="parquet", partitioning="hive")
+    """Rows of the lake by identity, none of which is compacted."""
+    dataset = ds.dataset(folder / LANDING / SAMPLES.name, format="parquet", partitioning="hive")
     table = dataset.to_table(columns=["request_id", "ad_id", "kind"])
     columns = (table.column(name).to_pylist() for name in table.column_names)
     return Counter(zip(*columns, strict=True))

@@ -78,6 +78,8 @@ class SessionRun(RunningJob):
         return {
             **super().process_environment(),
             "CTR_FEATURES": str(FEATURES),
+            # The lock file of uids is of the jobs as they are by default.
+            "CTR_STREAMING_ARCHIVE": "false",
             "CTR_STREAMING_CLUSTER": self.cluster.url,
         }
 

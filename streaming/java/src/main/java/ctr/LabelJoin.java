@@ -98,8 +98,7 @@ public final class LabelJoin extends AbstractStreamOperator<RowData>
   @Override
   public void snapshotState(StateSnapshotContext context) throws Exception {
     super.snapshotState(context);
-    reached.at(timers.currentWatermark());
-    reached.snapshot();
+    reached.snapshot(timers.currentWatermark());
   }
 
   @Override

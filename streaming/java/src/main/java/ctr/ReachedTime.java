@@ -12,7 +12,7 @@ import org.apache.flink.runtime.state.StateInitializationContext;
  */
 final class ReachedTime {
   private final ListState<Long> state;
-  private long ts = Long.MIN_VALUE;
+  private final long restoredTs;
 
   /** As the newest of all subtasks had it at the last checkpoint. */
   ReachedTime(StateInitializationContext context) throws Exception {
@@ -20,18 +20,19 @@ final class ReachedTime {
         context
             .getOperatorStateStore()
             .getUnionListState(new ListStateDescriptor<>("reached", LongSerializer.INSTANCE));
+    long newest = Long.MIN_VALUE;
     for (long reached : state.get()) {
-      ts = Math.max(ts, reached);
+      newest = Math.max(newest, reached);
     }
+    restoredTs = newest;
   }
 
   /** The time in ms, now that the watermark is this. */
   long at(long watermark) {
-    ts = Math.max(ts, watermark);
-    return ts;
+    return Math.max(restoredTs, watermark);
   }
 
-  void snapshot() throws Exception {
-    state.update(List.of(ts));
+  void snapshot(long watermark) throws Exception {
+    state.update(List.of(at(watermark)));
   }
 }
