@@ -10,6 +10,9 @@ def graph_options(settings: StreamingSettings) -> dict[str, str]:
     """What the operators themselves depend on."""
     return {
         "pipeline.object-reuse": "true",
+        # The lake's committer has a maximum of 1; chained to others it would take theirs along into
+        # a savepoint, from which the job could not be rescaled.
+        "pipeline.operator-chaining.chain-operators-with-different-max-parallelism": "false",
         "table.exec.uid.generation": "ALWAYS",
         "table.exec.source.idle-timeout": f"{settings.idle_ms} ms",
         "table.local-time-zone": "UTC",

@@ -27,8 +27,6 @@ CREATE TEMPORARY TABLE lake (
   'parquet.compression' = 'SNAPPY',
   'parquet.write.int64.timestamp' = 'true',
   'parquet.timestamp.time.unit' = 'millis',
-  'auto-compaction' = 'true',
-  'compaction.file-size' = '128MB',
   'sink.rolling-policy.rollover-interval' = '10 min',
   'sink.partition-commit.trigger' = 'partition-time',
   'sink.partition-commit.delay' = '1 h',

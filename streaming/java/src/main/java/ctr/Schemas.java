@@ -1,17 +1,19 @@
 package ctr;
 
 import java.io.IOException;
+import java.io.InputStream;
 import java.io.UncheckedIOException;
-import java.net.URI;
+import java.net.JarURLConnection;
 import java.net.URISyntaxException;
 import java.net.URL;
-import java.nio.file.FileSystem;
-import java.nio.file.FileSystems;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Collections;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.jar.JarEntry;
+import java.util.jar.JarFile;
 import java.util.stream.Stream;
 import org.apache.avro.AvroRuntimeException;
 import org.apache.avro.Schema;
@@ -29,6 +31,7 @@ final class Schemas {
     System.setProperty("org.apache.avro.limits.collectionItems.maxLength", "100000");
   }
 
+  private static final String SUFFIX = ".avsc";
   private static final String CURRENT = "/avro";
   private static final String HISTORY = "/avro/history";
   private static final Map<String, Schema> CURRENT_BY_RECORD = new HashMap<>();
@@ -71,13 +74,13 @@ final class Schemas {
       return Map.of();
     }
     try {
-      URI uri = url.toURI();
-      if (uri.getScheme().equals("file")) {
-        return parse(Path.of(uri));
+      if (url.openConnection() instanceof JarURLConnection connection) {
+        connection.setUseCaches(false);
+        try (JarFile jar = connection.getJarFile()) {
+          return ofJar(jar, folder.substring(1) + "/");
+        }
       }
-      try (FileSystem jar = FileSystems.newFileSystem(uri, Map.of())) {
-        return parse(jar.getPath(folder));
-      }
+      return parse(Path.of(url.toURI()));
     } catch (IOException error) {
       throw new UncheckedIOException(error);
     } catch (URISyntaxException error) {
@@ -85,15 +88,35 @@ final class Schemas {
     }
   }
 
+  /**
+   * Not through a FileSystem, whose channels close when the thread is interrupted: a task that is
+   * cancelled here would leave a class that can never be initialised.
+   */
+  private static Map<String, Schema> ofJar(JarFile jar, String folder) throws IOException {
+    Map<String, Schema> schemas = new HashMap<>();
+    for (JarEntry entry : Collections.list(jar.entries())) {
+      String name = entry.getName();
+      if (name.startsWith(folder)
+          && name.endsWith(SUFFIX)
+          && name.indexOf('/', folder.length()) < 0) {
+        String record = name.substring(folder.length(), name.length() - SUFFIX.length());
+        try (InputStream bytes = jar.getInputStream(entry)) {
+          schemas.put(record, new Schema.Parser().parse(bytes));
+        }
+      }
+    }
+    return schemas;
+  }
+
   /** Schemas of a folder by the names of their files. */
   static Map<String, Schema> parse(Path folder) throws IOException {
     Map<String, Schema> schemas = new HashMap<>();
     List<Path> files;
     try (Stream<Path> entries = Files.list(folder)) {
-      files = entries.filter(file -> file.toString().endsWith(".avsc")).toList();
+      files = entries.filter(file -> file.toString().endsWith(SUFFIX)).toList();
     }
     for (Path file : files) {
-      String name = file.getFileName().toString().replace(".avsc", "");
+      String name = file.getFileName().toString().replace(SUFFIX, "");
       try {
         schemas.put(name, new Schema.Parser().parse(Files.readString(file)));
       } catch (AvroRuntimeException error) {
