@@ -19,14 +19,13 @@ from numpy.typing import NDArray
 
 from online_model.click_delays import DAY_MS, DelayLaw
 from online_model.datasets import criteo
-from online_model.delayed_feedback import Method
 from online_model.delayed_stream import NO_CLICK, DelayedStream
 from online_model.export import Origin, export
 from online_model.history import History
 from online_model.late_clicks import from_history
 from online_model.learner import OnlineLearner
 from online_model.quality import quality
-from online_model.settings import OnlineModelSettings
+from online_model.settings import Method, OnlineModelSettings
 from online_model.trainer import rows_to_do, train
 from schemas.encoding import Encoder
 from schemas.features import FeatureSpec

@@ -18,16 +18,16 @@ goes to 0 with 1 − f, and a model that is pushed to p = 1 would stay there: in
 
 import json
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from online_model.settings import Method
 from schemas.model_package import DELAYED_FEEDBACK_FILE, PackageError
 
-Method = Literal["es_dfm", "fnw", "defer", "wait", "vanilla"]
 LARGEST = 0.9
 
 

@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from online_model.batch import Batch
-from online_model.delayed_feedback import Method, loss_weights
+from online_model.delayed_feedback import loss_weights
 from online_model.history import History
 from online_model.model import Model
 from online_model.row_table import SampleGradients
-from online_model.settings import OnlineModelSettings
+from online_model.settings import Method, OnlineModelSettings
 from schemas.calibration import Calibration
 
 

@@ -5,8 +5,10 @@ from typing import Literal
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
-from online_model.delayed_feedback import Method
 from schemas.settings import Settings
+
+#: How late clicks are made up for, see delayed_feedback.py.
+Method = Literal["es_dfm", "fnw", "defer", "wait", "vanilla"]
 
 
 class OnlineModelSettings(Settings):

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from deploy.local.child import group_members
 from deploy.local.part import StackError
 from deploy.local.part_runner import State
 from deploy.local.settings import ROOT, LocalSettings
@@ -110,7 +111,7 @@ def stop_running(settings: LocalSettings) -> bool:
         os.kill(state.pid, number)
         deadline = time.monotonic() + wait_seconds
         while time.monotonic() < deadline:
-            if not state_file.is_held():
+            if not state_file.is_held() and not group_members(state.pid):
                 return True
             time.sleep(_POLL_SECONDS)
     raise StackError(f"process {state.pid} does not end, not even by SIGKILL")

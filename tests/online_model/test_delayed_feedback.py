@@ -6,7 +6,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from online_model.delayed_feedback import LARGEST, LateShare, Method, loss_weights, sights
+from online_model.delayed_feedback import LARGEST, LateShare, loss_weights, sights
+from online_model.settings import Method
 from schemas.model_package import DELAYED_FEEDBACK_FILE, PackageError
 
 RATES = st.floats(0.01, LARGEST)
