@@ -26,7 +26,7 @@ from streaming.jobs.internal_rows import internal_rows, name_stream
 from streaming.jobs.label_join import EVENT_TIME, LabelRules, join_labels
 from streaming.jobs.redis_rows import RedisTarget, batches, write_batches
 from streaming.jobs.rewrite_requests import WatchedRedis, rewrite_requests
-from streaming.jobs.statements import folder_option, seconds, statement
+from streaming.jobs.statements import folder_option, lake_table, seconds, statement
 from streaming.settings import EVENTS_GROUP, JobName
 
 _sql = partial(statement, JobName.EVENTS)
@@ -140,25 +140,20 @@ def _sinks(tables: StreamTableEnvironment, options: EventsJobOptions) -> None:
         "engagements": topics.ENGAGEMENTS.name,
         "samples": topics.TRAINING_SAMPLES.name,
         "dead_letters": topics.DEAD_LETTERS.name,
-        "lake": "",
     }
     for name, topic in by_name.items():
-        tables.execute_sql(
-            _sql(
-                f"{name}_sink",
-                topic=topic,
-                bootstrap=options.kafka_bootstrap,
-                path=_landing(options, SAMPLES.name),
-            )
-        )
+        sink = _sql(f"{name}_sink", topic=topic, bootstrap=options.kafka_bootstrap)
+        tables.execute_sql(sink)
         inserts.add_insert_sql(_sql(name))
+    tables.execute_sql(lake_table("lake_sink", _landing(options, SAMPLES.name)))
+    inserts.add_insert_sql(_sql("lake"))
     inserts.attach_as_datastream()
 
 
 def _archive(tables: StreamTableEnvironment, options: EventsJobOptions) -> None:
     inserts = tables.create_statement_set()
     for table in (IMPRESSIONS, CLICKS):
-        tables.execute_sql(_sql(f"lake_{table.name}", path=_landing(options, table.name)))
+        tables.execute_sql(lake_table(f"lake_{table.name}", _landing(options, table.name)))
         inserts.add_insert_sql(_sql(f"archive_{table.name}"))
     inserts.attach_as_datastream()
 

@@ -24,7 +24,7 @@ from schemas.lake import CLICKS, IMPRESSIONS, LANDING, SAMPLES
 from streaming.jobs.internal_rows import InternalRows, internal_rows
 from streaming.jobs.job_environment import java_errors, start_jvm
 from streaming.jobs.label_join import LabelRules, join_labels
-from streaming.jobs.statements import statement
+from streaming.jobs.statements import lake_table, statement
 from streaming.lake.folders import Hour
 from streaming.readiness import require_jars
 from streaming.settings import JobName, StreamingSettings
@@ -80,7 +80,7 @@ def build(tables: StreamTableEnvironment, options: ReplayOptions) -> None:
     """Add the job's operators to the environment; the caller executes it."""
     for table in (IMPRESSIONS, CLICKS):
         path = (options.lake.absolute() / table.name).as_uri()
-        tables.execute_sql(_events_sql(f"lake_{table.name}", path=path))
+        tables.execute_sql(lake_table(f"lake_{table.name}", path))
     tables.execute_sql(_sql("impressions", first=options.first, end=options.end))
     tables.execute_sql(
         _sql(
@@ -92,7 +92,7 @@ def build(tables: StreamTableEnvironment, options: ReplayOptions) -> None:
     )
     join_labels(tables, _sorted(tables, "impressions"), _sorted(tables, "clicks"), options.rules)
     landing = (options.into.absolute() / LANDING / SAMPLES.name).as_uri()
-    tables.execute_sql(_events_sql("lake_sink", path=landing))
+    tables.execute_sql(lake_table("lake_sink", landing))
     inserts = tables.create_statement_set()
     inserts.add_insert_sql(_events_sql("lake"))
     inserts.attach_as_datastream()

@@ -14,6 +14,12 @@ def statement(job: JobName | Literal["replay"], name: str, /, **values: object) 
     return Template(text).substitute({k: str(v).replace("'", "''") for k, v in values.items()})
 
 
+def lake_table(name: str, path: str) -> str:
+    """A table of the lake: its own columns in the files that all of them have."""
+    columns = statement(JobName.EVENTS, name)
+    return columns + statement(JobName.EVENTS, "lake_files", path=path)
+
+
 def seconds(milliseconds: int) -> str:
     """For an interval with the precision of a millisecond."""
     return f"{milliseconds // 1000}.{milliseconds % 1000:03d}"

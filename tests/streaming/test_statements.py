@@ -2,7 +2,7 @@
 
 import pytest
 
-from streaming.jobs.statements import seconds, statement
+from streaming.jobs.statements import lake_table, seconds, statement
 from streaming.settings import JobName
 
 
@@ -23,7 +23,7 @@ def test_quotes_are_doubled() -> None:
 
 
 def test_a_doubled_dollar_stays_for_flink() -> None:
-    text = statement(JobName.EVENTS, "lake_sink", topic="", bootstrap="", path="file:///lake")
+    text = lake_table("lake_sink", "file:///lake")
     assert "'$day $hour:00:00'" in text
 
 
