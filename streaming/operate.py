@@ -23,7 +23,7 @@ from streaming.command_options import (
     progress,
     rest_of,
 )
-from streaming.flink_rest import FlinkUnreachableError
+from streaming.flink_rest import Checkpoints, FlinkUnreachableError
 from streaming.recovery import RestorePoint, at
 from streaming.savepoints import (
     running_job,
@@ -130,7 +130,7 @@ def check(
             is_good = not upgrade["reasons"]
         else:
             state = _state(StreamingSettings.load(**overrides(cluster)), job)
-            answer(state, f"{job}: {state['state']}", as_json)
+            answer(state, _told(state), as_json)
             is_good = state["healthy"]
     if not is_good:
         raise typer.Exit(1)
@@ -174,7 +174,25 @@ def _state(settings: StreamingSettings, name: JobName) -> dict[str, Any]:
     return {
         **asdict(job),
         "url": rest.url,
-        "healthy": job.is_running and checkpoints.newest_ms is not None,
+        "healthy": job.is_running and is_fresh(checkpoints, settings),
+        "failure": rest.failure(job.id),
         "age_seconds": round(time.time() - job.started_ms / 1000, 1),
         "checkpoints": asdict(checkpoints),
     }
+
+
+def _told(state: dict[str, Any]) -> str:
+    text = f"{state['name']}: {state['state']}"
+    if state["healthy"] or "checkpoints" not in state:
+        return text
+    newest_ms = state["checkpoints"]["newest_ms"]
+    age = "none" if newest_ms is None else f"{time.time() - newest_ms / 1000:.0f} s old"
+    return f"{text}; tasks {state['tasks']}; newest checkpoint {age}; failure {state['failure']}"
+
+
+def is_fresh(checkpoints: Checkpoints, settings: StreamingSettings) -> bool:
+    """Whether the newest checkpoint is not older than ten intervals, or a minute."""
+    if checkpoints.newest_ms is None:
+        return False
+    age_ms = time.time() * 1000 - checkpoints.newest_ms
+    return age_ms < max(60_000, 10 * settings.checkpoint_ms)

@@ -13,6 +13,7 @@ import redis
 import typer
 from redis.exceptions import RedisClusterException
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from schemas import redis_keys
@@ -42,7 +43,7 @@ def rebuild_redis(
     """
     try:
         shared, settings = SharedSettings.load(), StreamingSettings.load()
-        running_job(FlinkRest(f"http://127.0.0.1:{settings.rest_port_events}"), JobName.EVENTS)
+        running_job(FlinkRest(settings.rest_url(JobName.EVENTS)), JobName.EVENTS)
         columns = (TextColumn("writing all rows"), BarColumn(), MofNCompleteColumn())
         screen = Console(stderr=True)
         with (
@@ -74,7 +75,8 @@ def rebuild(client: redis.Redis, timeout_seconds: float, on_progress: OnProgress
     store: Any = client
     start = time.monotonic()
     before = store.hget(redis_keys.REWRITE, "request")
-    store.delete(redis_keys.ROWS_COMPLETE)
+    # The request, too: one that is under way would otherwise go on, and no new one come.
+    store.delete(redis_keys.ROWS_COMPLETE, redis_keys.REWRITE)
     while True:
         fields = store.hgetall(redis_keys.REWRITE)
         seconds = round(time.monotonic() - start, 1)
@@ -92,5 +94,5 @@ def rebuild(client: redis.Redis, timeout_seconds: float, on_progress: OnProgress
 
 
 def _fail(error: Exception) -> None:
-    Console(stderr=True).print(f"[red]{error}[/red]", highlight=False)
+    Console(stderr=True).print(f"[red]{escape(str(error))}[/red]", highlight=False)
     raise typer.Exit(1) from None

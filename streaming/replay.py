@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from schemas.lake import CLICKS, IMPRESSIONS, SAMPLES
 from schemas.settings import SettingsError
@@ -77,8 +78,8 @@ def replay(
         with console.status(f"labelling impressions of {first} up to {until}"):
             replay_job.run(settings, options)
             rows = _compact(into)
-    except (SettingsError, LakeError, NotReady, JobFailed) as error:
-        console.print(f"[red]{error}[/red]", highlight=False)
+    except (SettingsError, LakeError, NotReady, JobFailed, OSError) as error:
+        console.print(f"[red]{escape(str(error))}[/red]", highlight=False)
         raise typer.Exit(1) from None
     answer = {"samples": rows, "from": str(first), "until": str(until), "lake": str(into)}
     print(json.dumps(answer) if as_json else f"{rows:,} samples in {into}")

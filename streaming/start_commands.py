@@ -18,7 +18,7 @@ from streaming.command_options import (
     progress,
     rest_of,
 )
-from streaming.flink_rest import FlinkRest, Job
+from streaming.flink_rest import FlinkRest, FlinkRestError, Job
 from streaming.flink_start import JobFailed, wait_until_running
 from streaming.recovery import NoRestorePointError, RestorePoint, at, newest_of
 from streaming.savepoints import running_job, stop_with_savepoint, wait_until_gone
@@ -99,7 +99,12 @@ def rescale(
             folder = inputs.streaming.savepoints(job)
             path = stop_with_savepoint(rest, found, folder, drain=False, timeout_seconds=timeout)
             wait_until_gone(rest, found, timeout)
-        result = _start(job, inputs, at(path), False, timeout)
+        try:
+            result = _start(job, inputs, at(path), False, timeout)
+        except (JobFailed, FlinkRestError) as error:
+            raise JobFailed(
+                f"{error}. The job is stopped; `start {job}` goes on from {path}"
+            ) from None
     answer({**result, "savepoint": path, "parallelism": parallelism}, str(result["id"]), as_json)
 
 

@@ -66,7 +66,11 @@ def build(tables: StreamTableEnvironment, options: EventsJobOptions) -> None:
     _join(tables, options)
     redis = options.redis
     watched = WatchedRedis(
-        redis.redis_url, options.kafka_bootstrap, options.ahead_seconds, redis.log_level
+        redis.redis_url,
+        options.kafka_bootstrap,
+        options.ahead_seconds,
+        options.schema_folder,
+        redis.log_level,
     )
     requests = rewrite_requests(tables, watched)
     counters, clicks = count(tables, options.spec, requests, options.batch_ms)

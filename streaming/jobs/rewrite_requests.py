@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from pyflink.common import Row, Types
 from pyflink.datastream import ProcessFunction, RuntimeContext
 from pyflink.table import StreamTableEnvironment
 
-from schemas import log_lines
+from schemas import avro_codec, log_lines
 from streaming.jobs.internal_rows import internal_rows
 from streaming.jobs.statements import statement
 from streaming.redis_sink.catalogue_replay import CatalogueReplay
@@ -30,6 +31,7 @@ class WatchedRedis:
     redis_url: str
     kafka_bootstrap: str
     ahead_seconds: int
+    schema_folder: Path | None
     log_level: str
 
 
@@ -59,6 +61,8 @@ class _Watch(ProcessFunction):  # type: ignore[misc]
     def open(self, runtime_context: RuntimeContext) -> None:
         watched = self._watched
         log_lines.configure(watched.log_level)
+        if watched.schema_folder is not None:
+            avro_codec.learn(watched.schema_folder)
         pipeline = RedisPipeline(watched.redis_url)
         writer = CatalogueWriter(pipeline)
         self._watch = RowsWatch(
@@ -71,3 +75,6 @@ class _Watch(ProcessFunction):  # type: ignore[misc]
         request = self._watch.look()
         if request is not None:
             yield Row(request=request)
+
+    def close(self) -> None:
+        self._watch.close()

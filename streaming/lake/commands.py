@@ -11,6 +11,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import track
 from rich.table import Table
 
@@ -101,6 +102,6 @@ def lake_errors() -> Iterator[None]:
     """What an operator can act on is a message and exit code 1, not a trace."""
     try:
         yield
-    except (SettingsError, LakeError) as error:
-        Console(stderr=True).print(f"[red]{error}[/red]", highlight=False)
+    except (SettingsError, LakeError, OSError) as error:
+        Console(stderr=True).print(f"[red]{escape(str(error))}[/red]", highlight=False)
         raise typer.Exit(1) from None

@@ -7,9 +7,8 @@ repetitions by the table's identity.
 """
 
 import fcntl
-import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -64,6 +63,8 @@ def compact_hour(lake: Path, table: LakeTable, hour: Hour, now: datetime) -> Com
     Samples may land in an hour that is over, of events that come late: it is compacted again.
     """
     landed, whole = landing(lake, table, hour), compacted(lake, table, hour)
+    # Before the files: the marker stands for what has landed by now, not for what lands later.
+    is_complete = landed.is_complete
     files, old = landed.files(), whole.files()
     done = None
     if files:
@@ -74,7 +75,7 @@ def compact_hour(lake: Path, table: LakeTable, hour: Hour, now: datetime) -> Com
         done = Compaction(
             table.name, str(hour), len(files), kept.num_rows, rows.num_rows - kept.num_rows
         )
-    if landed.is_complete and whole.path.is_dir():
+    if is_complete and whole.path.is_dir():
         (whole.path / SUCCESS).touch()
     for file in files:
         file.unlink()
@@ -95,4 +96,7 @@ def _forget(landed: HourFolder, now: datetime) -> None:
     if not landed.path.is_dir() or {path.name for path in landed.path.iterdir()} - {SUCCESS}:
         return
     if now.timestamp() - landed.path.stat().st_mtime >= FORGOTTEN.total_seconds():
-        shutil.rmtree(landed.path)
+        (landed.path / SUCCESS).unlink(missing_ok=True)
+        # A file that lands at this moment keeps its folder.
+        with suppress(OSError):
+            landed.path.rmdir()

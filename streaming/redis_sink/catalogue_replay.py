@@ -19,6 +19,9 @@ from streaming.redis_sink.catalogue_writer import CatalogueWriter
 _log = structlog.get_logger(__name__)
 _RECORDS_PER_STEP = 2_000
 _TIMEOUT_SECONDS = 10.0
+#: As RedisBatches.java and EventDecoder.java have them.
+_LONGEST_KEY_BYTES = 0xFFFF
+_YEAR_2000_MS, _YEAR_10000_MS = 946_684_800_000, 253_402_300_800_000
 _Row = tuple[str, int, bytes | None]
 
 
@@ -33,6 +36,7 @@ class CatalogueReplay:
                 "bootstrap.servers": bootstrap,
                 "group.id": "ctr-catalogue-replay",
                 "enable.auto.commit": False,
+                "auto.offset.reset": "earliest",
                 "enable.partition.eof": False,
                 "log_level": 2,
             }
@@ -43,6 +47,8 @@ class CatalogueReplay:
         """Begin at the first record that the topics still have."""
         for topic in (topics.ADS, topics.USERS):
             described = self._consumer.list_topics(topic.name, _TIMEOUT_SECONDS).topics[topic.name]
+            if described.error is not None:
+                raise KafkaException(described.error)
             for partition in described.partitions:
                 place = TopicPartition(topic.name, partition)
                 low, _ = self._consumer.get_watermark_offsets(place, _TIMEOUT_SECONDS)
@@ -89,17 +95,21 @@ class CatalogueReplay:
             self._writer.write_users(*zip(*users, strict=True))
 
     def _row(self, message: Message) -> _Row | None:
-        """As catalogue_rows.sql has it; None of what the job refuses."""
+        """As catalogue_rows.sql has it, in the current version; None of what the job refuses."""
         newest_ms = message.timestamp()[1] + self._ahead_ms
         key, value = message.key(), message.value()
-        if key is None:
+        if key is None or len(key) > _LONGEST_KEY_BYTES:
             return None
         name = key.decode(errors="replace")
         if value is None:
             return name, newest_ms, None
         try:
             record = (Ad if message.topic() == topics.ADS.name else User).decode(value)
-        except DecodeError:
+        except DecodeError as error:
+            # The job may know more: it asks a schema registry, too, and here nobody does.
+            place = f"{message.topic()}-{message.partition()}@{message.offset()}"
+            _log.warning("a catalogue record is not replayed", place=place, reason=str(error))
             return None
         of = record.ad_id if isinstance(record, Ad) else record.user_id
-        return (name, record.ts, value) if of == name and record.ts <= newest_ms else None
+        is_in_time = _YEAR_2000_MS <= record.ts < _YEAR_10000_MS and record.ts <= newest_ms
+        return (name, record.ts, record.encode()) if of == name and is_in_time else None

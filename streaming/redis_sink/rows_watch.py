@@ -57,6 +57,10 @@ class RowsWatch:
             part_done(self._pipeline, self._request, CATALOGUE)
         return None
 
+    def close(self) -> None:
+        """Free what a replay that is under way holds."""
+        self._end_replay()
+
     def _begin(self, servers: str) -> str:
         self._end_replay()
         self._request, self._servers = self._new_request(), servers

@@ -5,14 +5,16 @@ What they do to a running job is in jobs/test_restarts.py.
 
 import json
 import re
+import time
 from typing import Any
 
 import pytest
 from typer.testing import CliRunner, Result
 
 from deploy.local.ports import HOST, free_ports
-from streaming.operate import app
-from streaming.settings import JobName
+from streaming.flink_rest import Checkpoints
+from streaming.operate import app, is_fresh
+from streaming.settings import JobName, StreamingSettings
 
 
 @pytest.fixture
@@ -79,3 +81,14 @@ def test_an_unknown_job_is_refused() -> None:
     result = _run("check", "evnets")
     assert result.exit_code == 2
     assert all(f"'{name}'" in result.stderr for name in JobName)
+
+
+@pytest.mark.parametrize(
+    ("age_seconds", "fresh"), [(None, False), (1, True), (290, True), (310, False)]
+)
+def test_a_job_whose_checkpoints_have_stopped_is_not_healthy(
+    age_seconds: float | None, fresh: bool
+) -> None:
+    newest_ms = None if age_seconds is None else int(1000 * (time.time() - age_seconds))
+    checkpoints = Checkpoints(9, 3, "file:/chk-9", newest_ms, 1, None)
+    assert is_fresh(checkpoints, StreamingSettings(checkpoint_ms=30_000)) is fresh

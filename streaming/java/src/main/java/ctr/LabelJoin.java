@@ -216,7 +216,8 @@ public final class LabelJoin extends AbstractStreamOperator<RowData>
     }
     if (!pending.hasImpression()) {
       refuseWaitingClick(pending);
-    } else if (rules.mature()) {
+    } else if (rules.mature() && pending.impression != null) {
+      // Of what was final while MATURE was not asked for, nothing was kept to repeat.
       mature(pending);
     }
     state.clear();

@@ -1,11 +1,14 @@
 package ctr;
 
 import java.util.Iterator;
+import java.util.stream.Stream;
 import org.apache.flink.api.common.state.ValueState;
 import org.apache.flink.api.common.state.ValueStateDescriptor;
 import org.apache.flink.api.common.typeinfo.TypeInformation;
+import org.apache.flink.runtime.state.KeyedStateBackend;
 import org.apache.flink.runtime.state.VoidNamespace;
 import org.apache.flink.runtime.state.VoidNamespaceSerializer;
+import org.apache.flink.runtime.state.heap.HeapKeyedStateBackend;
 import org.apache.flink.streaming.api.datastream.DataStream;
 import org.apache.flink.streaming.api.datastream.SingleOutputStreamOperator;
 import org.apache.flink.streaming.api.operators.AbstractStreamOperator;
@@ -40,6 +43,7 @@ abstract class RowKeeper<S> extends AbstractStreamOperator<RowData>
   private transient ValueState<S> state;
   private transient InternalTimerService<VoidNamespace> timers;
   private transient StreamRecord<RowData> record;
+  private transient Stream<StringData> keys;
   private transient Iterator<StringData> keysToRewrite;
   private transient String request;
 
@@ -133,12 +137,13 @@ abstract class RowKeeper<S> extends AbstractStreamOperator<RowData>
   public void processElement2(StreamRecord<RowData> asked) throws Exception {
     boolean underWay = keysToRewrite != null;
     request = asked.getValue().getString(0).toString();
-    // All keys at once: state may not change while they are walked over.
-    keysToRewrite =
-        this.<StringData>getKeyedStateBackend()
-            .getKeys(name, VoidNamespace.INSTANCE)
-            .toList()
-            .iterator();
+    closeKeys();
+    KeyedStateBackend<StringData> backend = getKeyedStateBackend();
+    keys = backend.getKeys(name, VoidNamespace.INSTANCE);
+    // On the heap all keys at once: state may not change while they are walked over. RocksDB's are
+    // those of this moment, however many, and hold its files until they are closed.
+    boolean isHeap = backend instanceof HeapKeyedStateBackend;
+    keysToRewrite = isHeap ? keys.toList().iterator() : keys.iterator();
     LOG.info("{}: all rows are written again, request {}", name, request);
     if (!underWay) {
       rewriteSlice();
@@ -159,9 +164,23 @@ abstract class RowKeeper<S> extends AbstractStreamOperator<RowData>
       getProcessingTimeService().registerTimer(now, time -> rewriteSlice());
       return;
     }
-    keysToRewrite = null;
+    closeKeys();
     int task = getRuntimeContext().getTaskInfo().getIndexOfThisSubtask();
     emit(RedisRow.rewritten(request + " " + name + "-" + task));
+  }
+
+  private void closeKeys() {
+    if (keys != null) {
+      keys.close();
+    }
+    keys = null;
+    keysToRewrite = null;
+  }
+
+  @Override
+  public void close() throws Exception {
+    closeKeys();
+    super.close();
   }
 
   @Override

@@ -6,6 +6,8 @@ import java.nio.file.Path;
 import java.util.HashMap;
 import java.util.Map;
 import org.apache.avro.Schema;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * Finds the schema that a record was written with: the versions shipped in this jar, those in a
@@ -13,15 +15,23 @@ import org.apache.avro.Schema;
  * producer may be ahead of this job. Not thread-safe.
  */
 final class WriterSchemas {
+  private static final Logger LOG = LoggerFactory.getLogger(WriterSchemas.class);
   private static final long REREAD_NS = 10_000_000_000L;
 
   private final Path folder;
   private final SchemaRegistry registry;
+  private final long rereadNs;
   private Map<Long, Schema> ofFolder = Map.of();
   private long readAt;
 
   /** Both may be null or empty: there is none. */
   WriterSchemas(String folder, String registryUrl) {
+    this(folder, registryUrl, REREAD_NS);
+  }
+
+  /** {@code rereadNs}: how long a folder is not read again. */
+  WriterSchemas(String folder, String registryUrl, long rereadNs) {
+    this.rereadNs = rereadNs;
     this.folder = isGiven(folder) ? Path.of(folder) : null;
     this.registry = isGiven(registryUrl) ? new SchemaRegistry(registryUrl) : null;
     if (this.folder != null) {
@@ -41,8 +51,8 @@ final class WriterSchemas {
   /** By CRC-64-AVRO. */
   Schema of(long fingerprint) throws EventFault {
     Schema schema = known(fingerprint);
-    if (schema == null && folder != null && System.nanoTime() - readAt > REREAD_NS) {
-      read();
+    if (schema == null && folder != null && System.nanoTime() - readAt > rereadNs) {
+      readAgain();
       schema = known(fingerprint);
     }
     if (schema == null) {
@@ -72,6 +82,16 @@ final class WriterSchemas {
     }
     ofFolder = found;
     readAt = System.nanoTime();
+  }
+
+  /** A file that is being written, or a folder that is away, must not end a job that runs. */
+  private void readAgain() {
+    try {
+      read();
+    } catch (UncheckedIOException error) {
+      readAt = System.nanoTime();
+      LOG.warn("schemas stay as they were: {}", error.getCause().getMessage());
+    }
   }
 
   private static boolean isGiven(String text) {

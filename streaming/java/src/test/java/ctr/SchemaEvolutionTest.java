@@ -102,6 +102,15 @@ class SchemaEvolutionTest {
   }
 
   @Test
+  void goesOnWhenAFileOfTheFolderBreaksLater() throws Exception {
+    Files.writeString(folder.resolve("next.avsc"), NEXT.toString());
+    WriterSchemas writers = new WriterSchemas(folder.toString(), null, 0);
+    Files.writeString(folder.resolve("half.avsc"), "{");
+    assertThrows(EventFault.class, () -> writers.of(42));
+    assertEquals(NEXT, writers.of(Schemas.fingerprint(NEXT)));
+  }
+
+  @Test
   void readsTheWireFormatOfARegistry() throws IOException {
     try (RegistryServer server = new RegistryServer()) {
       server.put(70_000, NEXT);
