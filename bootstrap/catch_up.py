@@ -22,6 +22,9 @@ BATCH = 5000
 CLOSE_SECONDS = 2.0
 
 
+Identity = tuple[str, str, str]
+
+
 @dataclass(frozen=True, slots=True)
 class CaughtUp:
     """``package`` covers ``samples`` more; ``behind_seconds`` passed since its topic was read."""
@@ -43,12 +46,12 @@ def catch_up(
     Kafka's clock is never behind event time, so what the lake lacks was written after its
     watermark. Raises TopicError.
     """
-    learner = OnlineLearner.from_package(package, spec, settings)
+    learner, known = OnlineLearner.from_package(package, spec, settings), set[Identity]()
     layout, seen_ms = Layout.of(spec), package.manifest.watermark_ms
     at, watermark_ms, count = topic.since(seen_ms), seen_ms, 0
     while True:
         start, end = time.monotonic(), topic.end()
-        usable = _usable(topic.read(at, end), spec, layout, seen_ms)
+        usable = _once(_usable(topic.read(at, end), spec, layout, seen_ms), known)
         while batch := list(islice(usable, BATCH)):
             _learn(learner, layout, batch)
             watermark_ms = max(watermark_ms, *(sample.label_ts for sample in batch))
@@ -67,6 +70,15 @@ def _usable(
     for sample in samples:
         same = sample.feature_fingerprint == spec.fingerprint
         if same and sample.label_ts > seen_ms and len(sample.inputs) == layout.dtype.itemsize:
+            yield sample
+
+
+def _once(samples: Iterable[TrainingSample], known: set[Identity]) -> Iterator[TrainingSample]:
+    """After a crash of the events job the topic may hold a sample again."""
+    for sample in samples:
+        identity = sample.request_id, sample.ad_id, sample.kind
+        if identity not in known:
+            known.add(identity)
             yield sample
 
 

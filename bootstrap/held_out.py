@@ -85,8 +85,14 @@ def validation_of(
     )
 
 
+def time_order(parts: Sequence[Validation]) -> NDArray[np.intp]:
+    """Of the rows of all parts, one part after the other."""
+    return np.argsort(np.concatenate([part.label_ms for part in parts]), kind="stable")
+
+
 def joined(parts: Sequence[Validation]) -> Validation:
-    order = np.argsort(np.concatenate([part.label_ms for part in parts]), kind="stable")
+    """In order of label time."""
+    order = time_order(parts)
     return Validation(
         *(
             np.concatenate([getattr(part, name) for part in parts])[order]

@@ -89,16 +89,23 @@ class Publisher:
             switch.execute()
         self._remove_old()
 
-    def roll_back(self, reason: str, now_ms: int, to: str | None = None) -> str:
+    def roll_back(
+        self, reason: str, now_ms: int, to: str | None = None, expected: str | None = None
+    ) -> str:
         """Serve another version again and record why; returns which one.
 
         ``to`` None: the one that was published last before the current one and not withdrawn
-        itself. Raises PublishError if there is none, or the one that is wanted cannot be served.
+        itself. Raises PublishError if there is none, or the one that is wanted cannot be served, or
+        another version than ``expected`` is current.
         """
         versions = self.versions()
         place = next((index for index, item in enumerate(versions) if item.current), None)
         if place is None:
             raise PublishError(f"no version of {self._model} is current")
+        if expected not in (None, versions[place].version):
+            raise PublishError(
+                f"{self._model}: {versions[place].version} is current by now, not {expected}"
+            )
         usable = [item for item in versions if item.manifest and not item.withdrawn]
         if to is None:
             earlier = [item for item in versions[:place] if item in usable]

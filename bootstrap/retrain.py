@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from bootstrap.held_out import Tested, Validation, joined, thinned, validation_of
+from bootstrap.held_out import Tested, Validation, joined, thinned, time_order, validation_of
 from bootstrap.lake_stream import Block, LakeStream
 from online_model.calibration import fit_calibration
 from online_model.history import History
@@ -171,24 +171,27 @@ class Retrain:
         logits = trainer.learn(parts(), predict_every=every)
         clicks = sum(block.clicks for block in told)
         late = sum(block.late for block in told)
-        own = validation_of(told, logits, 1)
-        found = self.peers.gathered((own, clicks, late, trainer.rows_learnt))
+        own, own_tested = (validation_of(told, logits, stride) for stride in (1, of_those))
+        own_samples = [block.samples for block in told]
+        found = self.peers.gathered(
+            (own, own_tested, own_samples, clicks, late, trainer.rows_learnt)
+        )
         if self.peers.rank:
             return None
-        parts_found, clicks_found, late_found, learnt = zip(*found, strict=True)
-        everything = joined(parts_found)
+        kept, tested, samples, clicks_found, late_found, learnt = zip(*found, strict=True)
+        everything, some = joined(kept), joined(tested)
         clicks, late = sum(clicks_found), sum(late_found)
         if not 0 < everything.labels.sum() < len(everything.labels):
             raise HistoryError("the validation has no clicks or nothing else")
         half = len(everything.labels) // 2
-        some = validation_of(told, logits, of_those)
         later = some.label_ms >= everything.label_ms[half]
+        told_samples = np.concatenate([block for of_peer in samples for block in of_peer])
         return Retrained(
             model=trainer.model,
             calibration=self._calibrated(everything, slice(None)),
             late_clicks=LateClicks.assumed(late / clicks, trainer.model.shape.rows),
             tested=Tested(
-                samples=np.concatenate([block.samples for block in told])[later],
+                samples=told_samples[time_order(tested)][later],
                 label_ms=some.label_ms[later],
                 labels=some.labels[later],
                 weights=some.true_weights(self.stream.keep)[later],

@@ -61,7 +61,10 @@ def retrain(
     force: Force = False,
     as_json: AsJson = False,
 ) -> None:
-    """Train from the whole lake, in bounded memory; torchrun -m bootstrap retrain: on N cores."""
+    """Train from the whole lake, in bounded memory; torchrun -m bootstrap retrain: on N cores.
+
+    A DeepFM is not blended with a regression, as ``train`` does.
+    """
     with faults_told():
         start, cpu = time.monotonic(), time.process_time()
         shared, settings = SharedSettings.load(), BootstrapSettings.load()
@@ -73,7 +76,7 @@ def retrain(
             retraining = Retrain(
                 LakeStream(lake, spec, keep_negatives),
                 architecture.value,
-                OnlineModelSettings.load(seed=seed),
+                OnlineModelSettings.load(seed=seed).of(architecture.value),
                 RetrainOptions(validate_hours, sync_rows, checkpoint, checkpoint_seconds),
                 peers,
             )

@@ -3,7 +3,7 @@
 import math
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from schemas.records import TrainingSample
 
@@ -49,8 +49,9 @@ class ServedQuality:
 def by_version(
     samples: Iterable[TrainingSample], known: dict[str, ServedQuality] | None = None
 ) -> dict[str, ServedQuality]:
-    """Adds samples to what is known of each model version."""
-    found = defaultdict(ServedQuality, known or {})
+    """Samples added to what is known of each model version, which itself stays as it is."""
+    copies = {version: replace(served) for version, served in (known or {}).items()}
+    found = defaultdict(ServedQuality, copies)
     for sample in samples:
         found[sample.model_version].add(sample)
     return dict(found)

@@ -47,7 +47,8 @@ class VersionWatch:
     def step(self, now_ms: int) -> RollBack | None:
         """Read what came since the last step, judge the current version, act.
 
-        Raises TopicError, redis.RedisError or OSError: nothing was decided then.
+        Raises TopicError, PublishError if another version has become current meanwhile,
+        redis.RedisError or OSError: nothing was decided then.
         """
         current = self.publisher.current()
         if current != self._current:
@@ -62,7 +63,7 @@ class VersionWatch:
         reasons = self.reasons(current, before, latency)
         if not reasons:
             return None
-        served = self.publisher.roll_back("; ".join(reasons), now_ms)
+        served = self.publisher.roll_back("; ".join(reasons), now_ms, expected=current)
         return RollBack(current, served, reasons)
 
     def reasons(self, current: str, before: str, latency_ms: float | None) -> list[str]:

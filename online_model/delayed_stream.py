@@ -69,11 +69,3 @@ class DelayedStream:
         late = int(np.sum(self.kind == "CORRECTION"))
         clicks = late + int(np.sum(self.kind == "POSITIVE"))
         return late / clicks if clicks else 1.0
-
-
-def exponential_clicks(
-    ts_ms: NDArray[np.int64], labels: NDArray[np.floating[Any]], mean_delay_ms: float, seed: int
-) -> NDArray[np.int64]:
-    """Click times [n] drawn for the rows with label 1, NO_CLICK for the others."""
-    delays = np.random.default_rng(seed).exponential(mean_delay_ms, len(ts_ms))
-    return np.where(labels > 0.5, ts_ms + delays.astype(np.int64), NO_CLICK)

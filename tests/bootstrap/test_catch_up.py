@@ -39,14 +39,15 @@ def test_it_learns_what_is_new(
     old = samples_of(log, spec, watermark_ms - 500)
     new = samples_of(log, spec, watermark_ms + 1)
     foreign = [sample("v", 0.1, 1)]
-    sent(topic, [*old, *new, *foreign])
+    repeated = new[:20]
+    sent(topic, [*old, *new, *repeated, *foreign])
     told: list[int] = []
     done = catch_up(package, spec, SETTINGS, topic, told.append)
     assert done.samples == sum(told) == 200
     assert done.behind_seconds < 10
     manifest = done.package.manifest
     assert manifest.watermark_ms == watermark_ms + 200
-    assert sum(manifest.offsets.values()) == 402
+    assert sum(manifest.offsets.values()) == 422
     assert set(manifest.offsets) == {f"{topic.topic}-0", f"{topic.topic}-1"}
     assert (manifest.version, manifest.metrics) == (
         package.manifest.version,

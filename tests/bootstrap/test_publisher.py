@@ -206,3 +206,14 @@ def test_whatever_is_current_can_be_read(client: redis.Redis, redis_url: str) ->
     assert faults == []
     assert seen == sorted(seen)
     assert seen
+
+
+def test_a_roll_back_of_a_version_that_is_no_longer_current_is_refused(
+    publisher: Publisher,
+) -> None:
+    for number in (1, 2, 3):
+        publisher.publish(package(f"v{number}"), number)
+    with pytest.raises(PublishError, match="v3 is current by now, not v2"):
+        publisher.roll_back("pcoc 3.1", now_ms=9, expected="v2")
+    assert publisher.current() == "v3"
+    assert publisher.roll_back("pcoc 3.1", now_ms=9, expected="v3") == "v2"

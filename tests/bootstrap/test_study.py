@@ -1,4 +1,4 @@
-"""The study trains every variant on other rows than it tests, and the same again the same way."""
+"""The study has a row for each variant, whose settings exist."""
 
 import pytest
 

@@ -145,3 +145,14 @@ def test_a_percentile_is_the_bound_of_its_bucket() -> None:
 def test_a_topic_that_is_not_there_is_named(kafka_bootstrap: str) -> None:
     with pytest.raises(TopicError, match="has no topic nowhere"):
         SampleTopic(kafka_bootstrap, "nowhere").end()
+
+
+def test_samples_of_a_read_that_fails_are_not_counted() -> None:
+    def broken() -> Iterator[TrainingSample]:
+        yield sample("v", 0.1, 1)
+        raise TopicError("away")
+
+    known = by_version([sample("v", 0.1, 0)])
+    with pytest.raises(TopicError):
+        by_version(broken(), known)
+    assert known["v"].rows == 1
