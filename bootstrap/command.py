@@ -9,7 +9,6 @@ import redis
 import typer
 
 from bootstrap.announcer import AnnounceError
-from bootstrap.publisher import PublishError
 from bootstrap.row_range import RowRangeError
 from bootstrap.sample_topic import TopicError
 from bootstrap.source import SourceError
@@ -21,6 +20,7 @@ from online_model.training_checkpoint import CheckpointError
 from schemas.features import FeatureError
 from schemas.model_package import PackageError
 from schemas.settings import SettingsError, SharedSettings
+from stores.model_versions import VersionError
 from stores.redis_client import connect
 from streaming.lake.folders import LakeError
 
@@ -47,11 +47,11 @@ def faults_told() -> Iterator[None]:
         LakeError,
         PackageError,
         PeersError,
-        PublishError,
         RowRangeError,
         SettingsError,
         SourceError,
         TopicError,
+        VersionError,
     ) as error:
         print(error, file=sys.stderr)
         raise typer.Exit(1) from None

@@ -7,9 +7,9 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from bootstrap.publisher import PublishedVersion
 from bootstrap.training import TrainedPackage
 from online_model.progress import rows_progress as rows_progress
+from stores.model_versions import PublishedVersion
 
 
 def show_trained(trained: Sequence[TrainedPackage]) -> None:

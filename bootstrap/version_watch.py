@@ -47,7 +47,7 @@ class VersionWatch:
     def step(self, now_ms: int) -> RollBack | None:
         """Read what came since the last step, judge the current version, act.
 
-        Raises TopicError, PublishError if another version has become current meanwhile,
+        Raises TopicError, VersionError if another version has become current meanwhile,
         redis.RedisError or OSError: nothing was decided then.
         """
         current = self.publisher.current()

@@ -50,11 +50,12 @@ class _Side:
 
 
 class DeepFm:
-    """One version of the model. ``table`` changes in place as row deltas come."""
+    """One version of the model. ``table``, of ``arrays``, changes in place as row deltas come."""
 
     def __init__(
         self, layout: Layout, arrays: ModelArrays, tower: Tower, calibration: Calibration
     ) -> None:
+        self.arrays = arrays
         self.table = arrays.table
         self.dim = arrays.table.shape[1] - 1
         self.hidden = len(arrays.b1)

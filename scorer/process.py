@@ -14,9 +14,11 @@ from schemas.features import FeatureError, FeatureSpec
 from schemas.served_token import TokenKeys
 from schemas.settings import SharedSettings
 from scorer.catalogue import Catalogue
+from scorer.explaining import Explaining
 from scorer.feeder import Feeder
 from scorer.index_keeper import IndexKeeper
 from scorer.metrics import scorer_metrics
+from scorer.model_admin import ModelAdmin
 from scorer.model_follower import ModelFollower
 from scorer.model_holder import ModelHolder
 from scorer.model_loader import ModelLoader
@@ -27,6 +29,7 @@ from scorer.settings import ScorerSettings
 from scorer.tokens import TokenMint
 from scorer.user_reader import UserReader
 from scorer.validation import Validator
+from stores.model_versions import ModelVersions
 from stores.redis_client import connect
 
 _log = structlog.get_logger(__name__)
@@ -64,13 +67,21 @@ class ScorerProcess:
         self.ranker = Ranker(holder, self.catalogue, users, mint, settings, metrics)
         servicer = ScorerServicer(
             self.ranker,
+            Explaining(holder, self.catalogue, users),
             Validator(spec, shared.model, settings),
             shared.model,
             settings.ranking_budget_ms / 1000,
             metrics,
         )
+        admin = ModelAdmin(
+            {shared.model: ModelVersions(client, shared.model)},
+            settings.operator_token,
+            lambda _: None if holder.current is None else holder.current.manifest.version,
+            wall_clock_ms,
+            metrics,
+        )
         try:
-            self.server = ScorerServer(servicer, settings)
+            self.server = ScorerServer(servicer, admin, settings)
         except PortError as error:
             raise StartError(str(error)) from None
         loader = ModelLoader(client, shared.model, self.catalogue, settings)

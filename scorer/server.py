@@ -6,6 +6,8 @@ import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
+from scorer import model_admin
+from scorer.model_admin import ModelAdmin
 from scorer.servicer import SERVICE, ScorerServicer
 from scorer.settings import ScorerSettings
 
@@ -19,7 +21,9 @@ class PortError(RuntimeError):
 class ScorerServer:
     """Not ready (health NOT_SERVING) until told otherwise."""
 
-    def __init__(self, servicer: ScorerServicer, settings: ScorerSettings) -> None:
+    def __init__(
+        self, servicer: ScorerServicer, admin: ModelAdmin, settings: ScorerSettings
+    ) -> None:
         """Listens, but answers only after start. Raises PortError."""
         self._health = health.HealthServicer()
         self._server = grpc.server(
@@ -31,9 +35,9 @@ class ScorerServer:
                 ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
             ],
         )
-        self._server.add_generic_rpc_handlers((servicer.handler(),))
+        self._server.add_generic_rpc_handlers((servicer.handler(), admin.handler()))
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
-        names = (SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME)
+        names = (SERVICE, model_admin.SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME)
         reflection.enable_server_reflection(names, self._server)
         self.set_ready(False)
         address = f"{settings.host}:{settings.port}"

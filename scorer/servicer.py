@@ -1,106 +1,88 @@
-"""The gRPC service: converts, calls, converts."""
+"""The gRPC service Scorer: converts, calls, converts."""
 
 from collections.abc import Callable
-from time import perf_counter
-from typing import Any, TypeVar
+from typing import Any
 
 import grpc
-from google.protobuf.message import DecodeError, Message
+from google.protobuf.message import Message
 
+from schemas.model_package import PackageError
 from schemas.proto.ctr.v1 import scorer_pb2
+from scorer import rpc
 from scorer.budget import Budget
+from scorer.explaining import Explained, ExplainedAd, Explaining
 from scorer.metrics import ScorerMetrics
 from scorer.questions import Answer, InvalidRequestError, NoModelError
 from scorer.ranking import Ranker
 from scorer.validation import Validator
 
 SERVICE = scorer_pb2.DESCRIPTOR.services_by_name["Scorer"].full_name
-Request = TypeVar("Request", bound=Message)
-#: What a method does with a request that was parsed; raises what _answer knows.
-Method = Callable[[Any, Budget], Answer]
 
 
 class ScorerServicer:
-    """Rank and Score. Bad input, even bytes that are no message, is never INTERNAL."""
+    """Rank, Score and Explain."""
 
     def __init__(
         self,
         ranker: Ranker,
+        explaining: Explaining,
         validator: Validator,
         variant: str,
         budget_seconds: float,
         metrics: ScorerMetrics,
     ) -> None:
         self._ranker = ranker
+        self._explaining = explaining
         self._validator = validator
         self._variant = variant
         self._budget_seconds = budget_seconds
         self._metrics = metrics
 
-    def handler(self) -> "grpc.GenericRpcHandler[bytes, scorer_pb2.RankResponse]":
-        """The service, to be added to a server.
+    def handler(self) -> "grpc.GenericRpcHandler[bytes, Message]":
+        """The service, to be added to a server."""
 
-        The generated registration is not used: there, an unreadable message ends as INTERNAL.
-        """
+        def rank(request: scorer_pb2.RankRequest, budget: Budget) -> Message:
+            return self._answer(self._ranker.rank(self._validator.rank(request), budget))
 
-        def rank(request: scorer_pb2.RankRequest, budget: Budget) -> Answer:
-            return self._ranker.rank(self._validator.rank(request), budget)
+        def score(request: scorer_pb2.ScoreRequest, budget: Budget) -> Message:
+            return self._answer(self._ranker.score(self._validator.score(request), budget))
 
-        def score(request: scorer_pb2.ScoreRequest, budget: Budget) -> Answer:
-            return self._ranker.score(self._validator.score(request), budget)
+        def explain(request: scorer_pb2.ScoreRequest, budget: Budget) -> Message:
+            question = self._validator.score(request)
+            return self._explained(self._explaining.explain(question, budget))
 
+        methods: dict[str, tuple[type[Message], Callable[[Any, Budget], Message]]] = {
+            "Rank": (scorer_pb2.RankRequest, rank),
+            "Score": (scorer_pb2.ScoreRequest, score),
+            "Explain": (scorer_pb2.ScoreRequest, explain),
+        }
         return grpc.method_handlers_generic_handler(
             SERVICE,
             {
-                "Rank": self._method("Rank", scorer_pb2.RankRequest, rank),
-                "Score": self._method("Score", scorer_pb2.ScoreRequest, score),
+                name: rpc.method(name, message, self._within_budget(call), self._metrics)
+                for name, (message, call) in methods.items()
             },
         )
 
-    def _method(
-        self, name: str, message: type[Request], method: Method
-    ) -> "grpc.RpcMethodHandler[bytes, scorer_pb2.RankResponse]":
-        seconds = self._metrics.request_seconds.labels(name)
-
-        def serve(data: bytes, context: grpc.ServicerContext) -> scorer_pb2.RankResponse:
-            start = perf_counter()
+    def _within_budget(self, call: Callable[[Any, Budget], Message]) -> rpc.Call:
+        def answered(request: Any, context: grpc.ServicerContext) -> Message:
             try:
-                budget = self._budget(context)
-                response = self._response(data, message, method, budget)
-            except _RefusedError as refusal:
-                self._metrics.requests.labels(name, refusal.code.name, "").inc()
-                context.abort(refusal.code, str(refusal))
-            self._metrics.requests.labels(name, "OK", scorer_pb2.Rung.Name(response.rung)).inc()
-            seconds.observe(perf_counter() - start)
-            return response
+                return call(request, self._budget(context))
+            except InvalidRequestError as error:
+                raise rpc.RefusedError(grpc.StatusCode.INVALID_ARGUMENT, str(error)) from None
+            except NoModelError as error:
+                raise rpc.RefusedError(grpc.StatusCode.UNAVAILABLE, str(error)) from None
+            except PackageError as error:
+                raise rpc.RefusedError(grpc.StatusCode.UNIMPLEMENTED, str(error)) from None
 
-        return grpc.unary_unary_rpc_method_handler(
-            serve,
-            request_deserializer=bytes,
-            response_serializer=scorer_pb2.RankResponse.SerializeToString,
-        )
+        return answered
 
     def _budget(self, context: grpc.ServicerContext) -> Budget:
         given = context.time_remaining()
         seconds = self._budget_seconds if given is None else min(given, self._budget_seconds)
         return Budget.of_seconds(seconds)
 
-    def _response(
-        self, data: bytes, message: type[Message], method: Method, budget: Budget
-    ) -> scorer_pb2.RankResponse:
-        try:
-            request = message.FromString(data)
-        except DecodeError as error:
-            raise _RefusedError(
-                grpc.StatusCode.INVALID_ARGUMENT,
-                f"the request is no {message.DESCRIPTOR.full_name}: {error}",
-            ) from None
-        try:
-            answer = method(request, budget)
-        except InvalidRequestError as error:
-            raise _RefusedError(grpc.StatusCode.INVALID_ARGUMENT, str(error)) from None
-        except NoModelError as error:
-            raise _RefusedError(grpc.StatusCode.UNAVAILABLE, str(error)) from None
+    def _answer(self, answer: Answer) -> scorer_pb2.RankResponse:
         return scorer_pb2.RankResponse(
             request_id=answer.request_id,
             model_version=answer.model_version,
@@ -119,8 +101,31 @@ class ScorerServicer:
             ],
         )
 
+    def _explained(self, explained: Explained) -> scorer_pb2.ExplainResponse:
+        return scorer_pb2.ExplainResponse(
+            request_id=explained.request_id,
+            model_version=explained.model_version,
+            variant=self._variant,
+            rung=scorer_pb2.Rung.Name(explained.rung),
+            ads=[_explained_ad(ad) for ad in explained.ads],
+        )
 
-class _RefusedError(Exception):
-    def __init__(self, code: grpc.StatusCode, message: str) -> None:
-        super().__init__(message)
-        self.code = code
+
+def _explained_ad(ad: ExplainedAd) -> scorer_pb2.ExplainedAd:
+    return scorer_pb2.ExplainedAd(
+        ad_id=ad.ad_id,
+        ctr=ad.explanation.ctr,
+        logit=ad.explanation.logit,
+        constant=ad.explanation.constant,
+        contributions=[
+            scorer_pb2.Contribution(
+                field=part.field,
+                value=ad.values.get(part.field, ""),
+                total=part.total,
+                first_order=part.first_order,
+                interaction=part.interaction,
+                tower=part.tower,
+            )
+            for part in ad.explanation.contributions
+        ],
+    )

@@ -1,6 +1,6 @@
 """Settings of the scorer (``CTR_SCORER_*``)."""
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
 from schemas.settings import Settings
@@ -14,6 +14,9 @@ class ScorerSettings(Settings):
     host: str = Field("127.0.0.1", description="address to listen on, gRPC and metrics")
     port: int = Field(8500, ge=0, le=65535, description="gRPC port; 0: any free one")
     metrics_port: int = Field(8501, ge=0, le=65535, description="Prometheus port; 0: none")
+    operator_token: SecretStr = Field(
+        SecretStr(""), description="credential for ModelAdmin; empty: nobody may use it"
+    )
     threads: int = Field(4, ge=1, le=64, description="requests worked on at a time")
     max_in_flight: int = Field(
         64, ge=1, description="requests accepted at a time, queued ones included; more are refused"

@@ -12,10 +12,11 @@ INPUT = "hidden"
 
 
 class Tower:
-    """Thread-safe; releases the GIL while it computes."""
+    """Thread-safe; releases the GIL while it computes. ``onnx_bytes`` is its graph."""
 
     def __init__(self, onnx_bytes: bytes, hidden: int) -> None:
         """``hidden`` is the width of the input. Raises PackageError if the file does not fit."""
+        self.onnx_bytes = onnx_bytes
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1
         options.inter_op_num_threads = 1

@@ -10,6 +10,7 @@ import redis
 from bootstrap.publisher import UNFINISHED_SECONDS, Publisher, PublishError
 from schemas import redis_keys
 from schemas.model_package import CHUNK_BYTES, Manifest, ModelPackage, fetch, file_entries
+from stores.model_versions import VersionError
 
 
 def package(version: str, model: str = "m", size_bytes: int = 10) -> ModelPackage:
@@ -135,7 +136,7 @@ def test_a_roll_back_says_why_until_the_version_is_served_again(publisher: Publi
     assert publisher.current() == "v2"
     assert [item.withdrawn for item in publisher.versions()] == [None, None, "pcoc 3.1"]
     assert publisher.roll_back("slow", now_ms=10) == "v1"
-    with pytest.raises(PublishError, match=r"^m cannot be rolled back: kept are none$"):
+    with pytest.raises(VersionError, match=r"^m cannot be rolled back: kept are none$"):
         publisher.roll_back("worse", now_ms=11)
     assert publisher.roll_back("by hand", now_ms=12, to="v3") == "v3"
     assert [item.withdrawn for item in publisher.versions()] == ["by hand", "slow", None]
@@ -154,12 +155,12 @@ def test_a_withdrawn_version_is_passed_over(client: Any, publisher: Publisher) -
 
 
 def test_what_cannot_be_served_is_not_rolled_back_to(publisher: Publisher) -> None:
-    with pytest.raises(PublishError, match=r"^no version of m is current$"):
+    with pytest.raises(VersionError, match=r"^no version of m is current$"):
         publisher.roll_back("?", 1)
     publisher.publish(package("v1"), 1)
     publisher.publish(package("v2"), 2)
     for to in ("v9", "v2"):
-        with pytest.raises(PublishError, match=f"cannot be rolled back to {to}: kept are v1"):
+        with pytest.raises(VersionError, match=f"cannot be rolled back to {to}: kept are v1"):
             publisher.roll_back("?", 3, to=to)
 
 
@@ -213,7 +214,7 @@ def test_a_roll_back_of_a_version_that_is_no_longer_current_is_refused(
 ) -> None:
     for number in (1, 2, 3):
         publisher.publish(package(f"v{number}"), number)
-    with pytest.raises(PublishError, match="v3 is current by now, not v2"):
+    with pytest.raises(VersionError, match="v3 is current by now, not v2"):
         publisher.roll_back("pcoc 3.1", now_ms=9, expected="v2")
     assert publisher.current() == "v3"
     assert publisher.roll_back("pcoc 3.1", now_ms=9, expected="v3") == "v2"

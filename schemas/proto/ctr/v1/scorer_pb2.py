@@ -14,7 +14,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!schemas/proto/ctr/v1/scorer.proto\x12\x06\x63tr.v1\"\xf5\x02\n\x0bRankRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0f\n\x07user_id\x18\x02 \x01(\t\x12\x31\n\x07\x63ontext\x18\x03 \x03(\x0b\x32 .ctr.v1.RankRequest.ContextEntry\x12\r\n\x05limit\x18\x04 \x01(\x05\x12!\n\x08order_by\x18\x05 \x01(\x0e\x32\x0f.ctr.v1.OrderBy\x12\x16\n\x0e\x62locked_ad_ids\x18\x06 \x03(\t\x12H\n\x13required_attributes\x18\x07 \x03(\x0b\x32+.ctr.v1.RankRequest.RequiredAttributesEntry\x12\x0f\n\x07variant\x18\x08 \x01(\t\x1a.\n\x0c\x43ontextEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a\x39\n\x17RequiredAttributesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\x84\x01\n\tCandidate\x12\r\n\x05\x61\x64_id\x18\x01 \x01(\t\x12\x35\n\nattributes\x18\x02 \x03(\x0b\x32!.ctr.v1.Candidate.AttributesEntry\x1a\x31\n\x0f\x41ttributesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xbe\x01\n\x0cScoreRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0f\n\x07user_id\x18\x02 \x01(\t\x12\x32\n\x07\x63ontext\x18\x03 \x03(\x0b\x32!.ctr.v1.ScoreRequest.ContextEntry\x12%\n\ncandidates\x18\x04 \x03(\x0b\x32\x11.ctr.v1.Candidate\x1a.\n\x0c\x43ontextEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"q\n\x08RankedAd\x12\r\n\x05\x61\x64_id\x18\x01 \x01(\t\x12\x0b\n\x03\x63tr\x18\x02 \x01(\x01\x12\x12\n\npropensity\x18\x03 \x01(\x01\x12\x0e\n\x06source\x18\x04 \x01(\t\x12\x16\n\x0e\x65xpected_value\x18\x05 \x01(\x01\x12\r\n\x05token\x18\x06 \x01(\x0c\"\x85\x01\n\x0cRankResponse\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x15\n\rmodel_version\x18\x02 \x01(\t\x12\x0f\n\x07variant\x18\x03 \x01(\t\x12\x1a\n\x04rung\x18\x04 \x01(\x0e\x32\x0c.ctr.v1.Rung\x12\x1d\n\x03\x61\x64s\x18\x05 \x03(\x0b\x32\x10.ctr.v1.RankedAd*&\n\x07OrderBy\x12\x07\n\x03\x43TR\x10\x00\x12\x12\n\x0e\x45XPECTED_VALUE\x10\x01*>\n\x04Rung\x12\x08\n\x04\x46ULL\x10\x00\x12\x0b\n\x07NO_USER\x10\x01\x12\x12\n\x0eRETRIEVAL_ONLY\x10\x02\x12\x0b\n\x07POPULAR\x10\x03\x32p\n\x06Scorer\x12\x31\n\x04Rank\x12\x13.ctr.v1.RankRequest\x1a\x14.ctr.v1.RankResponse\x12\x33\n\x05Score\x12\x14.ctr.v1.ScoreRequest\x1a\x14.ctr.v1.RankResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!schemas/proto/ctr/v1/scorer.proto\x12\x06\x63tr.v1\"\xf5\x02\n\x0bRankRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0f\n\x07user_id\x18\x02 \x01(\t\x12\x31\n\x07\x63ontext\x18\x03 \x03(\x0b\x32 .ctr.v1.RankRequest.ContextEntry\x12\r\n\x05limit\x18\x04 \x01(\x05\x12!\n\x08order_by\x18\x05 \x01(\x0e\x32\x0f.ctr.v1.OrderBy\x12\x16\n\x0e\x62locked_ad_ids\x18\x06 \x03(\t\x12H\n\x13required_attributes\x18\x07 \x03(\x0b\x32+.ctr.v1.RankRequest.RequiredAttributesEntry\x12\x0f\n\x07variant\x18\x08 \x01(\t\x1a.\n\x0c\x43ontextEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a\x39\n\x17RequiredAttributesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\x84\x01\n\tCandidate\x12\r\n\x05\x61\x64_id\x18\x01 \x01(\t\x12\x35\n\nattributes\x18\x02 \x03(\x0b\x32!.ctr.v1.Candidate.AttributesEntry\x1a\x31\n\x0f\x41ttributesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xcf\x01\n\x0cScoreRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0f\n\x07user_id\x18\x02 \x01(\t\x12\x32\n\x07\x63ontext\x18\x03 \x03(\x0b\x32!.ctr.v1.ScoreRequest.ContextEntry\x12%\n\ncandidates\x18\x04 \x03(\x0b\x32\x11.ctr.v1.Candidate\x12\x0f\n\x07variant\x18\x05 \x01(\t\x1a.\n\x0c\x43ontextEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"q\n\x08RankedAd\x12\r\n\x05\x61\x64_id\x18\x01 \x01(\t\x12\x0b\n\x03\x63tr\x18\x02 \x01(\x01\x12\x12\n\npropensity\x18\x03 \x01(\x01\x12\x0e\n\x06source\x18\x04 \x01(\t\x12\x16\n\x0e\x65xpected_value\x18\x05 \x01(\x01\x12\r\n\x05token\x18\x06 \x01(\x0c\"\x85\x01\n\x0cRankResponse\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x15\n\rmodel_version\x18\x02 \x01(\t\x12\x0f\n\x07variant\x18\x03 \x01(\t\x12\x1a\n\x04rung\x18\x04 \x01(\x0e\x32\x0c.ctr.v1.Rung\x12\x1d\n\x03\x61\x64s\x18\x05 \x03(\x0b\x32\x10.ctr.v1.RankedAd\"\x8b\x01\n\x0f\x45xplainResponse\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x15\n\rmodel_version\x18\x02 \x01(\t\x12\x0f\n\x07variant\x18\x03 \x01(\t\x12\x1a\n\x04rung\x18\x04 \x01(\x0e\x32\x0c.ctr.v1.Rung\x12 \n\x03\x61\x64s\x18\x05 \x03(\x0b\x32\x13.ctr.v1.ExplainedAd\"w\n\x0b\x45xplainedAd\x12\r\n\x05\x61\x64_id\x18\x01 \x01(\t\x12\x0b\n\x03\x63tr\x18\x02 \x01(\x01\x12\r\n\x05logit\x18\x03 \x01(\x01\x12\x10\n\x08\x63onstant\x18\x04 \x01(\x01\x12+\n\rcontributions\x18\x05 \x03(\x0b\x32\x14.ctr.v1.Contribution\"t\n\x0c\x43ontribution\x12\r\n\x05\x66ield\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t\x12\r\n\x05total\x18\x03 \x01(\x01\x12\x13\n\x0b\x66irst_order\x18\x04 \x01(\x01\x12\x13\n\x0binteraction\x18\x05 \x01(\x01\x12\r\n\x05tower\x18\x06 \x01(\x01\"\"\n\x11ListModelsRequest\x12\r\n\x05model\x18\x01 \x01(\t\"<\n\x12ListModelsResponse\x12&\n\x08versions\x18\x01 \x03(\x0b\x32\x14.ctr.v1.ModelVersion\"\xde\x02\n\x0cModelVersion\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x0e\n\x06parent\x18\x03 \x01(\t\x12\x14\n\x0c\x61rchitecture\x18\x04 \x01(\t\x12\x12\n\ncreated_ms\x18\x05 \x01(\x03\x12\x14\n\x0cpublished_ms\x18\x06 \x01(\x03\x12\x0f\n\x07\x63urrent\x18\x07 \x01(\x08\x12\x0f\n\x07serving\x18\x08 \x01(\x08\x12\x32\n\x07metrics\x18\t \x03(\x0b\x32!.ctr.v1.ModelVersion.MetricsEntry\x12\x11\n\twithdrawn\x18\n \x01(\t\x12\x1b\n\x13\x66\x65\x61ture_fingerprint\x18\x0b \x01(\t\x12\x14\n\x0cwatermark_ms\x18\x0c \x01(\x03\x12\x12\n\nsize_bytes\x18\r \x01(\x03\x1a.\n\x0cMetricsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\"1\n\x0fGetModelRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\"S\n\x0fRollBackRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x10\n\x08\x65xpected\x18\x03 \x01(\t\x12\x0e\n\x06reason\x18\x04 \x01(\t\"E\n\x10RollBackResponse\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x11\n\twithdrawn\x18\x03 \x01(\t*&\n\x07OrderBy\x12\x07\n\x03\x43TR\x10\x00\x12\x12\n\x0e\x45XPECTED_VALUE\x10\x01*>\n\x04Rung\x12\x08\n\x04\x46ULL\x10\x00\x12\x0b\n\x07NO_USER\x10\x01\x12\x12\n\x0eRETRIEVAL_ONLY\x10\x02\x12\x0b\n\x07POPULAR\x10\x03\x32\xaa\x01\n\x06Scorer\x12\x31\n\x04Rank\x12\x13.ctr.v1.RankRequest\x1a\x14.ctr.v1.RankResponse\x12\x33\n\x05Score\x12\x14.ctr.v1.ScoreRequest\x1a\x14.ctr.v1.RankResponse\x12\x38\n\x07\x45xplain\x12\x14.ctr.v1.ScoreRequest\x1a\x17.ctr.v1.ExplainResponse2\xcb\x01\n\nModelAdmin\x12\x43\n\nListModels\x12\x19.ctr.v1.ListModelsRequest\x1a\x1a.ctr.v1.ListModelsResponse\x12\x39\n\x08GetModel\x12\x17.ctr.v1.GetModelRequest\x1a\x14.ctr.v1.ModelVersion\x12=\n\x08RollBack\x12\x17.ctr.v1.RollBackRequest\x1a\x18.ctr.v1.RollBackResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -29,10 +29,12 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CANDIDATE_ATTRIBUTESENTRY']._serialized_options = b'8\001'
   _globals['_SCOREREQUEST_CONTEXTENTRY']._loaded_options = None
   _globals['_SCOREREQUEST_CONTEXTENTRY']._serialized_options = b'8\001'
-  _globals['_ORDERBY']._serialized_start=1000
-  _globals['_ORDERBY']._serialized_end=1038
-  _globals['_RUNG']._serialized_start=1040
-  _globals['_RUNG']._serialized_end=1102
+  _globals['_MODELVERSION_METRICSENTRY']._loaded_options = None
+  _globals['_MODELVERSION_METRICSENTRY']._serialized_options = b'8\001'
+  _globals['_ORDERBY']._serialized_start=2056
+  _globals['_ORDERBY']._serialized_end=2094
+  _globals['_RUNG']._serialized_start=2096
+  _globals['_RUNG']._serialized_end=2158
   _globals['_RANKREQUEST']._serialized_start=46
   _globals['_RANKREQUEST']._serialized_end=419
   _globals['_RANKREQUEST_CONTEXTENTRY']._serialized_start=314
@@ -44,13 +46,35 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CANDIDATE_ATTRIBUTESENTRY']._serialized_start=505
   _globals['_CANDIDATE_ATTRIBUTESENTRY']._serialized_end=554
   _globals['_SCOREREQUEST']._serialized_start=557
-  _globals['_SCOREREQUEST']._serialized_end=747
+  _globals['_SCOREREQUEST']._serialized_end=764
   _globals['_SCOREREQUEST_CONTEXTENTRY']._serialized_start=314
   _globals['_SCOREREQUEST_CONTEXTENTRY']._serialized_end=360
-  _globals['_RANKEDAD']._serialized_start=749
-  _globals['_RANKEDAD']._serialized_end=862
-  _globals['_RANKRESPONSE']._serialized_start=865
-  _globals['_RANKRESPONSE']._serialized_end=998
-  _globals['_SCORER']._serialized_start=1104
-  _globals['_SCORER']._serialized_end=1216
+  _globals['_RANKEDAD']._serialized_start=766
+  _globals['_RANKEDAD']._serialized_end=879
+  _globals['_RANKRESPONSE']._serialized_start=882
+  _globals['_RANKRESPONSE']._serialized_end=1015
+  _globals['_EXPLAINRESPONSE']._serialized_start=1018
+  _globals['_EXPLAINRESPONSE']._serialized_end=1157
+  _globals['_EXPLAINEDAD']._serialized_start=1159
+  _globals['_EXPLAINEDAD']._serialized_end=1278
+  _globals['_CONTRIBUTION']._serialized_start=1280
+  _globals['_CONTRIBUTION']._serialized_end=1396
+  _globals['_LISTMODELSREQUEST']._serialized_start=1398
+  _globals['_LISTMODELSREQUEST']._serialized_end=1432
+  _globals['_LISTMODELSRESPONSE']._serialized_start=1434
+  _globals['_LISTMODELSRESPONSE']._serialized_end=1494
+  _globals['_MODELVERSION']._serialized_start=1497
+  _globals['_MODELVERSION']._serialized_end=1847
+  _globals['_MODELVERSION_METRICSENTRY']._serialized_start=1801
+  _globals['_MODELVERSION_METRICSENTRY']._serialized_end=1847
+  _globals['_GETMODELREQUEST']._serialized_start=1849
+  _globals['_GETMODELREQUEST']._serialized_end=1898
+  _globals['_ROLLBACKREQUEST']._serialized_start=1900
+  _globals['_ROLLBACKREQUEST']._serialized_end=1983
+  _globals['_ROLLBACKRESPONSE']._serialized_start=1985
+  _globals['_ROLLBACKRESPONSE']._serialized_end=2054
+  _globals['_SCORER']._serialized_start=2161
+  _globals['_SCORER']._serialized_end=2331
+  _globals['_MODELADMIN']._serialized_start=2334
+  _globals['_MODELADMIN']._serialized_end=2537
 # @@protoc_insertion_point(module_scope)

@@ -49,6 +49,11 @@ class ScorerStub(object):
                 request_serializer=schemas_dot_proto_dot_ctr_dot_v1_dot_scorer__pb2.ScoreRequest.SerializeToString,
                 response_deserializer=schemas_dot_proto_dot_ctr_dot_v1_dot_scorer__pb2.RankResponse.FromString,
                 _registered_method=True)
+        self.Explain = channel.unary_unary(
+                '/ctr.v1.Scorer/Explain',
+                request_serializer=schemas_dot_proto_dot_ctr_dot_v1_dot_scorer__pb2.ScoreRequest.SerializeToString,
+                response_deserializer=schemas_dot_proto_dot_ctr_dot_v1_dot_scorer__pb2.ExplainResponse.FromString,
+                _registered_method=True)
 
 
 class ScorerServicer(object):
@@ -68,6 +73,13 @@ class ScorerServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Explain(self, request, context):
+        """Which fields moved the scores of the given candidates.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ScorerServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -80,6 +92,11 @@ def add_ScorerServicer_to_server(servicer, server):
                     servicer.Score,
                     request_deserializer=schemas_dot_proto_dot_ctr_dot_v1_dot_scorer__pb2.ScoreRequest.FromString,
                     response_serializer=schemas_dot_proto_dot_ctr_dot_v1_dot_scorer__pb2.RankResponse.SerializeToString,
+            ),
+            'Explain': grpc.unary_unary_rpc_method_handler(
+                    servicer.Explain,
+                    request_deserializer=schemas_dot_proto_dot_ctr_dot_v1_dot_scorer__pb2.ScoreRequest.FromString,
+                    response_serializer=schemas_dot_proto_dot_ctr_dot_v1_dot_scorer__pb2.ExplainResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -136,6 +153,199 @@ class Scorer(object):
             '/ctr.v1.Scorer/Score',
             schemas_dot_proto_dot_ctr_dot_v1_dot_scorer__pb2.ScoreRequest.SerializeToString,
             schemas_dot_proto_dot_ctr_dot_v1_dot_scorer__pb2.RankResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Explain(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ctr.v1.Scorer/Explain',
+            schemas_dot_proto_dot_ctr_dot_v1_dot_scorer__pb2.ScoreRequest.SerializeToString,
+            schemas_dot_proto_dot_ctr_dot_v1_dot_scorer__pb2.ExplainResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+
+class ModelAdminStub(object):
+    """For operators: needs the metadata "authorization: Bearer TOKEN" with the token
+    of CTR_SCORER_OPERATOR_TOKEN.
+    """
+
+    def __init__(self, channel):
+        """Constructor.
+
+        Args:
+            channel: A grpc.Channel.
+        """
+        self.ListModels = channel.unary_unary(
+                '/ctr.v1.ModelAdmin/ListModels',
+                request_serializer=schemas_dot_proto_dot_ctr_dot_v1_dot_scorer__pb2.ListModelsRequest.SerializeToString,
+                response_deserializer=schemas_dot_proto_dot_ctr_dot_v1_dot_scorer__pb2.ListModelsResponse.FromString,
+                _registered_method=True)
+        self.GetModel = channel.unary_unary(
+                '/ctr.v1.ModelAdmin/GetModel',
+                request_serializer=schemas_dot_proto_dot_ctr_dot_v1_dot_scorer__pb2.GetModelRequest.SerializeToString,
+                response_deserializer=schemas_dot_proto_dot_ctr_dot_v1_dot_scorer__pb2.ModelVersion.FromString,
+                _registered_method=True)
+        self.RollBack = channel.unary_unary(
+                '/ctr.v1.ModelAdmin/RollBack',
+                request_serializer=schemas_dot_proto_dot_ctr_dot_v1_dot_scorer__pb2.RollBackRequest.SerializeToString,
+                response_deserializer=schemas_dot_proto_dot_ctr_dot_v1_dot_scorer__pb2.RollBackResponse.FromString,
+                _registered_method=True)
+
+
+class ModelAdminServicer(object):
+    """For operators: needs the metadata "authorization: Bearer TOKEN" with the token
+    of CTR_SCORER_OPERATOR_TOKEN.
+    """
+
+    def ListModels(self, request, context):
+        """All versions that are kept, of one model or of all that this scorer serves.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetModel(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RollBack(self, request, context):
+        """Serve an earlier version again, on every scorer; the current one is withdrawn.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+
+def add_ModelAdminServicer_to_server(servicer, server):
+    rpc_method_handlers = {
+            'ListModels': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListModels,
+                    request_deserializer=schemas_dot_proto_dot_ctr_dot_v1_dot_scorer__pb2.ListModelsRequest.FromString,
+                    response_serializer=schemas_dot_proto_dot_ctr_dot_v1_dot_scorer__pb2.ListModelsResponse.SerializeToString,
+            ),
+            'GetModel': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetModel,
+                    request_deserializer=schemas_dot_proto_dot_ctr_dot_v1_dot_scorer__pb2.GetModelRequest.FromString,
+                    response_serializer=schemas_dot_proto_dot_ctr_dot_v1_dot_scorer__pb2.ModelVersion.SerializeToString,
+            ),
+            'RollBack': grpc.unary_unary_rpc_method_handler(
+                    servicer.RollBack,
+                    request_deserializer=schemas_dot_proto_dot_ctr_dot_v1_dot_scorer__pb2.RollBackRequest.FromString,
+                    response_serializer=schemas_dot_proto_dot_ctr_dot_v1_dot_scorer__pb2.RollBackResponse.SerializeToString,
+            ),
+    }
+    generic_handler = grpc.method_handlers_generic_handler(
+            'ctr.v1.ModelAdmin', rpc_method_handlers)
+    server.add_generic_rpc_handlers((generic_handler,))
+    server.add_registered_method_handlers('ctr.v1.ModelAdmin', rpc_method_handlers)
+
+
+ # This class is part of an EXPERIMENTAL API.
+class ModelAdmin(object):
+    """For operators: needs the metadata "authorization: Bearer TOKEN" with the token
+    of CTR_SCORER_OPERATOR_TOKEN.
+    """
+
+    @staticmethod
+    def ListModels(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ctr.v1.ModelAdmin/ListModels',
+            schemas_dot_proto_dot_ctr_dot_v1_dot_scorer__pb2.ListModelsRequest.SerializeToString,
+            schemas_dot_proto_dot_ctr_dot_v1_dot_scorer__pb2.ListModelsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetModel(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ctr.v1.ModelAdmin/GetModel',
+            schemas_dot_proto_dot_ctr_dot_v1_dot_scorer__pb2.GetModelRequest.SerializeToString,
+            schemas_dot_proto_dot_ctr_dot_v1_dot_scorer__pb2.ModelVersion.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RollBack(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ctr.v1.ModelAdmin/RollBack',
+            schemas_dot_proto_dot_ctr_dot_v1_dot_scorer__pb2.RollBackRequest.SerializeToString,
+            schemas_dot_proto_dot_ctr_dot_v1_dot_scorer__pb2.RollBackResponse.FromString,
             options,
             channel_credentials,
             insecure,

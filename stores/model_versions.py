@@ -1,0 +1,100 @@
+"""The versions of a model that Redis keeps: which there are, which is served, back to another."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import redis
+
+from schemas import redis_keys
+from schemas.model_package import Manifest, ModelPackage, fetch
+from stores.redis_client import node_of
+
+
+class VersionError(RuntimeError):
+    """A version that is not there or cannot be served."""
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedVersion:
+    """A version that is kept; ``manifest`` is None if it has been lost, ``withdrawn`` says why
+    it was rolled back, if it was."""
+
+    version: str
+    current: bool
+    published_ms: int
+    manifest: Manifest | None
+    withdrawn: str | None = None
+
+
+class ModelVersions:
+    """Of one model. Any call may raise redis.RedisError."""
+
+    def __init__(self, client: redis.Redis, model: str) -> None:
+        self._client: Any = client
+        self.model = model
+
+    def current(self) -> str | None:
+        """The version that is served."""
+        value = self._client.get(redis_keys.model_current(self.model))
+        return None if value is None else str(value.decode())
+
+    def versions(self) -> list[PublishedVersion]:
+        """What is kept, oldest first."""
+        current = self.current()
+        reasons = self._client.hgetall(redis_keys.model_withdrawn(self.model))
+        stored = self._client.zrange(redis_keys.model_versions(self.model), 0, -1, withscores=True)
+        published = []
+        for name, score in stored:
+            version = name.decode()
+            raw = self._client.get(redis_keys.model_manifest(self.model, version))
+            manifest = None if raw is None else Manifest.model_validate_json(raw)
+            withdrawn = json.loads(reasons[name])["reason"] if name in reasons else None
+            published.append(
+                PublishedVersion(version, version == current, int(score), manifest, withdrawn)
+            )
+        return published
+
+    def fetch(self, version: str) -> ModelPackage:
+        """A package that is kept. Raises PackageError if it is not, or is damaged."""
+        return fetch(self.model, version, self._client.mget)
+
+    def roll_back(
+        self, reason: str, now_ms: int, to: str | None = None, expected: str | None = None
+    ) -> str:
+        """Serve another version again and record why; returns which one.
+
+        ``to`` None: the one that was published last before the current one and not withdrawn
+        itself. Raises VersionError if there is none, or the one that is wanted cannot be served, or
+        another version than ``expected`` is current.
+        """
+        versions = self.versions()
+        place = next((index for index, item in enumerate(versions) if item.current), None)
+        if place is None:
+            raise VersionError(f"no version of {self.model} is current")
+        if expected not in (None, versions[place].version):
+            raise VersionError(
+                f"{self.model}: {versions[place].version} is current by now, not {expected}"
+            )
+        usable = [item for item in versions if item.manifest and not item.withdrawn]
+        if to is None:
+            earlier = [item for item in versions[:place] if item in usable]
+        else:
+            earlier = [item for item in versions if item.version == to and item.manifest]
+        if not earlier or earlier[-1].current:
+            kept = ", ".join(item.version for item in usable if not item.current) or "none"
+            raise VersionError(
+                f"{self.model} cannot be rolled back{f' to {to}' if to else ''}: kept are {kept}"
+            )
+        bad, good = versions[place].version, earlier[-1].version
+        record = json.dumps({"ts": now_ms, "reason": reason, "to": good})
+        with self._node().pipeline(transaction=True) as switch:
+            switch.set(redis_keys.model_current(self.model), good)
+            switch.hset(redis_keys.model_withdrawn(self.model), bad, record)
+            switch.hdel(redis_keys.model_withdrawn(self.model), good)
+            switch.execute()
+        return good
+
+    def _node(self) -> redis.Redis:
+        """The server that holds all keys of the model."""
+        return node_of(self._client, redis_keys.model_current(self.model))
