@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Makes a fresh clone runnable: system tools, .venv, the broker's jars and the Flink jars in .build.
+# Makes a fresh clone runnable: system tools, .venv, and in .build the broker's jars, the Flink jars
+# and the scorer's kernels.
 # Each step keeps a stamp of its inputs and is skipped while they are the same.
 set -euo pipefail
 
@@ -45,6 +46,8 @@ missing_packages() {
   has_jdk || echo openjdk-17-jdk-headless
   command -v mvn >/dev/null || echo maven
   has_redis || echo redis-server
+  # Without a compiler the scorer's kernels run in numpy: slow, so who cannot install goes on.
+  [[ $EUID -ne 0 ]] || command -v gcc >/dev/null || echo gcc libc6-dev
 }
 
 install_packages() {
@@ -148,6 +151,22 @@ maven_jars() {
     streaming/java schemas/avro
 }
 
+scorer_kernels() {
+  local hash
+  command -v gcc >/dev/null || {
+    say "no gcc: the scorer will compute in numpy, about ten times slower"
+    return 0
+  }
+  hash="$(hash_of scorer/kernels/*.c scorer/kernels/build.sh)"
+  is_current kernels "$hash" .build/kernels/portable.so && return
+  bash scorer/kernels/build.sh .build/kernels >"$logs/kernels.log" 2>&1 || {
+    tail -n 25 "$logs/kernels.log" >&2
+    fail "gcc failed; the whole log is $logs/kernels.log"
+  }
+  echo "$hash" >"$stamps/kernels"
+  say "the scorer's kernels are built"
+}
+
 mkdir -p "$stamps" "$logs"
 exec 9>"$root/.build/setup.lock"
 flock 9
@@ -156,6 +175,6 @@ check_tools
 maven_jars 9>&- &
 readonly maven=$!
 result=0
-(python_packages) 9>&- || result=1
+(python_packages && scorer_kernels) 9>&- || result=1
 wait "$maven" || result=1
 exit "$result"

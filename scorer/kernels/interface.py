@@ -1,0 +1,106 @@
+"""What the kernels compute, whoever computes it. All of them release the GIL while they work."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float32]
+Slots = NDArray[np.int32]
+
+#: Rows of a block; a list begins with a block.
+BLOCK = 16
+
+
+@dataclass(frozen=True)
+class Lists:
+    """Quantised rows in blocks of 16: ``codes`` [blocks, groups, 16, 4], value + 128.
+
+    ``biases`` and ``log_prices`` [16 · blocks] are added to a row's product; a row is searched
+    while its bit in ``live`` [blocks] is set.
+    """
+
+    codes: NDArray[np.uint8]
+    biases: Floats
+    log_prices: Floats
+    live: NDArray[np.uint16]
+
+    @cached_property
+    def addresses(self) -> tuple[int, ...]:
+        """Of the arrays in order: asking an array takes a microsecond."""
+        return _addresses(self.codes, self.biases, self.log_prices, self.live)
+
+
+@dataclass(frozen=True)
+class TowerWeights:
+    """Layers of ``towers`` equal towers in 8 bits; widths are multiples of 16, the last hidden's
+    is ``widths[-1]``.
+
+    ``weights`` are [inputs / 4, outputs, 4] of each layer of each tower in turn; ``scales`` and
+    ``shifts`` one for each output; ``units`` [layers + 1] are activations' steps in 1; ``last``
+    [towers, widths[-1]] and ``constant`` make the logit.
+    """
+
+    towers: int
+    widths: NDArray[np.int32]
+    weights: NDArray[np.int8]
+    scales: Floats
+    shifts: Floats
+    units: Floats
+    last: Floats
+    constant: float
+
+    @cached_property
+    def addresses(self) -> tuple[int, ...]:
+        """Of the arrays in order."""
+        return _addresses(
+            self.widths, self.weights, self.scales, self.shifts, self.units, self.last
+        )
+
+
+def _addresses(*arrays: NDArray[Any]) -> tuple[int, ...]:
+    if not all(array.flags.c_contiguous for array in arrays):
+        raise ValueError("kernels take contiguous arrays only")
+    return tuple(array.ctypes.data for array in arrays)
+
+
+class Kernels(Protocol):
+    """``name`` says which build it is."""
+
+    name: str
+
+    def scan(
+        self,
+        lists: Lists,
+        starts: NDArray[np.int64],
+        ends: NDArray[np.int64],
+        query: NDArray[np.int8],
+        scale: float,
+        price_weight: float,
+        wanted: int,
+        allowed: NDArray[np.uint16] | None = None,
+    ) -> tuple[Slots, Floats]:
+        """The best ``wanted`` rows of the blocks [starts, ends), in no order, and their scores.
+
+        A row's score is ``scale`` · (codes · query) + bias + ``price_weight`` · log price; with
+        ``allowed`` [blocks] only rows with a bit there count.
+        """
+
+    def tower_logits(
+        self,
+        weights: TowerWeights,
+        hidden: NDArray[np.int8],
+        steps: Floats,
+        slots: Slots,
+        request: Floats,
+    ) -> Floats:
+        """Approximate logits [n] of the ads in ``slots`` [n].
+
+        ``hidden`` [.., towers · widths[0]] times ``steps`` [..] are the ads' halves of the first
+        layer; ``request`` [towers · widths[0]] is the request's.
+        """
+
+    def gathered_products(self, rows: Floats, slots: Slots, query: Floats) -> Floats:
+        """Inner products [n] of ``rows`` [.., d] in ``slots`` [n] with a query [d]."""

@@ -1,0 +1,152 @@
+// Inner products of a quantised query with the quantised rows of inverted lists, and the best k.
+//
+// Rows lie in blocks of 16: codes[block][group][row][4], four dimensions to a group, as unsigned
+// bytes (value + 128), so that one instruction adds a group of 16 rows. A row's score is
+// scale * (codes · query) + bias, plus weight * log_price where that is asked for.
+#include <math.h>
+#include <stdint.h>
+#include <string.h>
+#if defined(__AVX512VNNI__)
+#include <immintrin.h>
+#endif
+
+enum { BLOCK = 16 };
+
+static void swap(float *scores, int32_t *positions, int64_t i, int64_t j) {
+  float score = scores[i];
+  scores[i] = scores[j];
+  scores[j] = score;
+  int32_t position = positions[i];
+  positions[i] = positions[j];
+  positions[j] = position;
+}
+
+// Moves the k best of n to the front, in no order (Hoare's quickselect); 0 < k < n.
+// Returns the worst score among them.
+static float keep_best(float *scores, int32_t *positions, int64_t n, int64_t k) {
+  int64_t low = 0, high = n - 1;
+  while (low < high) {
+    float pivot = scores[low + (high - low) / 2];
+    int64_t i = low, j = high;
+    while (i <= j) {
+      while (scores[i] > pivot) i++;
+      while (scores[j] < pivot) j--;
+      if (i <= j) swap(scores, positions, i++, j--);
+    }
+    if (k - 1 <= j) high = j;
+    else if (k - 1 >= i) low = i;
+    else break;
+  }
+  return scores[k - 1];
+}
+
+typedef struct {
+  float *scores;
+  int32_t *positions;
+  int64_t count, capacity, wanted;
+  float threshold;
+} Best;
+
+static void make_room(Best *best) {
+  if (best->count + BLOCK <= best->capacity) return;
+  best->threshold = keep_best(best->scores, best->positions, best->count, best->wanted);
+  best->count = best->wanted;
+}
+
+#if defined(__AVX512VNNI__)
+static inline void scan_block(const uint8_t *codes, int32_t groups, const int32_t *query,
+                              __m512i start, __m512 scale, const float *biases,
+                              const float *log_prices, __m512 weight, uint16_t mask, int32_t first,
+                              Best *best) {
+  __m512i even = start, odd = _mm512_setzero_si512();
+  int32_t group = 0;
+  for (; group + 1 < groups; group += 2) {
+    even = _mm512_dpbusd_epi32(even, _mm512_loadu_si512(codes + 64 * group),
+                               _mm512_set1_epi32(query[group]));
+    odd = _mm512_dpbusd_epi32(odd, _mm512_loadu_si512(codes + 64 * group + 64),
+                              _mm512_set1_epi32(query[group + 1]));
+  }
+  if (group < groups)
+    even = _mm512_dpbusd_epi32(even, _mm512_loadu_si512(codes + 64 * group),
+                               _mm512_set1_epi32(query[group]));
+  __m512 products = _mm512_cvtepi32_ps(_mm512_add_epi32(even, odd));
+  __m512 scores = _mm512_fmadd_ps(products, scale, _mm512_loadu_ps(biases));
+  if (log_prices) scores = _mm512_fmadd_ps(_mm512_loadu_ps(log_prices), weight, scores);
+  __mmask16 better = _mm512_cmp_ps_mask(scores, _mm512_set1_ps(best->threshold), _CMP_GT_OQ) & mask;
+  if (!better) return;
+  const __m512i lanes = _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
+  make_room(best);
+  // Compressed in a register first: compressing stores are slow on Zen.
+  _mm512_storeu_ps(best->scores + best->count, _mm512_maskz_compress_ps(better, scores));
+  _mm512_storeu_si512(best->positions + best->count,
+                      _mm512_maskz_compress_epi32(better, _mm512_add_epi32(lanes, _mm512_set1_epi32(first))));
+  best->count += __builtin_popcount(better);
+}
+#else
+static inline void scan_block(const uint8_t *codes, int32_t groups, const int8_t *query,
+                              int32_t start, float scale, const float *biases,
+                              const float *log_prices, float weight, uint16_t mask, int32_t first,
+                              Best *best) {
+  int32_t products[BLOCK];
+  float scores[BLOCK];
+  for (int row = 0; row < BLOCK; row++) products[row] = start;
+  for (int32_t group = 0; group < groups; group++)
+    for (int row = 0; row < BLOCK; row++)
+      for (int d = 0; d < 4; d++)
+        products[row] += (int32_t)codes[64 * group + 4 * row + d] * (int32_t)query[4 * group + d];
+  for (int row = 0; row < BLOCK; row++) {
+    scores[row] = scale * (float)products[row] + biases[row];
+    if (log_prices) scores[row] += weight * log_prices[row];
+  }
+  int any = 0;
+  for (int row = 0; row < BLOCK; row++) any |= scores[row] > best->threshold;
+  if (!any) return;
+  make_room(best);
+  for (int row = 0; row < BLOCK; row++)
+    if ((mask >> row & 1) && scores[row] > best->threshold) {
+      best->scores[best->count] = scores[row];
+      best->positions[best->count++] = first + row;
+    }
+}
+#endif
+
+// The best `wanted` rows of blocks [starts[i], ends[i]) of `lists` lists, in no order; returns how
+// many there are. Row 16b + r counts if bit r of live[b] is set, and of allowed[b] unless NULL.
+// `scores` and `positions` have room for `capacity` rows, at least wanted + 32.
+int64_t list_scan(const uint8_t *codes, int32_t groups, const float *biases,
+                  const float *log_prices, float weight, const uint16_t *live,
+                  const uint16_t *allowed, const int64_t *starts, const int64_t *ends,
+                  int64_t lists, const int8_t *query, float scale, int64_t wanted, float *scores,
+                  int32_t *positions, int64_t capacity) {
+  Best best = {scores, positions, 0, capacity, wanted, -INFINITY};
+  int32_t sum = 0;
+  for (int32_t d = 0; d < 4 * groups; d++) sum += query[d];
+#if defined(__AVX512VNNI__)
+  int32_t words[groups];
+  memcpy(words, query, 4 * (size_t)groups);
+  const __m512i start = _mm512_set1_epi32(-128 * sum);
+  const __m512 scales = _mm512_set1_ps(scale), weights = _mm512_set1_ps(weight);
+#else
+  const int8_t *words = query;
+  const int32_t start = -128 * sum;
+  const float scales = scale, weights = weight;
+#endif
+  for (int64_t list = 0; list < lists; list++) {
+    if (list + 1 < lists)
+      for (int z = 0; z < 16; z++)
+        __builtin_prefetch(codes + 64 * groups * starts[list + 1] + 64 * z);
+    for (int64_t block = starts[list]; block < ends[list]; block++) {
+      uint16_t mask = live[block];
+      if (allowed) mask &= allowed[block];
+      if (!mask) continue;
+      scan_block(codes + 64 * groups * block, groups, words, start, scales, biases + BLOCK * block,
+                 log_prices && weight != 0 ? log_prices + BLOCK * block : NULL, weights, mask,
+                 (int32_t)(BLOCK * block), &best);
+    }
+  }
+  if (best.count > wanted) {
+    keep_best(scores, positions, best.count, wanted);
+    best.count = wanted;
+  }
+  return best.count;
+}

@@ -1,0 +1,119 @@
+"""Kernels compiled by deploy/setup.sh, loaded for the processor at hand."""
+
+import ctypes
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scorer.kernels.interface import Floats, Kernels, Lists, Slots, TowerWeights
+from scorer.kernels.plain import PlainKernels
+
+FOLDER = Path(__file__).resolve().parents[2] / ".build" / "kernels"
+#: Best first: a build, and what /proc/cpuinfo must list for it.
+BUILDS = {
+    "avx512_vnni": {"avx512f", "avx512bw", "avx512dq", "avx512vl", "avx512_vnni"},
+    "avx2": {"avx2", "fma"},
+    "portable": set[str](),
+}
+_POINTER, _INT, _LONG, _FLOAT = ctypes.c_void_p, ctypes.c_int32, ctypes.c_int64, ctypes.c_float
+#: Layers wider than this do not fit the kernels' buffers.
+WIDEST_LAYER = 1_024
+
+
+@cache
+def best_kernels() -> Kernels:
+    """The fastest kernels that were built and that this processor can run."""
+    flags = processor_flags()
+    for name, needed in BUILDS.items():
+        if needed <= flags and (FOLDER / f"{name}.so").exists():
+            return NativeKernels(name)
+    return PlainKernels()
+
+
+def processor_flags() -> set[str]:
+    """What /proc/cpuinfo lists; nothing on other processors than x86."""
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
+    return set(next((line.split(":")[1] for line in lines if line.startswith("flags")), "").split())
+
+
+class NativeKernels:
+    """One build. Arrays must be contiguous and of the declared types."""
+
+    def __init__(self, name: str) -> None:
+        """Raises OSError if the build is not there."""
+        self.name = name
+        library = ctypes.CDLL(str(FOLDER / f"{name}.so"))
+        self._scan: Any = library.list_scan
+        self._scan.restype = _LONG
+        self._scan.argtypes = (
+            _POINTER, _INT, _POINTER, _POINTER, _FLOAT, _POINTER, _POINTER, _POINTER, _POINTER,
+            _LONG, _POINTER, _FLOAT, _LONG, _POINTER, _POINTER, _LONG,
+        )  # fmt: skip
+        self._tower: Any = library.tower_logits
+        self._tower.restype = None
+        self._tower.argtypes = (
+            _POINTER, _POINTER, _POINTER, _LONG, _POINTER, _INT, _INT,
+            _POINTER, _POINTER, _POINTER, _POINTER, _POINTER, _POINTER, _FLOAT, _POINTER,
+        )  # fmt: skip
+        self._products: Any = library.gathered_products
+        self._products.restype = None
+        self._products.argtypes = (_POINTER, _INT, _POINTER, _LONG, _POINTER, _POINTER)
+
+    def scan(
+        self,
+        lists: Lists,
+        starts: NDArray[np.int64],
+        ends: NDArray[np.int64],
+        query: NDArray[np.int8],
+        scale: float,
+        price_weight: float,
+        wanted: int,
+        allowed: NDArray[np.uint16] | None = None,
+    ) -> tuple[Slots, Floats]:
+        """See Kernels."""
+        capacity = max(4 * wanted, 4_096)
+        scores, positions = np.empty(capacity, np.float32), np.empty(capacity, np.int32)
+        codes, biases, log_prices, live = lists.addresses
+        found = self._scan(
+            codes, lists.codes.shape[1], biases, log_prices, price_weight, live,
+            None if allowed is None else _address(allowed),
+            _address(starts), _address(ends), len(starts), _address(query), scale,
+            wanted, _address(scores), _address(positions), capacity,
+        )  # fmt: skip
+        return positions[:found], scores[:found]
+
+    def tower_logits(
+        self,
+        weights: TowerWeights,
+        hidden: NDArray[np.int8],
+        steps: Floats,
+        slots: Slots,
+        request: Floats,
+    ) -> Floats:
+        """See Kernels."""
+        logits = np.empty(len(slots), np.float32)
+        scaled = request * weights.units[0]
+        self._tower(
+            _address(hidden), _address(steps), _address(slots), len(slots), _address(scaled),
+            weights.towers, len(weights.widths) - 1, *weights.addresses, weights.constant,
+            _address(logits),
+        )  # fmt: skip
+        return logits
+
+    def gathered_products(self, rows: Floats, slots: Slots, query: Floats) -> Floats:
+        """See Kernels."""
+        products = np.empty(len(slots), np.float32)
+        self._products(
+            _address(rows), rows.shape[1], _address(slots), len(slots), _address(query),
+            _address(products),
+        )  # fmt: skip
+        return products
+
+
+def _address(array: NDArray[Any]) -> int:
+    address: int = array.__array_interface__["data"][0]
+    return address

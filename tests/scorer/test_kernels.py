@@ -1,0 +1,106 @@
+"""Every build that this processor can run against the plain one."""
+
+import itertools
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from scorer.kernels import Kernels, Lists, TowerWeights, native
+from scorer.kernels.plain import PlainKernels
+
+PLAIN = PlainKernels()
+ROOT = Path(__file__).resolve().parents[2]
+BUILDS = [name for name, needed in native.BUILDS.items() if needed <= native.processor_flags()]
+
+
+@pytest.fixture(scope="session", params=BUILDS)
+def kernels(request: pytest.FixtureRequest) -> Kernels:
+    """Skips where deploy/setup.sh found no compiler."""
+    if not (native.FOLDER / f"{request.param}.so").exists():
+        pytest.skip(f"{request.param} was not built: no gcc")
+    return native.NativeKernels(request.param)
+
+
+def lists_of(random: np.random.Generator, blocks: int, groups: int) -> Lists:
+    return Lists(
+        codes=random.integers(0, 256, (blocks, groups, 16, 4), np.uint8),
+        biases=random.standard_normal(16 * blocks).astype(np.float32),
+        log_prices=random.standard_normal(16 * blocks).astype(np.float32),
+        live=random.integers(0, 1 << 16, blocks, np.uint16),
+    )
+
+
+@pytest.mark.parametrize("groups", [1, 2, 5])
+@pytest.mark.parametrize(
+    ("wanted", "price_weight", "masked"),
+    [(1, 0.0, False), (300, 0.0, True), (300, 1.0, False), (100_000, 0.5, True)],
+)
+def test_scan(
+    kernels: Kernels, groups: int, wanted: int, price_weight: float, masked: bool
+) -> None:
+    random = np.random.default_rng(groups)
+    lists = lists_of(random, 1_000, groups)
+    starts = np.array([10, 0, 500, 500], np.int64)
+    ends = np.array([300, 5, 500, 1_000], np.int64)
+    query = random.integers(-127, 128, 4 * groups).astype(np.int8)
+    allowed = random.integers(0, 1 << 16, 1_000, np.uint16) if masked else None
+    arguments = (lists, starts, ends, query, 1e-4, price_weight, wanted, allowed)
+    positions, scores = kernels.scan(*arguments)
+    expected_positions, expected_scores = PLAIN.scan(*arguments)
+    order, expected_order = np.argsort(-scores), np.argsort(-expected_scores)
+    assert len(scores) == len(expected_scores) > 0
+    assert scores[order] == pytest.approx(expected_scores[expected_order], abs=1e-4)
+    assert len(np.setxor1d(positions, expected_positions)) <= len(positions) // 50
+
+
+def test_scan_of_nothing(kernels: Kernels) -> None:
+    lists = lists_of(np.random.default_rng(0), 4, 2)
+    none = np.empty(0, np.int64)
+    positions, _ = kernels.scan(lists, none, none, np.ones(8, np.int8), 1.0, 0.0, 5)
+    assert positions.tolist() == []
+
+
+@pytest.mark.parametrize(("towers", "widths"), [(1, (32, 16)), (2, (48,)), (2, (64, 32, 16))])
+def test_tower(kernels: Kernels, towers: int, widths: tuple[int, ...]) -> None:
+    random = np.random.default_rng(len(widths))
+    outputs = towers * sum(widths[1:])
+    weights = TowerWeights(
+        towers=towers,
+        widths=np.array(widths, np.int32),
+        weights=random.integers(
+            -127, 128, towers * sum(a * b for a, b in itertools.pairwise(widths))
+        ).astype(np.int8),
+        scales=np.full(outputs, 1e-4, np.float32),
+        shifts=random.standard_normal(outputs).astype(np.float32),
+        units=np.full(len(widths), 60.0, np.float32),
+        last=random.standard_normal((towers, widths[-1])).astype(np.float32),
+        constant=0.25,
+    )
+    hidden = random.integers(-127, 128, (400, towers * widths[0])).astype(np.int8)
+    steps = (0.01 + 0.01 * random.random(400)).astype(np.float32)
+    slots = random.integers(0, 400, 77).astype(np.int32)
+    request = random.standard_normal(towers * widths[0]).astype(np.float32)
+    found = kernels.tower_logits(weights, hidden, steps, slots, request)
+    expected = PLAIN.tower_logits(weights, hidden, steps, slots, request)
+    # A half may be rounded up or down: a step of one activation.
+    assert found == pytest.approx(expected, abs=0.05)
+    assert np.abs(found - expected).mean() < 0.01
+
+
+def test_gathered_products(kernels: Kernels) -> None:
+    random = np.random.default_rng(1)
+    rows = random.standard_normal((100, 19)).astype(np.float32)
+    slots = random.integers(0, 100, 50).astype(np.int32)
+    query = random.standard_normal(19).astype(np.float32)
+    assert kernels.gathered_products(rows, slots, query) == pytest.approx(
+        rows[slots] @ query, abs=1e-4
+    )
+
+
+def test_the_builds_compile_without_warnings(tmp_path: Path) -> None:
+    if subprocess.run(["which", "gcc"], capture_output=True).returncode:
+        pytest.skip("no gcc")
+    subprocess.run([ROOT / "scorer/kernels/build.sh", tmp_path], check=True)
+    assert {path.stem for path in tmp_path.iterdir()} >= {"portable"}
