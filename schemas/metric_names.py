@@ -65,3 +65,8 @@ TRAINED_PCOC = Metric("ctr_bootstrap_pcoc", "Predicted over observed, later hist
 # stand-in ad server
 ADSERVER_EVENTS = Metric("ctr_adserver_events", "Events sent", ("topic",))
 ADSERVER_REQUEST_SECONDS = Metric("ctr_adserver_request_seconds", "Latency as the client sees it")
+
+# console
+CONSOLE_ACTIONS = Metric("ctr_console_actions", "What operators did", ("action", "outcome"))
+CONSOLE_SOURCE_UP = Metric("ctr_console_source_up", "1 if the last look succeeded", ("source",))
+CONSOLE_STREAMS = Metric("ctr_console_streams", "Browsers that follow the loop")

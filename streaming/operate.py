@@ -44,7 +44,7 @@ def list_jobs(cluster: ClusterOption = None, as_json: JsonOption = False) -> Non
     """Show both jobs: state, tasks, checkpoints."""
     with errors():
         settings = StreamingSettings.load(**overrides(cluster))
-        jobs = [_state(settings, name) for name in JobName]
+        jobs = [job_state(settings, name) for name in JobName]
     if as_json:
         answer({"jobs": jobs}, "", as_json)
         return
@@ -131,7 +131,7 @@ def check(
             answer(upgrade, "\n".join(_lines(upgrade)), as_json)
             is_good = not upgrade["reasons"]
         else:
-            state = _state(StreamingSettings.load(**overrides(cluster)), job)
+            state = job_state(StreamingSettings.load(**overrides(cluster)), job)
             answer(state, _told(state), as_json)
             is_good = state["healthy"]
     if not is_good:
@@ -163,7 +163,8 @@ def _lines(upgrade: dict[str, Any]) -> Iterator[str]:
     yield from (f"refused: {reason}" for reason in upgrade["reasons"])
 
 
-def _state(settings: StreamingSettings, name: JobName) -> dict[str, Any]:
+def job_state(settings: StreamingSettings, name: JobName) -> dict[str, Any]:
+    """What ``list`` and ``check`` show of a job. Raises FlinkRestError."""
     rest = rest_of(settings, name)
     absent = {"name": name, "url": rest.url, "healthy": False}
     try:

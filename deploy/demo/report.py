@@ -9,7 +9,7 @@ from rich.text import Text
 
 from deploy.demo import view
 from deploy.demo.accounting import Accounts
-from deploy.demo.freshness import Histogram
+from deploy.scrape import Histogram
 from deploy.demo.watch import Sight
 from streaming.adserver.summary import PlaySummary
 

@@ -7,7 +7,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from deploy.demo.freshness import Histogram
+from deploy.scrape import Histogram
 from deploy.demo.watch import Sight
 from streaming.adserver.validation import Scores, Validation
 

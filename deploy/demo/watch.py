@@ -5,7 +5,7 @@ from typing import cast
 
 import redis
 
-from deploy.demo.freshness import Histogram, Scrape
+from deploy.scrape import Histogram, Scrape
 from deploy.demo.topic_reader import TopicReader
 from schemas import metric_names as names
 from schemas import redis_keys

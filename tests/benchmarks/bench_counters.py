@@ -23,7 +23,7 @@ import redis
 import typer
 from rich.console import Console
 
-from deploy.demo.freshness import Scrape
+from deploy.scrape import Scrape
 from deploy.local.ports import HOST, free_ports
 from deploy.local.redis_server import redis_part
 from deploy.local.supervisor import Supervisor

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from deploy.demo import picture, verdict, view
 from deploy.demo.accounting import Accounts
-from deploy.demo.freshness import Histogram
+from deploy.scrape import Histogram
 from deploy.demo.report import Kill, Report
 from deploy.demo.watch import Sight
 from streaming.adserver.summary import Latency, PlaySummary

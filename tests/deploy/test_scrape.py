@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, generate_latest
 
-from deploy.demo.freshness import Scrape
+from deploy.scrape import Scrape
 from schemas import metric_names as names
 from schemas import metrics
 

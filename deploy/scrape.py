@@ -14,6 +14,10 @@ _INFINITY = float("inf")
 Labels = Mapping[str, str]
 
 
+class ScrapeError(RuntimeError):
+    """A process does not say how it is; the message has the URL and the reason."""
+
+
 @dataclass(frozen=True, slots=True)
 class Histogram:
     """Cumulative ``counts`` of values up to each of the ``bounds``, the last one infinite."""
@@ -43,6 +47,13 @@ class Histogram:
             below, lower = count, bound
         return _INFINITY
 
+    def since(self, earlier: "Histogram | None") -> "Histogram":
+        """The values that came after an earlier look; all of them if the process is another."""
+        if earlier is None or earlier.bounds != self.bounds or earlier.total > self.total:
+            return self
+        pairs = zip(self.counts, earlier.counts, strict=True)
+        return Histogram(self.bounds, tuple(now - then for now, then in pairs))
+
 
 @dataclass(frozen=True, slots=True)
 class Scrape:
@@ -63,10 +74,19 @@ class Scrape:
     def of(cls, port: int) -> "Scrape":
         """From a process of this machine; empty while it does not answer."""
         try:
-            with urlopen(f"http://127.0.0.1:{port}/metrics", timeout=TIMEOUT_SECONDS) as answer:
-                return cls.parse(answer.read().decode())
-        except (OSError, HTTPException, ValueError):
+            return cls.of_url(f"http://127.0.0.1:{port}/metrics")
+        except ScrapeError:
             return cls()
+
+    @classmethod
+    def of_url(cls, url: str) -> "Scrape":
+        """From any process. Raises ScrapeError."""
+        try:
+            with urlopen(url, timeout=TIMEOUT_SECONDS) as answer:
+                return cls.parse(answer.read().decode())
+        except (OSError, HTTPException, ValueError) as error:
+            reason = getattr(error, "reason", error)
+            raise ScrapeError(f"no metrics at {url}: {reason}") from None
 
     def value(self, metric: Metric, **labels: str) -> float | None:
         """Sum over all samples of a gauge or counter that have these labels; None of none."""

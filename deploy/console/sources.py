@@ -1,0 +1,165 @@
+"""What the console asks of each part of the engine. Every look raises SourceFault."""
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+from urllib.request import urlopen
+
+import redis
+from redis.exceptions import RedisClusterException
+
+from bootstrap.publisher import PublishedVersion, Publisher
+from deploy.console.watching import SourceFault
+from deploy.scrape import Scrape, ScrapeError
+from schemas import redis_keys
+from schemas.learner_status import LearnerStatus
+from stores.redis_client import connect, primaries
+from streaming.lake.folders import compacted, hours, landing
+from streaming.operate import job_state
+from streaming.settings import JobName, StreamingSettings
+from schemas.lake import TABLES
+
+
+@dataclass(frozen=True, slots=True)
+class RedisSight:
+    """Of all primaries together; ``limit_bytes`` 0 is none. ``versions`` oldest first."""
+
+    used_bytes: int
+    limit_bytes: int
+    commands_per_second: int
+    rows_complete: bool
+    learner: LearnerStatus | None
+    versions: Sequence[PublishedVersion]
+
+
+class RedisSource:
+    """Connects at the first look, as a cluster is only found once a node of it answers."""
+
+    def __init__(self, url: str, model: str, timeout_seconds: float) -> None:
+        self._url = url
+        self._model = model
+        self._timeout = timeout_seconds
+        self._client: Any = None
+
+    def client(self) -> redis.Redis:
+        """The connection. Raises SourceFault."""
+        if self._client is None:
+            try:
+                self._client = connect(
+                    self._url,
+                    socket_timeout=self._timeout,
+                    socket_connect_timeout=self._timeout,
+                )
+            except (redis.RedisError, RedisClusterException, ValueError) as error:
+                raise self.fault(error) from None
+        return cast(redis.Redis, self._client)
+
+    def fault(self, error: Exception) -> SourceFault:
+        """An error of Redis, in words. The URL may hold a password and is not told."""
+        return SourceFault(f"Redis (CTR_REDIS_URL) does not answer: {error}")
+
+    def publisher(self) -> Publisher:
+        """Of the versions. Raises SourceFault."""
+        return Publisher(self.client(), self._model, keep_versions=1)
+
+    def look(self) -> RedisSight:
+        """Ask every server how it is."""
+        client: Any = self.client()
+        try:
+            infos: list[Any] = [server.info() for server in primaries(client)]
+            learner = client.hgetall(redis_keys.model_learner(self._model))
+            return RedisSight(
+                used_bytes=sum(info["used_memory"] for info in infos),
+                limit_bytes=sum(info.get("maxmemory", 0) for info in infos),
+                commands_per_second=sum(info["instantaneous_ops_per_sec"] for info in infos),
+                rows_complete=bool(client.exists(redis_keys.ROWS_COMPLETE)),
+                learner=LearnerStatus.from_fields(learner),
+                versions=self.publisher().versions(),
+            )
+        except (redis.RedisError, RedisClusterException, ValueError, OSError) as error:
+            raise self.fault(error) from None
+
+
+@dataclass(frozen=True, slots=True)
+class FlinkSource:
+    """Both jobs as ``python -m streaming list`` shows them."""
+
+    settings: StreamingSettings
+
+    def look(self, job: JobName) -> Mapping[str, Any]:
+        """The state of a job; an absent one is told by its ``state``."""
+        state = job_state(self.settings, job)
+        if state["state"] == "UNREACHABLE":
+            raise SourceFault(f"no Flink answers at {state['url']} for the {job} job")
+        return state
+
+
+def scrapes(urls: str) -> dict[str, Scrape | str]:
+    """URL to what the process there says, or to why it says nothing."""
+    answers: dict[str, Scrape | str] = {}
+    for url in filter(None, urls.split(",")):
+        try:
+            answers[url] = Scrape.of_url(url)
+        except ScrapeError as error:
+            answers[url] = str(error)
+    return answers
+
+
+def scrape(url: str, who: str) -> Scrape:
+    """What one process says."""
+    try:
+        return Scrape.of_url(url)
+    except ScrapeError as error:
+        raise SourceFault(f"{who}: {error}") from None
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """One that fires, or is about to; ``since`` as Prometheus writes it."""
+
+    name: str
+    state: str
+    severity: str
+    summary: str
+    labels: Mapping[str, str]
+    since: str
+
+
+def alerts(prometheus: str, timeout_seconds: float) -> list[Alert] | None:
+    """Those that fire, first the firing ones; None if no Prometheus is configured."""
+    if not prometheus:
+        return None
+    url = f"{prometheus.rstrip('/')}/api/v1/alerts"
+    try:
+        with urlopen(url, timeout=timeout_seconds) as answer:
+            found = json.load(answer)["data"]["alerts"]
+        listed = [
+            Alert(
+                name=alert["labels"]["alertname"],
+                state=alert["state"],
+                severity=alert["labels"].get("severity", ""),
+                summary=alert["annotations"].get("summary", ""),
+                labels={k: v for k, v in alert["labels"].items() if k != "alertname"},
+                since=alert["activeAt"],
+            )
+            for alert in found
+        ]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        reason = getattr(error, "reason", error)
+        raise SourceFault(f"Prometheus does not answer at {url}: {reason}") from None
+    return sorted(listed, key=lambda alert: (alert.state != "firing", alert.name))
+
+
+def lake_age_seconds(settings: StreamingSettings) -> float | None:
+    """Since the newest file of samples was written; None before the first."""
+    newest = 0.0
+    try:
+        for hour in list(hours(settings.lake, TABLES[0]))[-2:]:
+            for folder in (landing, compacted):
+                for file in folder(settings.lake, TABLES[0], hour).files():
+                    newest = max(newest, file.stat().st_mtime)
+    except (OSError, ValueError) as error:
+        raise SourceFault(f"the lake (CTR_STREAMING_LAKE) cannot be read: {error}") from None
+    return time.time() - newest if newest else None
