@@ -10,16 +10,16 @@ from urllib.request import urlopen
 import redis
 from redis.exceptions import RedisClusterException
 
-from bootstrap.publisher import PublishedVersion, Publisher
 from deploy.console.watching import SourceFault
 from deploy.scrape import Scrape, ScrapeError
 from schemas import redis_keys
+from schemas.lake import SAMPLES
 from schemas.learner_status import LearnerStatus
+from stores.model_versions import ModelVersions, PublishedVersion
 from stores.redis_client import connect, primaries
 from streaming.lake.folders import compacted, hours, landing
 from streaming.operate import job_state
 from streaming.settings import JobName, StreamingSettings
-from schemas.lake import TABLES
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +60,9 @@ class RedisSource:
         """An error of Redis, in words. The URL may hold a password and is not told."""
         return SourceFault(f"Redis (CTR_REDIS_URL) does not answer: {error}")
 
-    def publisher(self) -> Publisher:
-        """Of the versions. Raises SourceFault."""
-        return Publisher(self.client(), self._model, keep_versions=1)
+    def versions(self) -> ModelVersions:
+        """Of the model. Raises SourceFault."""
+        return ModelVersions(self.client(), self._model)
 
     def look(self) -> RedisSight:
         """Ask every server how it is."""
@@ -76,7 +76,7 @@ class RedisSource:
                 commands_per_second=sum(info["instantaneous_ops_per_sec"] for info in infos),
                 rows_complete=bool(client.exists(redis_keys.ROWS_COMPLETE)),
                 learner=LearnerStatus.from_fields(learner),
-                versions=self.publisher().versions(),
+                versions=self.versions().versions(),
             )
         except (redis.RedisError, RedisClusterException, ValueError, OSError) as error:
             raise self.fault(error) from None
@@ -156,9 +156,9 @@ def lake_age_seconds(settings: StreamingSettings) -> float | None:
     """Since the newest file of samples was written; None before the first."""
     newest = 0.0
     try:
-        for hour in list(hours(settings.lake, TABLES[0]))[-2:]:
+        for hour in list(hours(settings.lake, SAMPLES))[-2:]:
             for folder in (landing, compacted):
-                for file in folder(settings.lake, TABLES[0], hour).files():
+                for file in folder(settings.lake, SAMPLES, hour).files():
                     newest = max(newest, file.stat().st_mtime)
     except (OSError, ValueError) as error:
         raise SourceFault(f"the lake (CTR_STREAMING_LAKE) cannot be read: {error}") from None

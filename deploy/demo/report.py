@@ -9,8 +9,8 @@ from rich.text import Text
 
 from deploy.demo import view
 from deploy.demo.accounting import Accounts
-from deploy.scrape import Histogram
 from deploy.demo.watch import Sight
+from deploy.scrape import Histogram
 from streaming.adserver.summary import PlaySummary
 
 #: Marks that a two-core machine is expected to make, seconds.

@@ -7,8 +7,8 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from deploy.scrape import Histogram
 from deploy.demo.watch import Sight
+from deploy.scrape import Histogram
 from streaming.adserver.validation import Scores, Validation
 
 

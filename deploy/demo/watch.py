@@ -5,8 +5,8 @@ from typing import cast
 
 import redis
 
-from deploy.scrape import Histogram, Scrape
 from deploy.demo.topic_reader import TopicReader
+from deploy.scrape import Histogram, Scrape
 from schemas import metric_names as names
 from schemas import redis_keys
 from schemas.learner_status import LearnerStatus

@@ -23,10 +23,10 @@ import redis
 import typer
 from rich.console import Console
 
-from deploy.scrape import Scrape
 from deploy.local.ports import HOST, free_ports
 from deploy.local.redis_server import redis_part
 from deploy.local.supervisor import Supervisor
+from deploy.scrape import Scrape
 from schemas import metric_names
 from streaming.flink_rest import FlinkRest, FlinkRestError
 from tests.benchmarks.counter_variants import UNPACED

@@ -10,9 +10,9 @@ from rich.console import Console
 
 from deploy.demo import picture, verdict, view
 from deploy.demo.accounting import Accounts
-from deploy.scrape import Histogram
 from deploy.demo.report import Kill, Report
 from deploy.demo.watch import Sight
+from deploy.scrape import Histogram
 from streaming.adserver.summary import Latency, PlaySummary
 from streaming.adserver.validation import CalibrationBin, Scores, Validation, Window
 
