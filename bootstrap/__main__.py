@@ -111,7 +111,7 @@ def train(
             write_metrics(Path(settings.metrics_file), trained)
         if to_kafka:
             for item in trained:
-                announce(shared.kafka_bootstrap, item.package.manifest, now_ms)
+                announce(shared.kafka, item.package.manifest, now_ms)
     if as_json:
         print(json.dumps({item.package.manifest.model: _report(item) for item in trained}))
     else:

@@ -2,9 +2,11 @@
 
 from confluent_kafka import KafkaException, Producer
 
+from schemas.addresses import KafkaAddress
 from schemas.model_package import Manifest
 from schemas.records import ModelAnnouncement
 from schemas.topics import MODEL_ANNOUNCEMENTS
+from stores.kafka_client import client_settings
 
 TIMEOUT_SECONDS = 10.0
 
@@ -13,7 +15,7 @@ class AnnounceError(RuntimeError):
     """Kafka did not take the announcement; the version is current none the less."""
 
 
-def announce(bootstrap_servers: str, manifest: Manifest, now_ms: int) -> None:
+def announce(kafka: KafkaAddress | str, manifest: Manifest, now_ms: int) -> None:
     """Send and wait. Raises AnnounceError."""
     failures: list[str] = []
     record = ModelAnnouncement(
@@ -26,7 +28,7 @@ def announce(bootstrap_servers: str, manifest: Manifest, now_ms: int) -> None:
         metrics=manifest.metrics,
     )
     try:
-        producer = Producer({"bootstrap.servers": bootstrap_servers, "log_level": 0})
+        producer = Producer({**client_settings(kafka), "log_level": 0})
         producer.produce(
             MODEL_ANNOUNCEMENTS.name,
             key=manifest.model.encode(),
@@ -38,4 +40,4 @@ def announce(bootstrap_servers: str, manifest: Manifest, now_ms: int) -> None:
         raise AnnounceError(f"announcement of {manifest.version}: {error}") from None
     if left or failures:
         reason = failures[0] if failures else f"no answer in {TIMEOUT_SECONDS:.0f} s"
-        raise AnnounceError(f"announcement of {manifest.version} to {bootstrap_servers}: {reason}")
+        raise AnnounceError(f"announcement of {manifest.version} to {kafka}: {reason}")

@@ -60,6 +60,6 @@ def faults_told() -> Iterator[None]:
 def connected(shared: SharedSettings) -> redis.Redis:
     """Raises SettingsError."""
     try:
-        return connect(shared.redis_url)
+        return connect(shared.redis)
     except ValueError as error:
         raise SettingsError(f"CTR_REDIS_URL: {error}") from None

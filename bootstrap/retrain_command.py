@@ -120,7 +120,7 @@ def _finished(
     with connected(shared) as client:
         publisher = Publisher(client, name, settings.keep_versions)
         package = _exported(retrained, name, spec, settings, live_package(publisher))
-        topic = SampleTopic(shared.kafka_bootstrap)
+        topic = SampleTopic(shared.kafka)
         caught_up = catch_up(package, spec, OnlineModelSettings.load(), topic)
         told["samples_caught_up"] = caught_up.samples
         told["behind_seconds"] = round(caught_up.behind_seconds, 2)

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
+from schemas.addresses import KafkaAddress
 from schemas.avro_codec import DecodeError
 from schemas.records import TrainingSample
 from schemas.topics import TRAINING_SAMPLES
+from stores.kafka_client import client_settings
 
 BATCH = 500
 POLL_SECONDS = 0.25
@@ -25,9 +27,9 @@ class TopicError(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class SampleTopic:
-    """``servers`` as in CTR_KAFKA_BOOTSTRAP."""
+    """``kafka`` is a host:port list, or an address."""
 
-    servers: str
+    kafka: KafkaAddress | str
     topic: str = TRAINING_SAMPLES.name
 
     def begin(self) -> dict[int, int]:
@@ -56,7 +58,7 @@ class SampleTopic:
     def _partition(self, partition: int, first: int, end: int) -> Iterator[TrainingSample]:
         consumer = Consumer(
             {
-                "bootstrap.servers": self.servers,
+                **client_settings(self.kafka),
                 "group.id": "bootstrap-reader",
                 "enable.auto.commit": False,
                 "enable.partition.eof": False,
@@ -73,7 +75,7 @@ class SampleTopic:
                 if messages:
                     heard = time.monotonic()
                 elif time.monotonic() - heard > PATIENCE_SECONDS:
-                    raise TopicError(f"{self.topic}: {self.servers} does not answer")
+                    raise TopicError(f"{self.topic}: {self.kafka} does not answer")
                 for message in messages:
                     if message.error() is not None:
                         raise TopicError(f"{self.topic}: {message.error()}")
@@ -90,15 +92,15 @@ class SampleTopic:
             except KafkaException as error:
                 # A topic that is new, or that moves, has no leader for a moment.
                 if not error.args[0].retriable() or time.monotonic() > deadline:
-                    told = f"{self.topic}: {self.servers}: {error.args[0].str()}"
+                    told = f"{self.topic}: {self.kafka}: {error.args[0].str()}"
                     raise TopicError(told) from None
             time.sleep(POLL_SECONDS)
 
     def _offsets_now(self, spec: OffsetSpec) -> dict[int, int]:
-        admin = AdminClient({"bootstrap.servers": self.servers, "log_level": 0})
+        admin = AdminClient({**client_settings(self.kafka), "log_level": 0})
         topics = admin.list_topics(timeout=PATIENCE_SECONDS).topics
         if self.topic not in topics:
-            raise TopicError(f"{self.servers} has no topic {self.topic}")
+            raise TopicError(f"{self.kafka} has no topic {self.topic}")
         asked = {TopicPartition(self.topic, n): spec for n in topics[self.topic].partitions}
         answers = admin.list_offsets(asked, request_timeout=PATIENCE_SECONDS)
         return {part.partition: answer.result().offset for part, answer in answers.items()}

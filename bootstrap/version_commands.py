@@ -172,7 +172,7 @@ def _publisher(model: str) -> Iterator[tuple[str, Publisher]]:
 
 
 def _topic() -> SampleTopic:
-    return SampleTopic(SharedSettings.load().kafka_bootstrap)
+    return SampleTopic(SharedSettings.load().kafka)
 
 
 def _now_ms() -> int:

@@ -61,7 +61,7 @@ def inspect(
 
 def _redis(shared: SharedSettings) -> redis.Redis:
     try:
-        return connect(shared.redis_url)
+        return connect(shared.redis)
     except ValueError as error:
         raise SettingsError(f"CTR_REDIS_URL: {error}") from None
 

@@ -7,9 +7,18 @@ import difflib
 import os
 from pathlib import Path
 from typing import Any, Self
+from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from schemas.addresses import (
+    NO_SECRET,
+    KafkaAddress,
+    KafkaMechanism,
+    KafkaSecurity,
+    RedisAddress,
+)
 
 SHARED_PREFIX = "CTR_"
 PACKAGE_PREFIXES = (
@@ -73,10 +82,20 @@ class SharedSettings(Settings):
     """Where the brokers and stores are, and what use case is served (``CTR_*``)."""
 
     kafka_bootstrap: str = Field("127.0.0.1:9092", description="host:port list of Kafka brokers")
+    kafka_security: KafkaSecurity = Field("PLAINTEXT", description="SSL: TLS; SASL_SSL: and a user")
+    kafka_mechanism: KafkaMechanism = Field("SCRAM-SHA-512", description="of SASL_SSL")
+    kafka_username: str = Field("", description="of SASL_SSL")
+    kafka_password: SecretStr = Field(NO_SECRET, description="of SASL_SSL")
+    kafka_ca: Path | None = Field(None, description="PEM file; None: the system's authorities")
     redis_url: str = Field(
         "redis://127.0.0.1:6379/0",
-        description="of Redis; of a cluster: redis+cluster://host:port",
+        description="of Redis; with TLS: rediss://host:port/0; of a cluster: redis+cluster://…",
     )
+    redis_username: str = Field("", description="user of Redis' access control list")
+    redis_password: SecretStr = Field(NO_SECRET, description="of that user")
+    redis_ca: Path | None = Field(None, description="PEM file; None: the system's authorities")
+    redis_cert: Path | None = Field(None, description="PEM file, if Redis asks for one of ours")
+    redis_key: Path | None = Field(None, description="PEM file, of redis_cert")
     features: str = Field("world", description="built-in feature set, or path of a feature file")
     model: str = Field("deepfm", description="name of the model that is trained and served")
     token_keys: SecretStr = Field(
@@ -91,3 +110,52 @@ class SharedSettings(Settings):
         description="Confluent schema registry, whose wire format is then read, too",
     )
     log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
+
+    @field_validator("redis_url")
+    @classmethod
+    def _no_secret_in_url(cls, url: str) -> str:
+        if urlsplit(url).password is not None:
+            raise ValueError(
+                "holds a password, which would be logged: set CTR_REDIS_USERNAME and "
+                "CTR_REDIS_PASSWORD instead"
+            )
+        return url
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        is_named = bool(self.kafka_username and self.kafka_password.get_secret_value())
+        if is_named != (self.kafka_security == "SASL_SSL"):
+            raise ValueError(
+                "CTR_KAFKA_USERNAME and CTR_KAFKA_PASSWORD belong to CTR_KAFKA_SECURITY=SASL_SSL, "
+                "which needs both: a password without TLS could be read on the way"
+            )
+        files = (self.redis_ca, self.redis_cert, self.redis_key)
+        if any(files) and not self.redis_url.startswith("rediss"):
+            raise ValueError("CTR_REDIS_CA, _CERT and _KEY need a CTR_REDIS_URL with rediss://")
+        if (self.redis_cert is None) != (self.redis_key is None):
+            raise ValueError("CTR_REDIS_CERT and CTR_REDIS_KEY: one is given without the other")
+        return self
+
+    @property
+    def redis(self) -> RedisAddress:
+        """All that it takes to connect to Redis."""
+        return RedisAddress(
+            self.redis_url,
+            self.redis_username,
+            self.redis_password,
+            self.redis_ca,
+            self.redis_cert,
+            self.redis_key,
+        )
+
+    @property
+    def kafka(self) -> KafkaAddress:
+        """All that it takes to connect to Kafka."""
+        return KafkaAddress(
+            self.kafka_bootstrap,
+            self.kafka_security,
+            self.kafka_mechanism,
+            self.kafka_username,
+            self.kafka_password,
+            self.kafka_ca,
+        )

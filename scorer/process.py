@@ -62,7 +62,7 @@ class ScorerProcess:
         encoder = Encoder(spec)
         holder = ModelHolder()
         self.catalogue = Catalogue(encoder, settings.shared_row_ads)
-        users = UserReader(shared.redis_url, settings.user_timeout_ms / 1000, metrics.user_reads)
+        users = UserReader(shared.redis, settings.user_timeout_ms / 1000, metrics.user_reads)
         mint = TokenMint(spec, keys, shared.model)
         self.ranker = Ranker(holder, self.catalogue, users, mint, settings, metrics)
         servicer = ScorerServicer(
@@ -150,7 +150,7 @@ def _token_keys(shared: SharedSettings) -> TokenKeys:
 def _connected(shared: SharedSettings) -> redis.Redis:
     try:
         client = connect(
-            shared.redis_url,
+            shared.redis,
             socket_timeout=_FEEDER_TIMEOUT_SECONDS,
             socket_connect_timeout=_FEEDER_TIMEOUT_SECONDS,
         )

@@ -11,6 +11,7 @@ from prometheus_client import Counter
 from redis.exceptions import RedisClusterException
 
 from schemas import redis_keys
+from schemas.addresses import RedisAddress
 from schemas.redis_values import UserRow, user_row
 from stores.redis_client import connect, look_again, node_of
 
@@ -26,14 +27,14 @@ class UserReader:
 
     def __init__(
         self,
-        redis_url: str,
+        redis_address: RedisAddress | str,
         timeout_seconds: float,
         reads: Counter,
         clock: Callable[[], float] = monotonic,
     ) -> None:
         self._timeout_seconds = timeout_seconds
         self._client = connect(
-            redis_url, socket_timeout=timeout_seconds, socket_connect_timeout=timeout_seconds
+            redis_address, socket_timeout=timeout_seconds, socket_connect_timeout=timeout_seconds
         )
         self._reads = {name: reads.labels(name) for name in ("found", "unknown", "late", "damaged")}
         self._clock = clock

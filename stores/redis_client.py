@@ -1,7 +1,9 @@
 """A client of CTR_REDIS_URL: one server, or with the scheme ``redis+cluster`` a Redis Cluster.
 
-``redis://``, ``rediss://`` (TLS) and ``unix://`` are as in redis-py. ``redis+cluster://host:port``
-and ``rediss+cluster://…`` name any node of a cluster, which tells the others.
+Whatever connects takes a RedisAddress, or a URL where nothing else is needed.
+``redis://``, ``rediss://`` (TLS; the server's certificate must name its host) and ``unix://`` are
+as in redis-py. ``redis+cluster://host:port`` and ``rediss+cluster://…`` name any node of a cluster,
+which tells the others.
 """
 
 from typing import Any, cast
@@ -9,16 +11,21 @@ from typing import Any, cast
 import redis
 from redis.cluster import RedisCluster
 
+from schemas.addresses import RedisAddress
+
 _CLUSTER = "+cluster://"
 SCHEMES = ("redis", "rediss", "unix", "redis+cluster", "rediss+cluster")
 
 
-def connect(url: str, **options: Any) -> redis.Redis:
+def connect(address: RedisAddress | str, **options: Any) -> redis.Redis:
     """A client, also of a cluster: both have the same commands, and pipelines of single commands.
 
     ``options`` are redis-py's. Raises ValueError on another scheme; a cluster is connected to at
     once, which raises redis.RedisError if no node of it answers.
     """
+    if isinstance(address, str):
+        address = RedisAddress(address)
+    url, options = address.url, {**_credentials(address), **options}
     scheme = url.partition("://")[0]
     if scheme not in SCHEMES:
         raise ValueError(f"Redis URL {url}: begins with none of {', '.join(SCHEMES)} and ://")
@@ -26,6 +33,18 @@ def connect(url: str, **options: Any) -> redis.Redis:
         return redis.Redis.from_url(url, **options)
     plain = url.replace(_CLUSTER, "://", 1)
     return cast(redis.Redis, RedisCluster.from_url(plain, **options))
+
+
+def _credentials(address: RedisAddress) -> dict[str, Any]:
+    options: dict[str, Any] = {}
+    if address.username:
+        options["username"] = address.username
+    if password := address.password.get_secret_value():
+        options["password"] = password
+    if address.url.startswith("rediss"):
+        options["ssl_check_hostname"] = True
+    files = {"ssl_ca_certs": address.ca, "ssl_certfile": address.cert, "ssl_keyfile": address.key}
+    return options | {name: str(path) for name, path in files.items() if path is not None}
 
 
 def node_of(client: redis.Redis, key: str) -> redis.Redis:

@@ -131,7 +131,7 @@ def resubmit(
             _tell("nothing was sent back")
             raise typer.Exit(1)
         waiting = dead_letters.waiting(letters.read(), choice, done)
-        resubmitter = Resubmitter(shared.kafka_bootstrap, DEAD_LETTERS.name, SEND_SECONDS)
+        resubmitter = Resubmitter(shared.kafka, DEAD_LETTERS.name, SEND_SECONDS)
         outcome = resubmitter.send(letter for letter in waiting if letter.came_from_a_source)
     if as_json:
         answer: dict[str, Any] = {
@@ -154,8 +154,8 @@ def resubmit(
 
 def _letters(shared: SharedSettings, settings: StreamingSettings) -> DeadLetters:
     needed = (DEAD_LETTERS, IMPRESSIONS, CLICKS, ADS, USERS)
-    require_topics(shared.kafka_bootstrap, needed, settings.ready_timeout_seconds)
-    return DeadLetters(shared.kafka_bootstrap, DEAD_LETTERS.name, settings.ready_timeout_seconds)
+    require_topics(shared.kafka, needed, settings.ready_timeout_seconds)
+    return DeadLetters(shared.kafka, DEAD_LETTERS.name, settings.ready_timeout_seconds)
 
 
 def _as_json(row: Row) -> dict[str, Any]:

@@ -20,6 +20,8 @@ from confluent_kafka import (
 )
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
+from schemas.addresses import KafkaAddress
+from stores.kafka_client import client_settings
 from streaming.dead_letters import SOURCES, Letter, letter_of
 
 BATCH = 500
@@ -41,12 +43,12 @@ class _Record:
 class DeadLetters:
     """The topic as it is when this is made; it can be read again and again."""
 
-    def __init__(self, bootstrap: str, topic: str, patience_seconds: float) -> None:
+    def __init__(self, kafka: KafkaAddress | str, topic: str, patience_seconds: float) -> None:
         """Raises KafkaException if the broker does not say where the topic ends."""
-        self._bootstrap = bootstrap
+        self._kafka = kafka
         self._topic = topic
         self._patience_seconds = patience_seconds
-        admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 2})
+        admin = AdminClient({**client_settings(kafka), "log_level": 2})
         known = admin.list_topics(timeout=patience_seconds).topics[topic].partitions
         latest = {TopicPartition(topic, number): OffsetSpec.latest() for number in sorted(known)}
         self._ends: dict[int, int] = {
@@ -58,7 +60,7 @@ class DeadLetters:
         """All letters, partition by partition; None is unreadable. Raises DeadLettersUnread."""
         consumer = Consumer(
             {
-                "bootstrap.servers": self._bootstrap,
+                **client_settings(self._kafka),
                 "group.id": "ctr-dead-letters",
                 "enable.auto.commit": False,
                 "enable.partition.eof": True,
@@ -100,7 +102,7 @@ class DeadLetters:
                 heard = time.monotonic()
             if time.monotonic() - heard > self._patience_seconds:
                 raise DeadLettersUnread(
-                    f"no answer from Kafka at {self._bootstrap} for {self._patience_seconds:g} s "
+                    f"no answer from Kafka at {self._kafka} for {self._patience_seconds:g} s "
                     f"while reading {self._topic}"
                 )
 
@@ -118,11 +120,11 @@ class Sent:
 class Resubmitter:
     """Sends letters back to the partitions they came from, and marks them in the topic."""
 
-    def __init__(self, bootstrap: str, topic: str, timeout_seconds: float) -> None:
+    def __init__(self, kafka: KafkaAddress | str, topic: str, timeout_seconds: float) -> None:
         self._topic = topic
         self._producer = Producer(
             {
-                "bootstrap.servers": bootstrap,
+                **client_settings(kafka),
                 "acks": "all",
                 "enable.idempotence": True,
                 "linger.ms": 5,

@@ -11,7 +11,9 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 from redis.exceptions import RedisClusterException
 
+from schemas.addresses import KafkaAddress, RedisAddress
 from schemas.topics import Topic
+from stores.kafka_client import client_settings
 from stores.redis_client import connect, primaries
 
 
@@ -19,27 +21,29 @@ class NotReady(RuntimeError):
     """Something that is needed is not there; the message names it and the remedy."""
 
 
-def require_topics(bootstrap: str, needed: Sequence[Topic], timeout_seconds: float) -> None:
+def require_topics(
+    kafka: KafkaAddress | str, needed: Sequence[Topic], timeout_seconds: float
+) -> None:
     """Raises NotReady if no broker answers or a topic is missing."""
-    client = AdminClient({"bootstrap.servers": bootstrap, "log_level": 2})
+    client = AdminClient({**client_settings(kafka), "log_level": 2})
     try:
         known = client.list_topics(timeout=timeout_seconds).topics
     except KafkaException as error:
         raise NotReady(
-            f"no Kafka broker answers at {bootstrap} ({error.args[0].str()}): start one with "
+            f"no Kafka broker answers at {kafka} ({error.args[0].str()}): start one with "
             "`make up`, or set CTR_KAFKA_BOOTSTRAP"
         ) from None
     missing = [topic.name for topic in needed if topic.name not in known]
     if missing:
         raise NotReady(
-            f"Kafka at {bootstrap} has no topic {', '.join(missing)}: `make up` creates them"
+            f"Kafka at {kafka} has no topic {', '.join(missing)}: `make up` creates them"
         )
 
 
-def require_redis(url: str, timeout_seconds: float) -> None:
+def require_redis(address: RedisAddress | str, timeout_seconds: float) -> None:
     """Raises NotReady if no Redis 7 or newer answers (functions came with 7)."""
     try:
-        with connect(url, socket_timeout=timeout_seconds) as client:
+        with connect(address, socket_timeout=timeout_seconds) as client:
             servers: list[Any] = [server.info("server") for server in primaries(client)]
     except (redis.RedisError, RedisClusterException, ValueError) as error:
         raise NotReady(

@@ -47,7 +47,7 @@ def rebuild_redis(
         columns = (TextColumn("writing all rows"), BarColumn(), MofNCompleteColumn())
         screen = Console(stderr=True)
         with (
-            connect(shared.redis_url) as client,
+            connect(shared.redis) as client,
             Progress(*columns, TimeElapsedColumn(), console=screen) as progress,
         ):
             task = progress.add_task("parts", total=None)

@@ -36,8 +36,8 @@ class JobInputs:
         """
         TokenKeys.parse(self.shared.token_keys)
         timeout_seconds = self.streaming.ready_timeout_seconds
-        require_topics(self.shared.kafka_bootstrap, TOPICS[job], timeout_seconds)
-        require_redis(self.shared.redis_url, timeout_seconds)
+        require_topics(self.shared.kafka, TOPICS[job], timeout_seconds)
+        require_redis(self.shared.redis, timeout_seconds)
         if self.shared.schema_dir is not None:
             avro_codec.learn(self.shared.schema_dir)
         if self.shared.schema_registry_url:

@@ -12,7 +12,9 @@ from confluent_kafka import (
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from deploy.demo.accounting import Ledger
+from schemas.addresses import KafkaAddress
 from schemas.topics import CLICKS, DEAD_LETTERS, IMPRESSIONS, TRAINING_SAMPLES
+from stores.kafka_client import client_settings
 
 FOLLOWED = (IMPRESSIONS.name, CLICKS.name, TRAINING_SAMPLES.name, DEAD_LETTERS.name)
 BATCH = 500
@@ -30,11 +32,11 @@ class TopicReader:
     Each record is read once: a repetition seen here is a repetition in Kafka.
     """
 
-    def __init__(self, bootstrap: str) -> None:
-        self._bootstrap = bootstrap
+    def __init__(self, kafka: KafkaAddress | str) -> None:
+        self._kafka = kafka
         self._consumer = Consumer(
             {
-                "bootstrap.servers": bootstrap,
+                **client_settings(kafka),
                 "group.id": "ctr-demo",
                 "enable.auto.commit": False,
                 "log_level": 2,
@@ -85,7 +87,7 @@ class TopicReader:
 
     def lag_of(self, group: str) -> int:
         """Samples that a consumer group has not yet committed to have read."""
-        admin = AdminClient({"bootstrap.servers": self._bootstrap, "log_level": 2})
+        admin = AdminClient({**client_settings(self._kafka), "log_level": 2})
         samples = [
             TopicPartition(part.topic, part.partition)
             for part in self._assigned
@@ -101,7 +103,7 @@ class TopicReader:
 
     def _ends(self) -> dict[tuple[str, int], int]:
         """Of each partition, asked with a client of its own: the consumer is the thread's."""
-        admin = AdminClient({"bootstrap.servers": self._bootstrap, "log_level": 2})
+        admin = AdminClient({**client_settings(self._kafka), "log_level": 2})
         latest = {part: OffsetSpec.latest() for part in self._assigned}
         return {
             (part.topic, part.partition): answer.result(ADMIN_SECONDS).offset

@@ -57,7 +57,7 @@ class Watcher:
         self._session = session
         self._reader = reader
         self._ports = ports
-        self._redis = connect(shared.redis_url)
+        self._redis = connect(shared.redis)
         self._learner_key = redis_keys.model_learner(shared.model)
         self._last: Sight | None = None
 

@@ -5,7 +5,9 @@ from typing import Protocol
 
 from confluent_kafka import KafkaError, Message, Producer
 
+from schemas.addresses import KafkaAddress
 from schemas.topics import Topic
+from stores.kafka_client import client_settings
 from streaming.adserver.metrics import AdServerMetrics
 
 
@@ -24,14 +26,14 @@ class DeliveryError(RuntimeError):
 class EventProducer:
     """Idempotent, acks=all, bounded in memory: a full queue makes ``send`` wait."""
 
-    def __init__(self, bootstrap: str, metrics: AdServerMetrics) -> None:
+    def __init__(self, kafka: KafkaAddress | str, metrics: AdServerMetrics) -> None:
         self._metrics = metrics
         self.sent: Counter[str] = Counter()
         self.failed: Counter[str] = Counter()
         self.first_error = ""
         self._producer = Producer(
             {
-                "bootstrap.servers": bootstrap,
+                **client_settings(kafka),
                 "acks": "all",
                 "enable.idempotence": True,
                 "linger.ms": 5,

@@ -18,7 +18,7 @@ class NoModel(RuntimeError):
 def frozen_model(shared: SharedSettings) -> FrozenModel:
     """From the current package in Redis. Raises NoModel, or PackageError about the package."""
     spec = FeatureSpec.load(shared.features)
-    with connect(shared.redis_url) as client:
+    with connect(shared.redis) as client:
         try:
             version = client.get(redis_keys.model_current(shared.model))
             if version is None:

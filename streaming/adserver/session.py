@@ -75,7 +75,7 @@ class Session:
     def check(self) -> None:
         """Raises NotReady unless broker, topics and scorer are there."""
         timeout_seconds = self._settings.ready_timeout_seconds
-        require_topics(self._shared.kafka_bootstrap, readiness.NEEDED, timeout_seconds)
+        require_topics(self._shared.kafka, readiness.NEEDED, timeout_seconds)
         readiness.require_scorer(self._channel, self._settings.scorer, timeout_seconds)
 
     def run(self) -> PlaySummary:
@@ -83,7 +83,7 @@ class Session:
         self.check()
         settings = self._settings
         self._metrics.serve(settings.metrics_port)
-        producer = EventProducer(self._shared.kafka_bootstrap, self._metrics)
+        producer = EventProducer(self._shared.kafka, self._metrics)
         player = Player(
             self._source,
             self._scorer,

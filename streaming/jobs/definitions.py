@@ -29,10 +29,10 @@ def define(job: JobName, inputs: JobInputs) -> JobDefinition:
 def _events(inputs: JobInputs) -> JobDefinition:
     shared, settings = inputs.shared, inputs.streaming
     options = events_job.EventsJobOptions(
-        kafka_bootstrap=shared.kafka_bootstrap,
+        kafka=shared.kafka,
         token_keys=shared.token_keys.get_secret_value(),
         redis=RedisTarget(
-            shared.redis_url, inputs.spec, settings.metrics_port_events, shared.log_level
+            shared.redis, inputs.spec, settings.metrics_port_events, shared.log_level
         ),
         lake=settings.lake,
         rules=LabelRules(
@@ -63,8 +63,8 @@ def _learning(inputs: JobInputs) -> JobDefinition:
     shared, settings = inputs.shared, inputs.streaming
     learners = TorchLearners(inputs.spec, OnlineModelSettings.load())
     options = learning_job.LearningJobOptions(
-        kafka_bootstrap=shared.kafka_bootstrap,
-        redis_url=shared.redis_url,
+        kafka=shared.kafka,
+        redis=shared.redis,
         model=shared.model,
         spec=inputs.spec,
         metrics_port=settings.metrics_port_learning,

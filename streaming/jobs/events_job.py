@@ -19,6 +19,7 @@ from typing import Any
 from pyflink.table import StreamTableEnvironment
 
 from schemas import topics
+from schemas.addresses import KafkaAddress
 from schemas.features import FeatureSpec
 from schemas.lake import CLICKS, IMPRESSIONS, LANDING, SAMPLES
 from streaming.jobs.counting import count
@@ -26,7 +27,7 @@ from streaming.jobs.internal_rows import internal_rows, name_stream
 from streaming.jobs.label_join import EVENT_TIME, LabelRules, join_labels
 from streaming.jobs.redis_rows import RedisTarget, batches, write_batches
 from streaming.jobs.rewrite_requests import WatchedRedis, rewrite_requests
-from streaming.jobs.statements import folder_option, lake_table, seconds, statement
+from streaming.jobs.statements import folder_option, kafka_options, lake_table, seconds, statement
 from streaming.settings import EVENTS_GROUP, JobName
 
 _sql = partial(statement, JobName.EVENTS)
@@ -42,7 +43,7 @@ CONFIGURATION = {
 class EventsJobOptions:
     """``token_keys`` as in CTR_TOKEN_KEYS; times in ms as in StreamingSettings."""
 
-    kafka_bootstrap: str
+    kafka: KafkaAddress | str
     token_keys: str
     redis: RedisTarget
     lake: Path
@@ -66,8 +67,8 @@ def build(tables: StreamTableEnvironment, options: EventsJobOptions) -> None:
     _join(tables, options)
     redis = options.redis
     watched = WatchedRedis(
-        redis.redis_url,
-        options.kafka_bootstrap,
+        redis.address,
+        options.kafka,
         options.ahead_seconds,
         options.schema_folder,
         redis.log_level,
@@ -91,7 +92,7 @@ def _sources(tables: StreamTableEnvironment, options: EventsJobOptions) -> None:
             _sql(
                 topic.name,
                 topic=topic.name,
-                bootstrap=options.kafka_bootstrap,
+                kafka=kafka_options(options.kafka),
                 group=EVENTS_GROUP,
                 token_keys=options.token_keys,
                 fingerprint=options.spec.fingerprint,
@@ -107,7 +108,7 @@ def _sources(tables: StreamTableEnvironment, options: EventsJobOptions) -> None:
             id=topic.key,
             topic=topic.name,
             record=topic.record.lower(),
-            bootstrap=options.kafka_bootstrap,
+            kafka=kafka_options(options.kafka),
             group=EVENTS_GROUP,
             **written,
         )
@@ -146,7 +147,7 @@ def _sinks(tables: StreamTableEnvironment, options: EventsJobOptions) -> None:
         "dead_letters": topics.DEAD_LETTERS.name,
     }
     for name, topic in by_name.items():
-        sink = _sql(f"{name}_sink", topic=topic, bootstrap=options.kafka_bootstrap)
+        sink = _sql(f"{name}_sink", topic=topic, kafka=kafka_options(options.kafka))
         tables.execute_sql(sink)
         inserts.add_insert_sql(_sql(name))
     tables.execute_sql(lake_table("lake_sink", _landing(options, SAMPLES.name)))

@@ -19,11 +19,12 @@ from pyflink.datastream.state import ListStateDescriptor, ValueStateDescriptor
 from pyflink.table import StreamTableEnvironment
 
 from schemas import log_lines
+from schemas.addresses import KafkaAddress, RedisAddress
 from schemas.features import FeatureSpec
 from schemas.layout import Layout
 from schemas.topics import TRAINING_SAMPLES
 from streaming.jobs.internal_rows import internal_rows, name_stream
-from streaming.jobs.statements import folder_option, seconds, statement
+from streaming.jobs.statements import folder_option, kafka_options, seconds, statement
 from streaming.learning.base_packages import BasePackages
 from streaming.learning.continual_learning import ContinualLearning
 from streaming.learning.delta_publisher import DeltaPublisher
@@ -57,8 +58,8 @@ class LearningJobOptions:
     base package is waited for in spells of ``base_wait_seconds``, after which Flink starts the job
     again."""
 
-    kafka_bootstrap: str
-    redis_url: str
+    kafka: KafkaAddress | str
+    redis: RedisAddress | str
     model: str
     spec: FeatureSpec
     metrics_port: int
@@ -76,7 +77,7 @@ def build(tables: StreamTableEnvironment, options: LearningJobOptions, learners:
         _sql(
             "samples",
             topic=TRAINING_SAMPLES.name,
-            bootstrap=options.kafka_bootstrap,
+            kafka=kafka_options(options.kafka),
             group=learner_group(options.model),
             out_of_order_seconds=seconds(options.out_of_order_ms),
             schema_folder=folder_option(options.schema_folder),
@@ -126,7 +127,7 @@ class LearnSamples(KeyedProcessFunction):  # type: ignore[misc]
         options = self._options
         log_lines.configure(options.log_level)
         self._layout = Layout.of(options.spec)
-        self._pipeline = RedisPipeline(options.redis_url)
+        self._pipeline = RedisPipeline(options.redis)
         self._packages = BasePackages(self._pipeline, options.model, options.spec.fingerprint)
         serve_metrics(options.metrics_port, REGISTRY)
 

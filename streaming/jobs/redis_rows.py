@@ -10,6 +10,7 @@ from pyflink.datastream import DataStream, ProcessFunction, RuntimeContext
 from pyflink.java_gateway import get_gateway
 
 from schemas import log_lines, redis_keys
+from schemas.addresses import RedisAddress
 from schemas.features import FeatureSpec
 from streaming.metrics import serve_metrics
 from streaming.redis_sink.batch_writer import BatchWriter, RedisBatch
@@ -22,7 +23,7 @@ UID = "redis"
 class RedisTarget:
     """Where rows go, and the port on which the worker's metrics are."""
 
-    redis_url: str
+    address: RedisAddress | str
     spec: FeatureSpec
     metrics_port: int
     log_level: str
@@ -65,7 +66,7 @@ class _WriteBatches(ProcessFunction):  # type: ignore[misc]
         target = self._target
         log_lines.configure(target.log_level)
         serve_metrics(target.metrics_port, REGISTRY)
-        self._writer = BatchWriter(RedisPipeline(target.redis_url), REGISTRY)
+        self._writer = BatchWriter(RedisPipeline(target.address), REGISTRY)
 
     def process_element(self, value: Sequence[Any], ctx: ProcessFunction.Context) -> None:
         kind, rows, commands, shards, changes, click_ts, rewritten = value

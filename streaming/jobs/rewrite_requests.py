@@ -10,6 +10,7 @@ from pyflink.datastream import ProcessFunction, RuntimeContext
 from pyflink.table import StreamTableEnvironment
 
 from schemas import avro_codec, log_lines
+from schemas.addresses import KafkaAddress, RedisAddress
 from streaming.jobs.internal_rows import internal_rows
 from streaming.jobs.statements import statement
 from streaming.redis_sink.catalogue_replay import CatalogueReplay
@@ -28,8 +29,8 @@ OPERATORS = 2
 class WatchedRedis:
     """What is watched, and where the catalogue is."""
 
-    redis_url: str
-    kafka_bootstrap: str
+    redis: RedisAddress | str
+    kafka: KafkaAddress | str
     ahead_seconds: int
     schema_folder: Path | None
     log_level: str
@@ -63,12 +64,12 @@ class _Watch(ProcessFunction):  # type: ignore[misc]
         log_lines.configure(watched.log_level)
         if watched.schema_folder is not None:
             avro_codec.learn(watched.schema_folder)
-        pipeline = RedisPipeline(watched.redis_url)
+        pipeline = RedisPipeline(watched.redis)
         writer = CatalogueWriter(pipeline)
         self._watch = RowsWatch(
             pipeline,
             self._operators,
-            lambda: CatalogueReplay(watched.kafka_bootstrap, watched.ahead_seconds, writer),
+            lambda: CatalogueReplay(watched.kafka, watched.ahead_seconds, writer),
         )
 
     def process_element(self, value: Any, ctx: ProcessFunction.Context) -> Iterator[Row]:

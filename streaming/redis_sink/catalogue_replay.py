@@ -12,8 +12,10 @@ import structlog
 from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 
 from schemas import topics
+from schemas.addresses import KafkaAddress
 from schemas.avro_codec import DecodeError
 from schemas.records import Ad, User
+from stores.kafka_client import client_settings
 from streaming.redis_sink.catalogue_writer import CatalogueWriter
 
 _log = structlog.get_logger(__name__)
@@ -28,12 +30,14 @@ _Row = tuple[str, int, bytes | None]
 class CatalogueReplay:
     """Of both topics; :meth:`step` does a part of it. Any step may raise KafkaException."""
 
-    def __init__(self, bootstrap: str, ahead_seconds: int, writer: CatalogueWriter) -> None:
+    def __init__(
+        self, kafka: KafkaAddress | str, ahead_seconds: int, writer: CatalogueWriter
+    ) -> None:
         self._writer = writer
         self._ahead_ms = ahead_seconds * 1_000
         self._consumer = Consumer(
             {
-                "bootstrap.servers": bootstrap,
+                **client_settings(kafka),
                 "group.id": "ctr-catalogue-replay",
                 "enable.auto.commit": False,
                 "auto.offset.reset": "earliest",

@@ -14,6 +14,7 @@ from redis.exceptions import (
     TryAgainError,
 )
 
+from schemas.addresses import RedisAddress
 from schemas.redis_keys import FUNCTION_SOURCE
 from stores.redis_client import connect, look_again, node_of, primaries
 from streaming.redis_sink import raw_commands
@@ -54,12 +55,12 @@ class RedisPipeline:
 
     def __init__(
         self,
-        redis_url: str,
+        redis_address: RedisAddress | str,
         retry_seconds: float = 30.0,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._url = redis_url
+        self._address = redis_address
         self._client: redis.Redis | None = None
         self._retry_seconds = retry_seconds
         self._clock = clock
@@ -69,7 +70,7 @@ class RedisPipeline:
     def client(self) -> redis.Redis:
         """The client; a cluster is connected to when it is first asked for."""
         if self._client is None:
-            self._client = connect(self._url, socket_timeout=10.0, socket_connect_timeout=2.0)
+            self._client = connect(self._address, socket_timeout=10.0, socket_connect_timeout=2.0)
         return self._client
 
     def load_functions(self) -> None:

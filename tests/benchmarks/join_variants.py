@@ -20,7 +20,7 @@ from schemas import topics
 from streaming.jobs.internal_rows import internal_rows
 from streaming.jobs.job_environment import LOGGING
 from streaming.jobs.label_join import LabelRules, join_labels
-from streaming.jobs.statements import seconds, statement
+from streaming.jobs.statements import kafka_options, seconds, statement
 from streaming.readiness import require_jars
 from streaming.settings import JobName
 
@@ -72,7 +72,7 @@ class Flink:
                 JobName.EVENTS,
                 topic.name,
                 topic=topic.name,
-                bootstrap=bootstrap,
+                kafka=kafka_options(bootstrap),
                 group="bench",
                 token_keys=TOKEN_KEYS,
                 fingerprint=FINGERPRINT,

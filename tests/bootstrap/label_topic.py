@@ -4,6 +4,7 @@ from confluent_kafka import Producer
 
 from bootstrap.sample_topic import SampleTopic
 from schemas.records import TrainingSample
+from stores.kafka_client import client_settings
 
 
 def sample(version: str, p: float, label: int, kind: str = "", number: int = 0) -> TrainingSample:
@@ -29,7 +30,7 @@ def sample(version: str, p: float, label: int, kind: str = "", number: int = 0) 
 
 
 def sent(topic: SampleTopic, samples: list[TrainingSample]) -> None:
-    producer = Producer({"bootstrap.servers": topic.servers})
+    producer = Producer(client_settings(topic.kafka))
     for number, item in enumerate(samples):
         producer.produce(topic.topic, item.encode(), partition=number % 2)
     producer.produce(topic.topic, b"no sample", partition=0)

@@ -42,3 +42,34 @@ def test_the_url_of_a_registry_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
         SharedSettings.load()
     monkeypatch.setenv("CTR_SCHEMA_REGISTRY_URL", "http://registry:8081")
     assert SharedSettings.load().schema_registry_url == "http://registry:8081"
+
+
+@pytest.mark.parametrize(
+    ("variables", "told"),
+    [
+        ({"REDIS_URL": "redis://me:hush@host:1"}, "CTR_REDIS_URL: .*CTR_REDIS_PASSWORD"),
+        ({"REDIS_CA": "/ca.pem"}, "rediss://"),
+        ({"REDIS_URL": "rediss://host", "REDIS_CERT": "/c.pem"}, "CTR_REDIS_KEY"),
+        ({"KAFKA_PASSWORD": "hush", "KAFKA_USERNAME": "me"}, "CTR_KAFKA_SECURITY"),
+        ({"KAFKA_SECURITY": "SASL_SSL", "KAFKA_USERNAME": "me"}, "needs both"),
+    ],
+)
+def test_credentials_that_would_not_be_safe_are_refused(
+    variables: dict[str, str], told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in variables.items():
+        monkeypatch.setenv(f"CTR_{name}", value)
+    with pytest.raises(SettingsError, match=told) as refused:
+        SharedSettings.load()
+    assert "hush" not in str(refused.value)
+
+
+def test_addresses_show_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CTR_REDIS_PASSWORD", "hush")
+    monkeypatch.setenv("CTR_KAFKA_SECURITY", "SASL_SSL")
+    monkeypatch.setenv("CTR_KAFKA_USERNAME", "me")
+    monkeypatch.setenv("CTR_KAFKA_PASSWORD", "hush")
+    shared = SharedSettings.load()
+    assert shared.redis.password.get_secret_value() == "hush"
+    for shown in (shared, shared.redis, shared.kafka):
+        assert "hush" not in f"{shown} {shown!r}"

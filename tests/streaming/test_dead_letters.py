@@ -252,7 +252,7 @@ def test_a_broker_that_answers_no_more(box: Box, monkeypatch: pytest.MonkeyPatch
     box.put(_letter(1))
     letters = DeadLetters(box.bootstrap, box.topic, 1)
     (port,) = free_ports(1)
-    monkeypatch.setattr(letters, "_bootstrap", f"{HOST}:{port}")
+    monkeypatch.setattr(letters, "_kafka", f"{HOST}:{port}")
     with pytest.raises(DeadLettersUnread, match=f"no answer from Kafka at {HOST}:{port} for 1 s"):
         list(letters.read())
 

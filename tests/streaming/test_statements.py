@@ -1,8 +1,12 @@
 """SQL files: every placeholder must be given, and a value cannot leave its quotes."""
 
-import pytest
+from pathlib import Path
 
-from streaming.jobs.statements import lake_table, seconds, statement
+import pytest
+from pydantic import SecretStr
+
+from schemas.addresses import KafkaAddress
+from streaming.jobs.statements import kafka_options, lake_table, seconds, statement
 from streaming.settings import JobName
 
 
@@ -18,8 +22,18 @@ def test_a_missing_value_is_an_error() -> None:
 
 
 def test_quotes_are_doubled() -> None:
-    values = {"topic": "it's", "bootstrap": "b", "path": "p"}
+    values = {"topic": "it's", "kafka": {"k": "v's"}, "path": "p"}
     assert "'topic' = 'it''s'" in statement(JobName.EVENTS, "dead_letters_sink", **values)
+
+
+def test_options_of_kafka() -> None:
+    address = KafkaAddress("b:1", "SASL_SSL", "PLAIN", "me", SecretStr('a"b\\c'), Path("/ca.pem"))
+    options = kafka_options(address)
+    text = statement(JobName.EVENTS, "dead_letters_sink", topic="t", kafka=options)
+    assert "'properties.bootstrap.servers' = 'b:1'" in text
+    assert "'properties.security.protocol' = 'SASL_SSL'" in text
+    assert "'properties.ssl.truststore.location' = '/ca.pem'" in text
+    assert 'password="a\\"b\\\\c";' in text
 
 
 def test_a_doubled_dollar_stays_for_flink() -> None:

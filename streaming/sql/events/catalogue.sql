@@ -13,7 +13,7 @@ CREATE TEMPORARY TABLE ${name}_topic (
 ) WITH (
   'connector' = 'kafka',
   'topic' = '$topic',
-  'properties.bootstrap.servers' = '$bootstrap',
+  $kafka,
   'properties.group.id' = '$group',
   'scan.startup.mode' = 'earliest-offset',
   'key.format' = 'raw',

@@ -26,7 +26,7 @@ CREATE TEMPORARY TABLE clicks (
 ) WITH (
   'connector' = 'kafka',
   'topic' = '$topic',
-  'properties.bootstrap.servers' = '$bootstrap',
+  $kafka,
   'properties.group.id' = '$group',
   'scan.startup.mode' = 'earliest-offset',
   'key.format' = 'raw',

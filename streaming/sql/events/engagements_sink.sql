@@ -16,7 +16,7 @@ CREATE TEMPORARY TABLE engagements_topic (
 ) WITH (
   'connector' = 'kafka',
   'topic' = '$topic',
-  'properties.bootstrap.servers' = '$bootstrap',
+  $kafka,
   'properties.enable.idempotence' = 'true',
   'sink.delivery-guarantee' = 'at-least-once',
   'key.format' = 'raw',

@@ -39,7 +39,7 @@ CREATE TEMPORARY TABLE impressions (
 ) WITH (
   'connector' = 'kafka',
   'topic' = '$topic',
-  'properties.bootstrap.servers' = '$bootstrap',
+  $kafka,
   'properties.group.id' = '$group',
   'scan.startup.mode' = 'earliest-offset',
   'key.format' = 'raw',

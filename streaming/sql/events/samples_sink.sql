@@ -21,7 +21,7 @@ CREATE TEMPORARY TABLE samples_topic (
 ) WITH (
   'connector' = 'kafka',
   'topic' = '$topic',
-  'properties.bootstrap.servers' = '$bootstrap',
+  $kafka,
   'properties.enable.idempotence' = 'true',
   'sink.delivery-guarantee' = 'at-least-once',
   'key.format' = 'raw',

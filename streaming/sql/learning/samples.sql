@@ -19,7 +19,7 @@ CREATE TEMPORARY TABLE samples_topic (
 ) WITH (
   'connector' = 'kafka',
   'topic' = '$topic',
-  'properties.bootstrap.servers' = '$bootstrap',
+  $kafka,
   'properties.group.id' = '$group',
   'scan.startup.mode' = 'earliest-offset',
   'format' = 'ctr-event',
