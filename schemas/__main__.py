@@ -1,12 +1,16 @@
-"""Commands: ``generate`` stubs, ``register`` records, ``check``, ``fingerprints``, ``topics``."""
+"""Commands: ``generate``, ``register``, ``check``, ``fingerprints``, ``topics``, ``token-keys``."""
 
 import sys
+from collections.abc import Callable
+from enum import StrEnum
 
 import typer
+from pydantic import SecretStr
 from rich.console import Console
 from rich.table import Table
 
-from schemas import avro_codec, evolution, features, records, stubs, topics
+from schemas import avro_codec, evolution, features, records, stubs, token_rotation, topics
+from schemas.settings import SharedSettings
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False)
 
@@ -64,6 +68,35 @@ def show_topics() -> None:
         settings = ", ".join(f"{key}={value}" for key, value in topic.config.items())
         table.add_row(topic.name, topic.key, topic.record, settings)
     Console().print(table)
+
+
+class Rotation(StrEnum):
+    """Steps of a rotation, in order."""
+
+    ADD = "add"
+    PROMOTE = "promote"
+    DROP = "drop"
+
+
+_ROTATIONS: dict[Rotation, Callable[[SecretStr], str]] = {
+    Rotation.ADD: token_rotation.added,
+    Rotation.PROMOTE: token_rotation.promoted,
+    Rotation.DROP: token_rotation.dropped,
+}
+
+
+@app.command()
+def token_keys(step: Rotation) -> None:
+    """Print what CTR_TOKEN_KEYS is to be next, from what it is now.
+
+    add: give it to the jobs, then to the scorers. promote: to the scorers. drop: once the last
+    impression that the old key signed has come, and the attribution window is over.
+    """
+    try:
+        print(_ROTATIONS[step](SharedSettings.load().token_keys))
+    except ValueError as error:
+        print(error, file=sys.stderr)
+        raise typer.Exit(1) from None
 
 
 if __name__ == "__main__":

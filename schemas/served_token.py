@@ -44,6 +44,8 @@ class TokenKeys:
                 raise ValueError("CTR_TOKEN_KEYS: expected id:hex[,id:hex…]") from None
             if not 0 <= key_id <= 255 or len(key) < 16:
                 raise ValueError("CTR_TOKEN_KEYS: ids are 0-255, keys have 16 bytes or more")
+            if key_id in keys:
+                raise ValueError(f"CTR_TOKEN_KEYS: id {key_id} is there twice, expected once")
             keys[key_id] = key
         return cls(keys)
 

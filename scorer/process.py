@@ -26,6 +26,7 @@ from scorer.ranking import Ranker
 from scorer.server import PortError, ScorerServer
 from scorer.servicer import ScorerServicer
 from scorer.settings import ScorerSettings
+from scorer.tls import TlsError
 from scorer.tokens import TokenMint
 from scorer.user_reader import UserReader
 from scorer.validation import Validator
@@ -82,7 +83,7 @@ class ScorerProcess:
         )
         try:
             self.server = ScorerServer(servicer, admin, settings)
-        except PortError as error:
+        except (PortError, TlsError) as error:
             raise StartError(str(error)) from None
         loader = ModelLoader(client, shared.model, self.catalogue, settings)
         self._follower = ModelFollower(loader, holder, metrics, settings.poll_seconds)

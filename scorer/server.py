@@ -10,8 +10,7 @@ from scorer import model_admin
 from scorer.model_admin import ModelAdmin
 from scorer.servicer import SERVICE, ScorerServicer
 from scorer.settings import ScorerSettings
-
-MAX_MESSAGE_BYTES = 8 << 20
+from scorer.tls import TlsFiles, credentials
 
 
 class PortError(RuntimeError):
@@ -24,7 +23,8 @@ class ScorerServer:
     def __init__(
         self, servicer: ScorerServicer, admin: ModelAdmin, settings: ScorerSettings
     ) -> None:
-        """Listens, but answers only after start. Raises PortError."""
+        """Listens, but answers only after start. Raises PortError, TlsError."""
+        tls = TlsFiles.of(settings)
         self._health = health.HealthServicer()
         self._server = grpc.server(
             ThreadPoolExecutor(settings.threads, thread_name_prefix="request"),
@@ -32,7 +32,9 @@ class ScorerServer:
             options=[
                 # Two scorers on one port by accident would share its requests.
                 ("grpc.so_reuseport", 0),
-                ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+                ("grpc.max_receive_message_length", settings.max_request_bytes),
+                ("grpc.max_metadata_size", settings.max_metadata_bytes),
+                ("grpc.absolute_max_metadata_size", settings.max_metadata_bytes),
             ],
         )
         self._server.add_generic_rpc_handlers((servicer.handler(), admin.handler()))
@@ -42,7 +44,10 @@ class ScorerServer:
         self.set_ready(False)
         address = f"{settings.host}:{settings.port}"
         try:
-            self.port = self._server.add_insecure_port(address)
+            if tls is None:
+                self.port = self._server.add_insecure_port(address)
+            else:
+                self.port = self._server.add_secure_port(address, credentials(tls))
         except RuntimeError:
             self.port = 0
         if self.port == 0:

@@ -1,5 +1,7 @@
 """Settings of the scorer (``CTR_SCORER_*``)."""
 
+from pathlib import Path
+
 from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
@@ -17,6 +19,17 @@ class ScorerSettings(Settings):
     operator_token: SecretStr = Field(
         SecretStr(""), description="credential for ModelAdmin; empty: nobody may use it"
     )
+    tls_certificate: Path | None = Field(
+        None, description="PEM chain of the gRPC port; none: plain"
+    )
+    tls_key: Path | None = Field(None, description="PEM private key of tls_certificate")
+    tls_client_ca: Path | None = Field(
+        None, description="PEM roots: clients must show a certificate of theirs (mutual TLS)"
+    )
+    max_request_bytes: int = Field(
+        4 << 20, ge=1_024, description="largest request; a larger one is refused unread"
+    )
+    max_metadata_bytes: int = Field(8 << 10, ge=1_024, description="largest metadata of a request")
     threads: int = Field(4, ge=1, le=64, description="requests worked on at a time")
     max_in_flight: int = Field(
         64, ge=1, description="requests accepted at a time, queued ones included; more are refused"
