@@ -95,8 +95,6 @@ def stop(
     """Stop a running job with a savepoint, from which it goes on when it is started again.
 
     The savepoint lies where the job looks for it: Flink deletes the checkpoints of a job that ends.
-    A learning job that is drained may leave the samples of its last second unlearnt; one that is
-    stopped without --drain keeps them in the savepoint.
     """
     with errors():
         settings = StreamingSettings.load(**overrides(cluster))

@@ -1,8 +1,8 @@
 """The learning job: training samples -> repeats dropped -> a batch a second -> learner -> Redis.
 
-Operators in order: training_samples (Kafka source), first_samples (SQL), balanced-labels (Java),
-with ticks from a generator: labels → batches (SQL window) → learner (Python, one key). The model
-is in the learner's keyed state, saved with Kafka's offsets.
+Operators in order: training_samples (Kafka source), balanced-labels (Java), with ticks from a
+generator: labels → sample-batches (Java) → learner (Python, one key). The model is in the learner's
+keyed state, saved with Kafka's offsets.
 """
 
 from collections.abc import Sequence
@@ -16,6 +16,7 @@ from prometheus_client import REGISTRY
 from pyflink.common import Types
 from pyflink.datastream import DataStream, KeyedProcessFunction, RuntimeContext
 from pyflink.datastream.state import ListStateDescriptor, ValueStateDescriptor
+from pyflink.java_gateway import get_gateway
 from pyflink.table import StreamTableEnvironment
 
 from schemas import log_lines
@@ -89,19 +90,19 @@ def build(tables: StreamTableEnvironment, options: LearningJobOptions, learners:
     name_stream(tables, "training_samples", samples.stream, event_time)
     tables.execute_sql("CREATE TEMPORARY FUNCTION BalancedLabels AS 'ctr.BalancedLabels'")
     tables.execute_sql(_sql("ticks"))
-    tables.execute_sql(_sql("first_samples", fingerprint=options.spec.fingerprint))
+    tables.execute_sql(_sql("identified_samples", fingerprint=options.spec.fingerprint))
     balanced = tables.sql_query(_sql("balanced_labels", label_wait_ms=options.label_wait_ms))
     # CREATE VIEW does not parse a call with two partition columns back (Flink 2.3.0).
     tables.create_temporary_view("balanced_labels", balanced)
     tables.execute_sql(_sql("labels"))
-    batches = tables.to_data_stream(
-        tables.sql_query(_sql("batches", batch_seconds=seconds(options.batch_ms)))
-    )
-    learn(batches, options, learners)
+    labels = internal_rows(tables, "labels")
+    java = get_gateway().jvm.ctr
+    batches = java.SampleBatches.of(labels.stream, labels.columns, options.batch_ms)
+    learn(DataStream(batches), options, learners)
 
 
 def learn(batches: DataStream, options: LearningJobOptions, learners: Learners) -> DataStream:
-    """Rows of batches.sql -> nothing but effects; one key, so parallelism 1."""
+    """Rows of SampleBatches.java -> nothing but effects; one key, so parallelism 1."""
     keyed = batches.key_by(lambda _: 0, Types.INT())
     return (
         keyed.process(LearnSamples(options, learners), Types.STRING())
@@ -132,7 +133,7 @@ class LearnSamples(KeyedProcessFunction):  # type: ignore[misc]
         serve_metrics(options.metrics_port, REGISTRY)
 
     def process_element(self, value: Sequence[Any], ctx: KeyedProcessFunction.Context) -> None:
-        """One row of batches.sql: the columns of SampleBatch.of, in its order."""
+        """One row of SampleBatches.java: the columns of SampleBatch.of, in its order."""
         batch = SampleBatch.of(self._layout, *value)
         if self._learning is None:
             if batch.is_empty and not self._has_base():

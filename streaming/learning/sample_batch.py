@@ -1,7 +1,6 @@
 """A second's worth of labelled samples as columns, and their bytes for the log in the state."""
 
 import io
-from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -41,29 +40,30 @@ class SampleBatch:
     def of(
         cls,
         layout: Layout,
-        outcomes: Sequence[int],
-        inputs: Sequence[bytes],
-        labels: Sequence[int],
-        weights: Sequence[float],
-        positions: Sequence[int],
-        click_ts: Sequence[int],
+        outcomes: bytes,
+        sizes: bytes,
+        inputs: bytes,
+        labels: bytes,
+        weights: bytes,
+        positions: bytes,
+        click_ts: bytes,
         watermark_ms: int,
     ) -> "SampleBatch":
-        """From columns of equal length; ``click_ts`` is 0 where there is no click."""
+        """From a row of SampleBatches.java; a time of click is 0 where there is none."""
         size = layout.dtype.itemsize
-        outcome = np.array(outcomes, np.uint8)
-        fits = np.fromiter((len(item) == size for item in inputs), bool, len(inputs))
-        outcome[(outcome < _REFUSED) & ~fits] = OUTCOMES.index(WRONG_SIZE)
+        outcome = np.frombuffer(outcomes, np.uint8).copy()
+        input_bytes = np.frombuffer(sizes, "<i4")
+        outcome[(outcome < _REFUSED) & (input_bytes != size)] = OUTCOMES.index(WRONG_SIZE)
         usable = outcome < _REFUSED
-        clicked = np.asarray(click_ts, np.int64)
+        clicked = np.frombuffer(click_ts, "<i8")
         return cls(
             outcomes=outcome[outcome != TICK],
-            inputs=np.frombuffer(
-                b"".join(item for item, use in zip(inputs, usable, strict=True) if use), np.uint8
-            ).reshape(-1, size),
-            labels=np.asarray(labels, np.int32)[usable],
-            weights=np.asarray(weights, np.float32)[usable],
-            positions=np.asarray(positions, np.int32)[usable],
+            inputs=np.frombuffer(inputs, np.uint8)[np.repeat(usable, input_bytes)].reshape(
+                -1, size
+            ),
+            labels=np.frombuffer(labels, "<i4")[usable],
+            weights=np.frombuffer(weights, "<f4")[usable],
+            positions=np.frombuffer(positions, "<i4")[usable],
             click_ts=clicked[np.isin(outcome, _CLICKS) & (clicked > 0)],
             watermark_ms=watermark_ms,
         )

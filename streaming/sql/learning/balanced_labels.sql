@@ -1,7 +1,7 @@
--- Positives wait for the negatives of their age.
+-- Each label once; positives wait for the negatives of their age.
 SELECT *
 FROM BalancedLabels(
-  samples => TABLE first_samples PARTITION BY (sample_id, ad_id),
+  samples => TABLE identified_samples PARTITION BY (sample_id, ad_id),
   label_wait_ms => CAST($label_wait_ms AS BIGINT),
   on_time => DESCRIPTOR(event_time),
   uid => 'balanced-labels'

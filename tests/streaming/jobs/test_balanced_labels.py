@@ -1,4 +1,5 @@
-"""BalancedLabels on real Flink: a positive waits for the negatives of its age, nothing is lost."""
+"""BalancedLabels on real Flink: a positive waits for the negatives of its age, nothing is lost, and
+what Kafka holds again after a restart is learnt once."""
 
 import json
 import subprocess
@@ -15,6 +16,7 @@ ROOT = Path(__file__).resolve().parents[3]
 T0 = 1_700_000_000_000
 WAIT_MS = 10_000
 
+OUTCOMES = ("POSITIVE", "NEGATIVE", "CORRECTION")
 #: kind, sample, ts and label_ts relative to T0, in the order in which they come.
 SAMPLES = [
     ("POSITIVE", "a", 0, 1_000),
@@ -26,24 +28,62 @@ SAMPLES = [
     ("NEGATIVE", "d", 1_000, 11_001),
     ("POSITIVE", "end", 11_000, 12_000),
 ]
+#: What a restarted join said before and after it, of clicks that were behind event time.
+REPEATED = [
+    ("NEGATIVE", "was-negative", 0, 10_000),
+    ("POSITIVE", "was-negative", 0, 10_001),
+    ("CORRECTION", "was-negative", 0, 10_002),
+    ("POSITIVE", "was-positive", 9_000, 10_003),
+    ("NEGATIVE", "was-positive", 9_000, 10_004),
+    ("CORRECTION", "was-positive", 9_000, 10_005),
+    ("POSITIVE", "was-positive", 9_000, 10_003),
+    ("CORRECTION", "not-kept", 0, 10_006),
+    ("CORRECTION", "not-kept", 0, 10_006),
+]
+Released = list[tuple[int, int]]
 
 
 @pytest.fixture(scope="module")
-def released(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[int, int]]:
-    """Outcome and label time of what comes out, in order."""
-    path = tmp_path_factory.mktemp("samples") / "samples.csv"
-    lines = [f"{kind},{name},{T0 + ts},{T0 + label}" for kind, name, ts, label in SAMPLES]
-    path.write_text("\n".join(lines) + "\n")
-    # A process of its own: pyflink warns and keeps files open, and warnings are errors here.
-    done = subprocess.run(
-        [sys.executable, __file__, path.as_uri()], capture_output=True, text=True, check=False
+def runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Released, Released]:
+    """Outcome and label time of what comes out of SAMPLES and of REPEATED, in order."""
+    folder = tmp_path_factory.mktemp("samples")
+    # What is held must not expire with what repeats are known by.
+    processes = [begin(folder / "once", SAMPLES, "1 ms"), begin(folder / "again", REPEATED, "1 h")]
+    once, again = map(released_by, processes)
+    return once, again
+
+
+@pytest.fixture
+def released(runs: tuple[Released, Released]) -> Released:
+    return runs[0]
+
+
+@pytest.fixture
+def released_of_repeated(runs: tuple[Released, Released]) -> Released:
+    return runs[1]
+
+
+def begin(
+    file: Path, samples: list[tuple[str, str, int, int]], remembered: str
+) -> subprocess.Popen[str]:
+    """A process of its own: pyflink warns and keeps files open, and warnings are errors here."""
+    lines = [f"{kind},{name},{T0 + ts},{T0 + label}" for kind, name, ts, label in samples]
+    file.write_text("\n".join(lines) + "\n")
+    return subprocess.Popen(
+        [sys.executable, __file__, file.as_uri(), remembered],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     )
-    assert done.returncode == 0, done.stdout + done.stderr
-    rows = json.loads(done.stdout.splitlines()[-1])
-    return [(outcome, label) for outcome, label in rows]
 
 
-def run_on_flink(samples: str) -> list[tuple[int, int]]:
+def released_by(process: subprocess.Popen[str]) -> Released:
+    out, err = process.communicate()
+    assert process.returncode == 0, out + err
+    return [(outcome, label) for outcome, label in json.loads(out.splitlines()[-1])]
+
+
+def run_on_flink(samples: str, remembered: str) -> Released:
     """The job's own SQL over a CSV file."""
     from pyflink.common import Configuration
     from pyflink.datastream import StreamExecutionEnvironment
@@ -53,8 +93,7 @@ def run_on_flink(samples: str) -> list[tuple[int, int]]:
     jars = ";".join(jar.as_uri() for jar in require_jars(ROOT / ".build" / "flink"))
     configuration.set_string("pipeline.jars", jars)
     configuration.set_string("parallelism.default", "1")
-    # What is held must not expire with what repeats are known by.
-    configuration.set_string("table.exec.state.ttl", "1 ms")
+    configuration.set_string("table.exec.state.ttl", remembered)
     # Watermarks come with the elements, not now and then.
     configuration.set_string("pipeline.auto-watermark-interval", "0 ms")
     tables = StreamTableEnvironment.create(
@@ -67,8 +106,8 @@ def run_on_flink(samples: str) -> list[tuple[int, int]]:
           event_time AS TO_TIMESTAMP_LTZ(label_ts, 3), WATERMARK FOR event_time AS event_time
         ) WITH ('connector' = 'filesystem', 'path' = '{samples}', 'format' = 'csv')""")
     tables.execute_sql("""
-        CREATE TEMPORARY VIEW first_samples AS
-        SELECT sample_id, 'ad' AS ad_id, ts, kind = 'POSITIVE' AS is_positive,
+        CREATE TEMPORARY VIEW identified_samples AS
+        SELECT sample_id, 'ad' AS ad_id, kind, ts,
           CASE kind WHEN 'POSITIVE' THEN 0 WHEN 'NEGATIVE' THEN 1 ELSE 2 END AS outcome,
           X'00' AS inputs, 1 AS label, CAST(1 AS FLOAT) AS sample_weight, 1 AS shown_position,
           CAST(0 AS BIGINT) AS click_ts, label_ts, event_time
@@ -79,27 +118,38 @@ def run_on_flink(samples: str) -> list[tuple[int, int]]:
         return [(row[0], row[1]) for row in rows]
 
 
-def test_every_sample_comes_out_once(released: list[tuple[int, int]]) -> None:
+def test_every_sample_comes_out_once(released: Released) -> None:
     assert sorted(label for _, label in released) == sorted(label for *_, label in SAMPLES)
 
 
 def test_positives_wait_until_the_clock_passes_the_end_of_their_label_wait(
-    released: list[tuple[int, int]],
+    released: Released,
 ) -> None:
     order = [label for _, label in released]
     assert order.index(10_000) < order.index(1_000) < order.index(10_500), "it ends at 10,000"
     assert order.index(11_001) < order.index(5_000), "it ends at 14,000"
 
 
-def test_what_is_no_positive_passes_at_once(released: list[tuple[int, int]]) -> None:
+def test_what_is_no_positive_passes_at_once(released: Released) -> None:
     others = [label for outcome, label in released if outcome != 0]
     assert others == [1_500, 6_000, 10_000, 11_001]
 
 
-def test_a_positive_whose_wait_is_over_passes_at_once(released: list[tuple[int, int]]) -> None:
+def test_a_positive_whose_wait_is_over_passes_at_once(released: Released) -> None:
     order = [label for _, label in released]
     assert order.index(10_500) < order.index(11_001)
 
 
+def test_what_was_learnt_first_stands(released_of_repeated: Released) -> None:
+    """A click that is learnt after the negative corrects it."""
+    came = [(OUTCOMES[outcome], label) for outcome, label in released_of_repeated]
+    assert came == [
+        ("NEGATIVE", 10_000),
+        ("CORRECTION", 10_001),
+        ("CORRECTION", 10_006),
+        ("POSITIVE", 10_003),
+    ]
+
+
 if __name__ == "__main__":
-    print(json.dumps(run_on_flink(sys.argv[1])))
+    print(json.dumps(run_on_flink(*sys.argv[1:])))

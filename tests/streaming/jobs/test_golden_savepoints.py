@@ -37,6 +37,7 @@ class Afterwards:
     counted: CounterRow
     clicked_ads: tuple[str, ...]
     learnt: tuple[int, int]
+    learnt_when_drained: tuple[int, int]
     after_kill: dict[str, Any]
     rescaled: dict[str, Any]
     refusals: dict[str, str]
@@ -48,6 +49,8 @@ def afterwards(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Afterwards]
         story.before(run)
         restored = _restore(run)
         _go_on(run)
+        learnt = _learnt(run)
+        _drain_learning(run)
         foreign = run.begin("check", JobName.LEARNING, "--savepoint", str(GOLDEN / "events"))
         second = run.begin("start", JobName.EVENTS)
         refusals = {"foreign": refusal(foreign), "second": refusal(second)}
@@ -62,7 +65,8 @@ def afterwards(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Afterwards]
             engagements=_engagements(run),
             counted=run.counters()["ad:a"],
             clicked_ads=run.clicked_ads()["u"],
-            learnt=(story.seen(run, "NEGATIVE"), story.seen(run, "POSITIVE")),
+            learnt=learnt,
+            learnt_when_drained=_learnt(run),
             after_kill=after_kill,
             rescaled=rescaled,
             refusals=refusals,
@@ -91,6 +95,20 @@ def _go_on(run: SessionRun) -> None:
     run.until(lambda: due <= _labels(run), "labels that were owed")
     run.until(lambda: story.seen(run, "POSITIVE") >= story.POSITIVES, "held samples are learnt")
     run.until(lambda: "ad:a" in run.counters(), "counters are written")
+
+
+def _drain_learning(run: SessionRun) -> None:
+    """While positives wait, which only the end of event time releases."""
+    for partition in range(PARTITIONS):
+        story.send_sample(run, f"held-at-the-end-{partition}", "POSITIVE", LATER, partition)
+        story.send_sample(run, f"late-at-the-end-{partition}", "NEGATIVE", LATER, partition)
+    read = story.seen(run, "NEGATIVE") + PARTITIONS
+    run.until(lambda: story.seen(run, "NEGATIVE") == read, "the last samples are read")
+    result(run.begin("stop", JobName.LEARNING, "--drain", "--json"))
+
+
+def _learnt(run: SessionRun) -> tuple[int, int]:
+    return story.seen(run, "NEGATIVE"), story.seen(run, "POSITIVE")
 
 
 def _labels(run: SessionRun) -> set[tuple[str, str]]:
@@ -153,6 +171,11 @@ def test_the_learner_goes_on_and_held_positives_are_learnt(afterwards: Afterward
     negatives, positives = afterwards.learnt
     assert negatives == story.NEGATIVES + PARTITIONS
     assert positives == story.POSITIVES
+
+
+def test_a_drain_lets_the_learner_have_what_waits(afterwards: Afterwards) -> None:
+    negatives, positives = afterwards.learnt
+    assert afterwards.learnt_when_drained == (negatives + PARTITIONS, positives + PARTITIONS)
 
 
 def test_after_a_killed_jobmanager_start_goes_on_from_a_checkpoint(afterwards: Afterwards) -> None:

@@ -1,7 +1,10 @@
 """An endless list of samples, as records and as batches of the learning job."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
+
+import numpy as np
 
 from schemas.encoding import Encoder
 from schemas.features import FeatureSpec
@@ -11,6 +14,30 @@ from schemas.redis_values import UserRow
 from streaming.learning.sample_batch import OUTCOMES, SampleBatch
 
 NOW_MS = 1_700_000_000_000
+
+
+def batch_of(
+    layout: Layout,
+    outcomes: Sequence[int],
+    inputs: Sequence[bytes],
+    labels: Sequence[int],
+    weights: Sequence[float],
+    positions: Sequence[int],
+    click_ts: Sequence[int],
+    watermark_ms: int,
+) -> SampleBatch:
+    """From columns, as SampleBatches.java hands them over."""
+    return SampleBatch.of(
+        layout,
+        outcomes=np.array(outcomes, np.uint8).tobytes(),
+        sizes=np.array([len(each) for each in inputs], "<i4").tobytes(),
+        inputs=b"".join(inputs),
+        labels=np.array(labels, "<i4").tobytes(),
+        weights=np.array(weights, "<f4").tobytes(),
+        positions=np.array(positions, "<i4").tobytes(),
+        click_ts=np.array(click_ts, "<i8").tobytes(),
+        watermark_ms=watermark_ms,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +74,7 @@ class SampleFactory:
     def batch(self, start: int, count: int) -> SampleBatch:
         """Samples as one batch of the job."""
         records = [self.record(number) for number in range(start, start + count)]
-        return SampleBatch.of(
+        return batch_of(
             self.layout,
             outcomes=[OUTCOMES.index(record.kind) for record in records],
             inputs=[record.inputs for record in records],

@@ -6,6 +6,7 @@ import numpy as np
 
 from schemas.layout import Layout
 from streaming.learning.sample_batch import OUTCOMES, SampleBatch
+from tests.streaming.learning.sample_factory import batch_of
 
 POSITIVE, NEGATIVE, CORRECTION, MATURE = range(4)
 UNDECODABLE, OTHER_FEATURES = 4, 5
@@ -22,7 +23,7 @@ def batch(layout: Layout, **changes: Any) -> SampleBatch:
         "click_ts": [100, 0, 300, 400, 0, 600],
         "watermark_ms": 700,
     }
-    return SampleBatch.of(layout, **{**columns, **changes})
+    return batch_of(layout, **{**columns, **changes})
 
 
 def test_refused_samples_are_left_out_and_counted(layout: Layout) -> None:
@@ -63,7 +64,7 @@ def test_bytes_give_the_same_batch_back(layout: Layout) -> None:
     assert again.watermark_ms == 700
 
 
-def test_codes_are_those_of_the_sql() -> None:
+def test_codes_are_those_of_identified_samples_sql_and_balanced_labels_java() -> None:
     assert OUTCOMES == (
         "POSITIVE", "NEGATIVE", "CORRECTION", "MATURE", "undecodable", "other-features",
         "wrong-size",

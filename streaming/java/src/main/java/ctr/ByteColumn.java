@@ -1,9 +1,15 @@
 package ctr;
 
+import java.lang.invoke.MethodHandles;
+import java.lang.invoke.VarHandle;
+import java.nio.ByteOrder;
 import java.util.Arrays;
 
 /** Bytes that are added at the end; a ByteArrayOutputStream would take a lock each time. */
 final class ByteColumn {
+  private static final VarHandle INTS = littleEndian(int[].class);
+  private static final VarHandle LONGS = littleEndian(long[].class);
+
   private byte[] bytes = new byte[256];
   private int size;
 
@@ -30,6 +36,22 @@ final class ByteColumn {
 
   ByteColumn add(ByteColumn other) {
     return add(other.bytes, 0, other.size);
+  }
+
+  /** Little-endian. */
+  ByteColumn addInt(int value) {
+    reserve(Integer.BYTES);
+    INTS.set(bytes, size, value);
+    size += Integer.BYTES;
+    return this;
+  }
+
+  /** Little-endian. */
+  ByteColumn addLong(long value) {
+    reserve(Long.BYTES);
+    LONGS.set(bytes, size, value);
+    size += Long.BYTES;
+    return this;
   }
 
   /** A number below 2^31 as decimal text. */
@@ -60,5 +82,9 @@ final class ByteColumn {
     if (size + length > bytes.length) {
       bytes = Arrays.copyOf(bytes, Math.max(size + length, 2 * bytes.length));
     }
+  }
+
+  private static VarHandle littleEndian(Class<?> numbers) {
+    return MethodHandles.byteArrayViewVarHandle(numbers, ByteOrder.LITTLE_ENDIAN);
   }
 }

@@ -1,0 +1,113 @@
+package ctr;
+
+import org.apache.flink.api.common.typeinfo.PrimitiveArrayTypeInfo;
+import org.apache.flink.api.common.typeinfo.TypeInformation;
+import org.apache.flink.api.common.typeinfo.Types;
+import org.apache.flink.streaming.api.datastream.DataStream;
+import org.apache.flink.streaming.api.datastream.SingleOutputStreamOperator;
+import org.apache.flink.streaming.runtime.streamrecord.StreamRecord;
+import org.apache.flink.table.data.RowData;
+import org.apache.flink.types.Row;
+
+/**
+ * Samples of a moment to one row for the learner, which is Python: each column as the bytes of an
+ * array (little-endian), so that a thousand samples are read with one call. Columns: outcomes
+ * (uint8), sizes of the inputs (int32), inputs one after the other, labels (int32), weights
+ * (float32), positions (int32), times of clicks (int64), and the newest label's time.
+ */
+public final class SampleBatches extends Gathering<Row> {
+  private static final long serialVersionUID = 1L;
+  private static final String UID = "sample-batches";
+
+  /** Emits early when a batch is so large. */
+  private static final int MOST_BYTES = 8 << 20;
+
+  private static final TypeInformation<?> BYTES =
+      PrimitiveArrayTypeInfo.BYTE_PRIMITIVE_ARRAY_TYPE_INFO;
+  private static final TypeInformation<Row> TYPE =
+      Types.ROW(BYTES, BYTES, BYTES, BYTES, BYTES, BYTES, BYTES, Types.LONG);
+
+  private final int outcome;
+  private final int input;
+  private final int label;
+  private final int weight;
+  private final int position;
+  private final int clickTs;
+  private final int labelTs;
+  private transient ByteColumn outcomes;
+  private transient ByteColumn sizes;
+  private transient ByteColumn inputs;
+  private transient ByteColumn labels;
+  private transient ByteColumn weights;
+  private transient ByteColumn positions;
+  private transient ByteColumn clicks;
+  private transient long newestLabelTs;
+
+  private SampleBatches(Columns columns, long gatherMs) {
+    super(gatherMs);
+    outcome = columns.index("outcome");
+    input = columns.index("inputs");
+    label = columns.index("label");
+    weight = columns.index("sample_weight");
+    position = columns.index("shown_position");
+    clickTs = columns.index("click_ts");
+    labelTs = columns.index("label_ts");
+  }
+
+  /** Batches of samples with the columns of labels.sql, among {@code columns}. */
+  public static SingleOutputStreamOperator<Row> of(
+      DataStream<RowData> samples, String columns, long gatherMs) {
+    SampleBatches batches = new SampleBatches(Columns.parse(columns), gatherMs);
+    return samples.transform(UID, TYPE, batches).uid(UID);
+  }
+
+  @Override
+  public void open() throws Exception {
+    super.open();
+    begin();
+  }
+
+  private void begin() {
+    outcomes = new ByteColumn();
+    sizes = new ByteColumn();
+    inputs = new ByteColumn();
+    labels = new ByteColumn();
+    weights = new ByteColumn();
+    positions = new ByteColumn();
+    clicks = new ByteColumn();
+    newestLabelTs = 0;
+  }
+
+  @Override
+  boolean gather(RowData sample) {
+    byte[] bytes = sample.getBinary(input);
+    outcomes.add((byte) sample.getInt(outcome));
+    sizes.addInt(bytes.length);
+    inputs.add(bytes);
+    labels.addInt(sample.getInt(label));
+    weights.addInt(Float.floatToIntBits(sample.getFloat(weight)));
+    positions.addInt(sample.getInt(position));
+    clicks.addLong(sample.getLong(clickTs));
+    newestLabelTs = Math.max(newestLabelTs, sample.getLong(labelTs));
+    return inputs.size() >= MOST_BYTES;
+  }
+
+  @Override
+  void emit() {
+    if (outcomes.size() == 0) {
+      return;
+    }
+    Row row =
+        Row.of(
+            outcomes.toArray(),
+            sizes.toArray(),
+            inputs.toArray(),
+            labels.toArray(),
+            weights.toArray(),
+            positions.toArray(),
+            clicks.toArray(),
+            newestLabelTs);
+    begin();
+    output.collect(new StreamRecord<>(row));
+  }
+}
