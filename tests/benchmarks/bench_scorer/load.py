@@ -1,0 +1,142 @@
+"""The main run: the most requests a second on one core, latency at half of it, recall, memory."""
+
+from typing import Any
+
+import grpc
+import numpy as np
+from numpy.typing import NDArray
+
+from schemas.proto.ctr.v1 import scorer_pb2
+from schemas.served_token import TokenKeys
+from tests.benchmarks.bench_scorer import ghz
+from tests.benchmarks.bench_scorer.gauges import Reading, rungs_between, stages_between
+from tests.benchmarks.bench_scorer.ghz import Outcome
+from tests.benchmarks.bench_scorer.plain_path import PlainPath, microseconds
+from tests.benchmarks.bench_scorer.report import Bar, Report
+from tests.benchmarks.bench_scorer.rig import Rig
+from tests.benchmarks.bench_scorer.truth import Truth, recall
+from tests.benchmarks.bench_scorer.world import rank_requests
+from tests.scorer.running_scorer import KEYS, stub_of
+
+REQUESTS = rank_requests(20_000, seed=1)
+#: What ranks, of the stages that a scorer may report.
+RANKING = ("gather", "tower", "rank")
+_CANDIDATES = 500
+_TOP = 10
+
+
+def run(rig: Rig, seconds: float, recall_requests: int, ranker_requests: int) -> Report:
+    """All figures of the main table."""
+    report = Report("load", rig.world.ads)
+    grown = rig.gauges.memory_bytes() - rig.base_bytes
+    warm_up(rig)
+    most, used = measured(rig, seconds)
+    half, half_used = measured(rig, seconds, rate=most.per_second / 2)
+    answers = wide_answers(rig, recall_requests)
+    products, full = recalls(rig, answers, ranker_requests)
+    ranking = ranking_ratios(rig, answers[0])
+    report.bars = [
+        Bar.at_least("requests/s on one core", most.per_second, 1_000),
+        Bar.at_least(f"recall of the true top {_CANDIDATES}", products, 0.93),
+        Bar.at_least(f"recall of the ranker's true top {_TOP}", full, 0.97),
+        Bar.at_most("p99 at half load, ms", half.percentile(99), 10),
+        Bar.at_least("ranking: torch eager / ours", ranking["torch_eager_ratio"], 20),
+        Bar.at_least("ranking: numpy + ONNX fp32 / ours", ranking["numpy_onnx_ratio"], 20),
+        Bar.at_most("served / offline probability, worst", parity(rig, answers), 1e-3),
+    ]
+    report.figures = {
+        "most": {**most.percentiles(), **used, "codes": most.codes},
+        "half": {**half.percentiles(), **half_used, "codes": half.codes},
+        "ranking": ranking,
+        "bytes_per_ad": round(grown / rig.world.ads, 1),
+    }
+    return report
+
+
+def warm_up(rig: Rig) -> None:
+    """Connections, caches and pages."""
+    ghz.load(rig.port, REQUESTS, 3, rig.load_core, concurrency=4)
+
+
+def maximum(rig: Rig, seconds: float) -> float:
+    """Requests a second, as fast as a few clients go."""
+    warm_up(rig)
+    return ghz.load(rig.port, REQUESTS, seconds, rig.load_core).per_second
+
+
+def measured(rig: Rig, seconds: float, rate: float = 0) -> tuple[Outcome, dict[str, Any]]:
+    """A run with what the scorer used for each answer."""
+    before = rig.gauges.read()
+    outcome = ghz.load(rig.port, REQUESTS, seconds, rig.load_core, rate=rate)
+    return outcome, usage(before, rig.gauges.read(), outcome)
+
+
+def usage(before: Reading, after: Reading, outcome: Outcome) -> dict[str, Any]:
+    """CPU and stages for each answer, and the rungs."""
+    count = max(1, len(outcome.ms))
+    return {
+        "per_second": outcome.per_second,
+        "cpu_us": round((after.cpu_seconds - before.cpu_seconds) / count * 1e6),
+        "stages_us": stages_between(before, after, count),
+        "rungs": rungs_between(before, after),
+    }
+
+
+def wide_answers(rig: Rig, count: int) -> list[scorer_pb2.RankResponse]:
+    """Answers that hold all candidates of their request."""
+    with grpc.insecure_channel(f"127.0.0.1:{rig.port}") as channel:
+        stub = stub_of(channel)
+        return [
+            stub.Rank(scorer_pb2.RankRequest(**request), timeout=10)
+            for request in rank_requests(count, seed=2, limit=_CANDIDATES)
+        ]
+
+
+def samples(rig: Rig, answer: scorer_pb2.RankResponse) -> NDArray[np.void]:
+    """Encoded inputs [n] of the ads of an answer, from their tokens."""
+    keys = TokenKeys.parse(KEYS)
+    return rig.model.layout.unpack(b"".join(keys.verify(ad.token).inputs for ad in answer.ads))
+
+
+def recalls(
+    rig: Rig, answers: list[scorer_pb2.RankResponse], ranker_requests: int
+) -> tuple[float, float]:
+    """Shares of the true best by the inner product, and of those by the whole model."""
+    found = [[int(ad.ad_id[1:]) for ad in answer.ads] for answer in answers]
+    parts = np.concatenate([samples(rig, answer)[:1] for answer in answers])
+    truth = Truth(rig.world, rig.model)
+    by_product, by_model = truth.best(parts, _CANDIDATES, _TOP, min(ranker_requests, len(parts)))
+    first = [set(ads[:_TOP]) for ads in found[: len(by_model)]]
+    return recall([set(ads) for ads in found], by_product), recall(first, by_model)
+
+
+def parity(rig: Rig, answers: list[scorer_pb2.RankResponse]) -> float:
+    """Largest relative difference between a served and an offline probability."""
+    truth = Truth(rig.world, rig.model)
+    worst = 0.0
+    for answer in answers:
+        if answer.rung == scorer_pb2.FULL:
+            served = np.array([ad.ctr for ad in answer.ads])
+            expected = truth.ctrs(samples(rig, answer))
+            worst = max(worst, float((np.abs(served - expected) / expected).max()))
+    return round(worst, 6)
+
+
+def ranking_ratios(rig: Rig, answer: scorer_pb2.RankResponse) -> dict[str, float]:
+    """CPU of ranking one request's candidates: the scorer's stages without load, the plain ways."""
+    before = rig.gauges.read()
+    quiet = ghz.load(rig.port, REQUESTS, 5, rig.load_core, rate=100)
+    stages = stages_between(before, rig.gauges.read(), len(quiet.ms))
+    ours = round(sum(stages.get(stage, 0.0) for stage in RANKING), 1)
+    candidates = samples(rig, answer)
+    plain = PlainPath(rig.model)
+    onnx = microseconds(lambda: plain.numpy_onnx(candidates))
+    eager = microseconds(lambda: plain.torch_eager(candidates))
+    return {
+        "candidates": len(candidates),
+        "ours_us": ours,
+        "numpy_onnx_us": onnx,
+        "torch_eager_us": eager,
+        "numpy_onnx_ratio": round(onnx / max(ours, 0.1), 1),
+        "torch_eager_ratio": round(eager / max(ours, 0.1), 1),
+    }

@@ -1,0 +1,46 @@
+"""What the scorer's benchmark takes for true is what the engine's own code says."""
+
+import numpy as np
+import pytest
+
+from schemas.encoding import Encoder
+from schemas.features import FeatureSpec
+from schemas.records import Ad
+from schemas.redis_values import UserRow, split_version
+from tests.benchmarks.bench_scorer.fill import counter_row
+from tests.benchmarks.bench_scorer.model import BenchModel
+from tests.benchmarks.bench_scorer.plain_path import PlainPath
+from tests.benchmarks.bench_scorer.truth import Truth
+from tests.benchmarks.bench_scorer.world import World, declaration, user_attributes
+
+ADS = 300
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> World:
+    path = tmp_path_factory.mktemp("world") / "features.yaml"
+    path.write_text(declaration(ADS))
+    return World.of(FeatureSpec.load(str(path)), ADS, seed=3)
+
+
+def test_stored_ads_are_what_the_record_encodes_to(world: World) -> None:
+    for number, (ad_id, value) in enumerate(world.values(0, ADS)):
+        version, body = split_version(value)
+        assert Ad.decode(body) == world.ad(number)
+        assert (ad_id.decode(), version) == (world.ad(number).ad_id, world.ad(number).ts)
+
+
+def test_the_exact_best_are_the_best_of_all_samples(world: World) -> None:
+    model, encoder = BenchModel.of(world.spec, 3), Encoder(world.spec)
+    user = UserRow("u7", user_attributes(7), ["a1", "a2"])
+    request = encoder.request(user, {"hour": "3"})
+    ads = [encoder.ad(f"a{n}", world.attributes(n), {"ad": counter_row(n)}) for n in range(ADS)]
+    samples = model.layout.unpack(b"".join(request.tobytes() + ad.tobytes() for ad in ads))
+    truth, plain = Truth(world, model), PlainPath(model)
+    logits = plain.numpy_onnx(samples)
+    np.testing.assert_allclose(plain.torch_eager(samples), logits, rtol=1e-4)
+    np.testing.assert_allclose(
+        truth.ctrs(samples), model.calibration.probabilities(logits), rtol=1e-4
+    )
+    _, by_model = truth.best(request, retrieved=50, ranked=10, full=1)
+    assert by_model == [set(np.argsort(-logits)[:10].tolist())]
