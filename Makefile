@@ -1,6 +1,6 @@
 # One command per verb; `make help` lists them. Every target that needs it does the set-up itself.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check chaos bench-streaming bench-counters bench-training bench-retrain bench-scorer up down status clean
+.PHONY: help setup test-tools demo test check chaos bench-streaming bench-counters bench-training bench-retrain bench-scorer up down status clean
 
 python := .venv/bin/python
 SOURCE ?= world
@@ -15,7 +15,10 @@ setup: ## install what is missing: system tools (as root), .venv, Kafka and Flin
 demo: setup ## run the whole loop for a few minutes; SOURCE=world (default), criteo or open-bandit
 	@$(python) -m deploy.demo $(SOURCE) $(ARGS)
 
-test: check ## run the checks and every test; ARGS='tests/schemas -x' narrows the Python ones
+test-tools: setup
+	@bash deploy/setup.sh --test-tools
+
+test: test-tools check ## run the checks and every test; ARGS='tests/schemas -x' narrows the Python ones
 	@mvn -q -B -f streaming/java/pom.xml test
 	@$(python) -m pytest $(ARGS)
 

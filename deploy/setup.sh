@@ -2,7 +2,11 @@
 # Makes a fresh clone runnable: system tools, .venv, and in .build the broker's jars, the Flink jars
 # and the scorer's kernels.
 # Each step keeps a stamp of its inputs and is skipped while they are the same.
+# --test-tools: also the programs that only tests and drills run, such as Prometheus.
 set -euo pipefail
+
+[[ $# == 0 || "$*" == --test-tools ]] || { echo "setup: unknown: $*; known: --test-tools" >&2; exit 2; }
+readonly with_test_tools="$#"
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 readonly root="$PWD"
@@ -48,13 +52,18 @@ missing_packages() {
   has_redis || echo redis-server
   # Without a compiler the scorer's kernels run in numpy: slow, so who cannot install goes on.
   [[ $EUID -ne 0 ]] || command -v gcc >/dev/null || echo gcc libc6-dev
+  [[ $with_test_tools == 0 ]] || missing_test_tools
+}
+
+missing_test_tools() {
+  command -v promtool >/dev/null || echo prometheus
 }
 
 install_packages() {
   local made_policy=0
   export DEBIAN_FRONTEND=noninteractive
   say "installing with apt: $*"
-  # Only the redis-server binary is wanted: no service may start and hold port 6379.
+  # Only the programs are wanted: no service may start and hold a port.
   if [[ ! -e "$policy" ]]; then
     printf '#!/bin/sh\nexit 101\n' >"$policy"
     chmod +x "$policy"
@@ -68,9 +77,11 @@ install_packages() {
     fail "apt-get could not install: $*"
   }
   [[ $made_policy == 1 ]] && rm -f "$policy"
-  if [[ " $* " == *" redis-server "* && -d /run/systemd/system ]]; then
-    systemctl disable --quiet redis-server || true
-  fi
+  [[ -d /run/systemd/system ]] || return 0
+  local service
+  for service in redis-server prometheus; do
+    [[ " $* " != *" $service "* ]] || systemctl disable --quiet "$service" || true
+  done
 }
 
 check_tools() {

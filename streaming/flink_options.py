@@ -21,6 +21,27 @@ def graph_options(settings: StreamingSettings) -> dict[str, str]:
     }
 
 
+#: What is exported of Flink's own metrics: a job has thousands, most of them of single buffers.
+EXPORTED = (
+    "*:currentInputWatermark,currentOutputWatermark,watermarkLag,numRecordsIn,numRecordsOut,"
+    "records-lag-max,pendingRecords,backPressuredTimeMsPerSecond,busyTimeMsPerSecond,"
+    "idleTimeMsPerSecond,numRestarts,numberOfFailedCheckpoints,numberOfCompletedCheckpoints,"
+    "lastCheckpointDuration,lastCheckpointSize,runningTime,Used,Committed,Max,Time,Count"
+)
+
+
+def reporter_options(ports: str) -> dict[str, str]:
+    """Flink's own metrics for Prometheus, each process of Flink on the first free of ``ports``."""
+    return {
+        "metrics.reporters": "prometheus",
+        "metrics.reporter.prometheus.factory.class": (
+            "org.apache.flink.metrics.prometheus.PrometheusReporterFactory"
+        ),
+        "metrics.reporter.prometheus.port": ports,
+        "metrics.reporter.prometheus.filter.includes": EXPORTED,
+    }
+
+
 def run_options(
     job: JobName, settings: StreamingSettings, point: RestorePoint | None
 ) -> dict[str, str]:

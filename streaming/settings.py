@@ -70,6 +70,8 @@ class StreamingSettings(Settings):
     rest_port_learning: int = Field(8082, ge=1, le=65535, description="Flink's REST API")
     metrics_port_events: int = Field(9101, ge=1, le=65535, description="Prometheus")
     metrics_port_learning: int = Field(9102, ge=1, le=65535, description="Prometheus")
+    flink_metrics_port_events: int = Field(9103, ge=1, le=65535, description="Flink's own metrics")
+    flink_metrics_port_learning: int = Field(9104, ge=1, le=65535, description="likewise")
 
     @model_validator(mode="after")
     def _windows(self) -> Self:
@@ -87,6 +89,11 @@ class StreamingSettings(Settings):
     def rest_port(self, job: JobName) -> int:
         """Where Flink answers for a job."""
         return self.rest_port_events if job is JobName.EVENTS else self.rest_port_learning
+
+    def flink_metrics_port(self, job: JobName) -> int:
+        """Where Flink's own metrics of an embedded job are."""
+        is_events = job is JobName.EVENTS
+        return self.flink_metrics_port_events if is_events else self.flink_metrics_port_learning
 
     def checkpoints(self, job: JobName) -> Path:
         """Folder of a job's checkpoints."""

@@ -11,7 +11,7 @@ _FIVE_TIMES = RestartPolicy(limit=5)
 Job = Literal["events", "learning"]
 
 
-def flink_job_part(job: Job, *, rest_port: int, metrics_port: int) -> Part:
+def flink_job_part(job: Job, *, rest_port: int, metrics_port: int, flink_metrics_port: int) -> Part:
     """Return a Flink job with its own embedded cluster; ready when all its tasks run.
 
     A job that died is started again and goes on from its newest retained checkpoint.
@@ -24,6 +24,7 @@ def flink_job_part(job: Job, *, rest_port: int, metrics_port: int) -> Part:
         ports=(
             Port(rest_port, f"{setting}_REST_PORT"),
             Port(metrics_port, f"{setting}_METRICS_PORT"),
+            Port(flink_metrics_port, f"{setting}_FLINK_METRICS_PORT"),
         ),
         restart=_FIVE_TIMES,
         ready_timeout_seconds=180,

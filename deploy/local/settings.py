@@ -28,6 +28,8 @@ class LocalSettings(Settings):
     events_metrics_port: int = Field(9101, ge=1, le=65535, description="Prometheus")
     learning_rest_port: int = Field(8082, ge=1, le=65535, description="Flink's REST and web page")
     learning_metrics_port: int = Field(9102, ge=1, le=65535, description="Prometheus")
+    events_flink_metrics_port: int = Field(9103, ge=1, le=65535, description="Flink's own metrics")
+    learning_flink_metrics_port: int = Field(9104, ge=1, le=65535, description="likewise")
 
     kafka_heap_mb: int = Field(512, ge=128)
     redis_maxmemory_mb: int = Field(2048, ge=16)

@@ -81,6 +81,8 @@ class LocalStack:
             "CTR_STREAMING_REST_PORT_LEARNING": str(settings.learning_rest_port),
             "CTR_STREAMING_METRICS_PORT_EVENTS": str(settings.events_metrics_port),
             "CTR_STREAMING_METRICS_PORT_LEARNING": str(settings.learning_metrics_port),
+            "CTR_STREAMING_FLINK_METRICS_PORT_EVENTS": str(settings.events_flink_metrics_port),
+            "CTR_STREAMING_FLINK_METRICS_PORT_LEARNING": str(settings.learning_flink_metrics_port),
             "CTR_SCORER_PORT": str(settings.scorer_port),
             "CTR_SCORER_METRICS_PORT": str(settings.scorer_metrics_port),
             "CTR_ADSERVER_SCORER": f"{HOST}:{settings.scorer_port}",
@@ -163,11 +165,13 @@ class LocalStack:
                 "events",
                 rest_port=settings.events_rest_port,
                 metrics_port=settings.events_metrics_port,
+                flink_metrics_port=settings.events_flink_metrics_port,
             ),
             "learning": lambda: flink_job_part(
                 "learning",
                 rest_port=settings.learning_rest_port,
                 metrics_port=settings.learning_metrics_port,
+                flink_metrics_port=settings.learning_flink_metrics_port,
             ),
             "scorer": lambda: scorer_part(
                 port=settings.scorer_port, metrics_port=settings.scorer_metrics_port

@@ -6,7 +6,7 @@ import threading
 
 import structlog
 
-from streaming.flink_options import run_options
+from streaming.flink_options import reporter_options, run_options
 from streaming.flink_rest import FlinkRest, FlinkRestError
 from streaming.jobs.definitions import JobDefinition
 from streaming.jobs.job_environment import (
@@ -57,6 +57,7 @@ class EmbeddedJob:
         settings, job = self._settings, self._definition.name
         return {
             **run_options(job, settings, self._point),
+            **reporter_options(str(settings.flink_metrics_port(job))),
             "execution.target": "local",
             "rest.port": str(settings.rest_port(job)),
             "rest.address": "127.0.0.1",

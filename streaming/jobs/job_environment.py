@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+import pyflink
 from py4j.protocol import Py4JJavaError
 from pyflink.common import Configuration
 from pyflink.datastream import StreamExecutionEnvironment
@@ -32,6 +33,7 @@ def start_jvm(settings: StreamingSettings, is_command: bool = False) -> None:
     os.environ["FLINK_LOG_DIR"] = str(settings.data.absolute())
     options = SHORT_LIVED if is_command else settings.jvm_options
     os.environ["JVM_ARGS"] = f"-Xmx{settings.heap_mb}m {options}"
+    _add_to_class_path(*Path(pyflink.__file__).parent.glob("plugins/metrics-prometheus/*.jar"))
     settings.data.mkdir(parents=True, exist_ok=True)
     standard_output = os.dup(1)
     if is_command:
@@ -75,6 +77,14 @@ def java_errors(job: str) -> Iterator[None]:
         while cause.getCause() is not None:
             cause = cause.getCause()
         raise JobFailed(f"{job}: {cause.toString()}") from None
+
+
+def _add_to_class_path(*jars: Path) -> None:
+    """An embedded cluster looks for no plugins, only on the JVM's own class path; PyFlink lets
+    nothing into that but this variable."""
+    given = os.environ.get("HADOOP_CLASSPATH", "").split(os.pathsep)
+    paths = dict.fromkeys(filter(None, [*given, *map(str, jars)]))
+    os.environ["HADOOP_CLASSPATH"] = os.pathsep.join(paths)
 
 
 def _java_environment(configuration: Configuration) -> object:

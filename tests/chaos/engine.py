@@ -208,4 +208,5 @@ class Engine:
             "learning",
             rest_port=local.learning_rest_port,
             metrics_port=local.learning_metrics_port,
+            flink_metrics_port=local.learning_flink_metrics_port,
         )

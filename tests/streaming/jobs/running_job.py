@@ -34,15 +34,7 @@ from tests.streaming.jobs.producers_ahead import registry, write_schemas
 
 PARTITIONS = 2
 JOINED = (topics.IMPRESSIONS, topics.CLICKS)
-PORTS = (
-    "kafka_port",
-    "kafka_controller_port",
-    "redis_port",
-    "events_rest_port",
-    "events_metrics_port",
-    "learning_rest_port",
-    "learning_metrics_port",
-)
+PORTS = [name for name in LocalSettings.model_fields if name.endswith("_port")]
 PATIENCE_SECONDS = 60.0
 OUT_OF_ORDER_MS = 5_000
 #: Then only what a test sends moves event time, not how fast this machine is.
