@@ -99,6 +99,14 @@ class Layout:
             name for f in (*self.request_numbers, *self.ad_numbers) for name in _number_names(f)
         )
 
+    def joined(self, request: NDArray[np.void], ads: NDArray[np.void]) -> NDArray[np.void]:
+        """A request part (1,) with ad parts [n] -> samples [n]."""
+        samples = np.empty(len(ads), self.dtype)
+        for part in (request, ads):
+            for name in part.dtype.names or ():
+                samples[name] = part[name]
+        return samples
+
     def unpack(self, inputs: bytes) -> NDArray[np.void]:
         """Joined inputs of n samples -> structured array [n], read-only.
 

@@ -3,16 +3,15 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from schemas.features import ID_ATTRIBUTES, POSITION, Categorical, Numeric
 from schemas.redis_values import UserRow
+from scorer.assignment import Assignment
 from scorer.budget import Budget
 from scorer.candidates import Candidates
 from scorer.catalogue import Catalogue
-from scorer.explanation import Explanation, ScoreExplainer
+from scorer.explanation import Explanation, explained
 from scorer.model_holder import ModelHolder
-from scorer.questions import Rung, ScoreQuestion
+from scorer.questions import InvalidRequestError, Rung, ScoreQuestion
 from scorer.user_reader import UserReader
 
 
@@ -27,9 +26,10 @@ class ExplainedAd:
 
 @dataclass(frozen=True, slots=True)
 class Explained:
-    """Explanations in the order of the candidates, by the model that is served."""
+    """Explanations in the order of the candidates, by the arm that answers."""
 
     request_id: str
+    variant: str
     model_version: str
     rung: Rung
     ads: Sequence[ExplainedAd]
@@ -38,24 +38,35 @@ class Explained:
 class Explaining:
     """For operators rather than for every request: milliseconds for each ad. Thread-safe."""
 
-    def __init__(self, holder: ModelHolder, catalogue: Catalogue, users: UserReader) -> None:
+    def __init__(
+        self,
+        holder: ModelHolder,
+        assignment: Assignment,
+        catalogue: Catalogue,
+        users: UserReader,
+    ) -> None:
         self._holder = holder
+        self._assignment = assignment
         self._catalogue = catalogue
         self._users = users
 
     def explain(self, question: ScoreQuestion, budget: Budget) -> Explained:
-        """Raises NoModelError before a first model, PackageError if a tower cannot be explained."""
-        served, asker, encoder = self._holder.require(), question.asker, self._catalogue.encoder
+        """Raises NoModelError before a first model, InvalidRequestError for popularity's arm,
+        PackageError if a tower cannot be explained."""
+        asker, encoder = question.asker, self._catalogue.encoder
+        assigned = self._assignment.of(asker.user_id, question.variant)
+        if assigned.is_popularity:
+            raise InvalidRequestError(
+                f"variant: expected an arm with a model, {assigned.arm.name} has none to explain"
+            )
+        scored_by = assigned.challenger or self._holder.require()
         known = self._users.read(asker.user_id, budget.remaining())
         user = UserRow(asker.user_id) if known is None else known
         candidates = Candidates.of(question.candidates, self._catalogue)
         parts, _ = candidates.parts_and_prices(self._catalogue)
         request_part = encoder.request(user, asker.context)
-        samples = np.empty(len(parts), encoder.layout.dtype)
-        for part in (np.repeat(request_part, len(parts)), parts):
-            for name in part.dtype.names or ():
-                samples[name] = part[name]
-        explanations = ScoreExplainer(served.model, encoder.layout).explain(samples)
+        samples = encoder.layout.joined(request_part, parts)
+        explanations = explained(scored_by.model, encoder, samples)
         ads = [
             ExplainedAd(ad_id, explanation, self._values(user, asker.context, ad_id, attributes))
             for ad_id, attributes, explanation in zip(
@@ -63,7 +74,7 @@ class Explaining:
             )
         ]
         rung = Rung.NO_USER if known is None else Rung.FULL
-        return Explained(asker.request_id, served.manifest.version, rung, ads)
+        return Explained(asker.request_id, assigned.arm.name, scored_by.manifest.version, rung, ads)
 
     def _values(
         self,

@@ -7,14 +7,15 @@ network of ReLU leaves out only what its biases add: that goes to the constant.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from schemas.encoding import Encoder
 from schemas.layout import Layout
 from scorer.deepfm import DeepFm
+from scorer.logistic_regression import LogisticRegression
 from scorer.tower_gradient import TowerGradient
 
 Doubles = NDArray[np.float64]
@@ -45,22 +46,23 @@ class Explanation:
     contributions: Sequence[Contribution]
 
 
-class ScoreExplainer:
-    """Explains the scores of one model version, in float64."""
+def explained(
+    model: DeepFm | LogisticRegression, encoder: Encoder, samples: NDArray[np.void]
+) -> list[Explanation]:
+    """Encoded samples [n] -> their explanations, in float64. Raises PackageError."""
+    if isinstance(model, LogisticRegression):
+        return _RegressionExplainer(model, encoder).explain(samples)
+    return _DeepFmExplainer(model, encoder.layout).explain(samples)
 
+
+class _DeepFmExplainer:
     def __init__(self, model: DeepFm, layout: Layout) -> None:
         self._model = model
         self._layout = layout
-        sequence = () if layout.sequence is None else (layout.sequence,)
-        fields = (*layout.request_categoricals, *sequence, *layout.ad_categoricals)
-        self._names = (*(field.name for field in fields), *layout.number_names)
-
-    @cached_property
-    def _gradient(self) -> TowerGradient:
-        return TowerGradient(self._model.tower.onnx_bytes)
+        self._names = (*_field_names(layout), *layout.number_names)
+        self._gradient = TowerGradient(model.tower.onnx_bytes)
 
     def explain(self, samples: NDArray[np.void]) -> list[Explanation]:
-        """Encoded samples [n], of the layout's dtype. Raises PackageError."""
         arrays = self._model.arrays
         fields, numbers = self._fields(samples), self._numbers(samples)
         vectors = fields[:, :, 1:]
@@ -83,14 +85,10 @@ class ScoreExplainer:
                 ctr=float(ctrs[i]),
                 logit=float(logits[i]),
                 constant=float(constants[i]),
-                contributions=self._sorted(first_order[i], interaction[i], tower_parts[i]),
+                contributions=_sorted(self._names, first_order[i], interaction[i], tower_parts[i]),
             )
             for i in range(len(samples))
         ]
-
-    def _sorted(self, *parts: Doubles) -> list[Contribution]:
-        rows = zip(self._names, *(part.tolist() for part in parts), strict=True)
-        return sorted((Contribution(*row) for row in rows), key=lambda c: -abs(c.total))
 
     def _fields(self, samples: Any) -> Doubles:
         """Rows of the fields [n, F, 1 + dim]."""
@@ -111,3 +109,36 @@ class ScoreExplainer:
         numbers = np.concatenate((samples["request_numbers"], samples["ad_numbers"]), axis=1)
         standardised: Doubles = (numbers.astype(np.float64) - arrays.mean) / arrays.std
         return standardised
+
+
+class _RegressionExplainer:
+    def __init__(self, model: LogisticRegression, encoder: Encoder) -> None:
+        self._model = model
+        layout = encoder.layout
+        crosses = (" × ".join(cross) for cross in encoder.spec.crosses)
+        self._names = (*_field_names(layout), *crosses, *layout.number_names)
+
+    def explain(self, samples: NDArray[np.void]) -> list[Explanation]:
+        terms = np.concatenate(self._model.terms(samples), axis=1)
+        none = np.zeros(terms.shape[1])
+        logits, ctrs = self._model.bias + terms.sum(axis=1), self._model.ctrs(samples)
+        return [
+            Explanation(
+                ctr=float(ctrs[i]),
+                logit=float(logits[i]),
+                constant=self._model.bias,
+                contributions=_sorted(self._names, terms[i], none, none),
+            )
+            for i in range(len(samples))
+        ]
+
+
+def _field_names(layout: Layout) -> list[str]:
+    sequence = () if layout.sequence is None else (layout.sequence,)
+    fields = (*layout.request_categoricals, *sequence, *layout.ad_categoricals)
+    return [field.name for field in fields]
+
+
+def _sorted(names: Sequence[str], *parts: Doubles) -> list[Contribution]:
+    rows = zip(names, *(part.tolist() for part in parts), strict=True)
+    return sorted((Contribution(*row) for row in rows), key=lambda c: -abs(c.total))

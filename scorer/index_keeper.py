@@ -1,4 +1,4 @@
-"""Rebuilds the retrieval index and the list of popular ads in the background."""
+"""Rebuilds the retrieval index and the popular ads and the pools to explore, in the background."""
 
 import threading
 from time import monotonic
@@ -6,6 +6,7 @@ from time import monotonic
 import structlog
 
 from scorer.catalogue import Catalogue
+from scorer.exploration_pools import ExplorationPools
 from scorer.metrics import ScorerMetrics
 from scorer.model_holder import ModelHolder, ServedModel
 from scorer.model_loader import build_index
@@ -24,12 +25,14 @@ class IndexKeeper(threading.Thread):
         self,
         catalogue: Catalogue,
         holder: ModelHolder,
+        pools: ExplorationPools,
         settings: ScorerSettings,
         metrics: ScorerMetrics,
     ) -> None:
         super().__init__(name="index-keeper", daemon=True)
         self._catalogue = catalogue
         self._holder = holder
+        self._pools = pools
         self._settings = settings
         self._metrics = metrics
         self._stopping = threading.Event()
@@ -61,5 +64,6 @@ class IndexKeeper(threading.Thread):
             return
         served.index = build_index(self._catalogue, served.store, revision, self._settings)
         served.popular = popular_ads(self._catalogue, 2 * self._settings.max_limit)
+        self._pools.renew(self._catalogue)
         self._catalogue.forget_recent(revision)
         self._seen = state

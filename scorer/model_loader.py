@@ -5,12 +5,9 @@ from typing import cast
 
 import numpy as np
 import redis
-from pydantic import ValidationError
 
 from schemas import redis_keys
-from schemas.calibration import Calibration
-from schemas.model_arrays import ModelArrays
-from schemas.model_package import CALIBRATION_FILE, TOWER_FILE, ModelPackage, PackageError, fetch
+from schemas.model_package import ModelPackage, PackageError, fetch
 from schemas.redis_values import UserRow
 from schemas.row_delta import DeltaError, rows_from_hash
 from scorer.catalogue import SLICE, Catalogue
@@ -18,14 +15,12 @@ from scorer.deepfm import DeepFm
 from scorer.delta_stream import clicks_between, stream_end
 from scorer.half_store import HalfStore
 from scorer.model_holder import DeltaPosition, ServedModel
+from scorer.package_reader import read_deepfm
 from scorer.popularity import popular_ads
 from scorer.retrieval_index import RetrievalIndex
 from scorer.settings import ScorerSettings
-from scorer.tower import Tower
 
-ARCHITECTURE = "deepfm"
 _PROBE_ADS = 512
-_FILES = (TOWER_FILE, CALIBRATION_FILE)
 
 
 class ModelLoader:
@@ -55,7 +50,7 @@ class ModelLoader:
         """
         package = fetch(self._model, version, self._get)
         package.require_fingerprint(self._catalogue.encoder.spec.fingerprint)
-        model = self._deepfm(package)
+        model = read_deepfm(package, self._catalogue.encoder)
         position = stream_end(self._client, self._model, version)
         self._apply_rows(model, version)
         clicks = (
@@ -67,32 +62,6 @@ class ModelLoader:
 
     def _get(self, keys: Sequence[str]) -> Sequence[bytes | None]:
         return cast("list[bytes | None]", self._client.mget(keys))
-
-    def _deepfm(self, package: ModelPackage) -> DeepFm:
-        manifest, files = package.manifest, package.files
-        if manifest.architecture != ARCHITECTURE:
-            raise PackageError(
-                f"package {manifest.version}: architecture {manifest.architecture}, "
-                f"this scorer serves {ARCHITECTURE}"
-            )
-        missing = [name for name in _FILES if name not in files]
-        if missing:
-            raise PackageError(f"package {manifest.version}: {missing[0]} is not in the manifest")
-        encoder = self._catalogue.encoder
-        layout, spec = encoder.layout, encoder.spec
-        arrays = ModelArrays.from_files(dict(files), layout.rows, layout.fields)
-        numbers = layout.request_number_count + layout.ad_number_count
-        width = 1 + spec.embedding_dim
-        if arrays.table.shape[1] != width or len(arrays.mean) != numbers:
-            raise PackageError(
-                f"package {manifest.version}: {arrays.table.shape[1]} columns and "
-                f"{len(arrays.mean)} numbers, the features have {width} and {numbers}"
-            )
-        try:
-            calibration = Calibration.model_validate_json(files[CALIBRATION_FILE])
-        except ValidationError as error:
-            raise PackageError(f"package {manifest.version}: calibration: {error}") from None
-        return DeepFm(layout, arrays, Tower(files[TOWER_FILE], len(arrays.b1)), calibration)
 
     def _apply_rows(self, model: DeepFm, version: str) -> None:
         key = redis_keys.model_rows(self._model, version)

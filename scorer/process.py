@@ -13,8 +13,12 @@ from schemas.encoding import Encoder
 from schemas.features import FeatureError, FeatureSpec
 from schemas.served_token import TokenKeys
 from schemas.settings import SharedSettings
+from scorer.arms import Arms, ArmsError
+from scorer.assignment import Assignment
 from scorer.catalogue import Catalogue
+from scorer.challengers import Challengers
 from scorer.explaining import Explaining
+from scorer.exploration_pools import ExplorationPools
 from scorer.feeder import Feeder
 from scorer.index_keeper import IndexKeeper
 from scorer.metrics import scorer_metrics
@@ -55,6 +59,7 @@ class ScorerProcess:
     ) -> None:
         """Raises StartError if Redis, the features, the keys or a port cannot be used."""
         spec, keys = _features(shared), _token_keys(shared)
+        arms = _arms(shared, settings)
         client = _connected(shared)
         faiss.omp_set_num_threads(1)
         self._settings = settings
@@ -64,20 +69,30 @@ class ScorerProcess:
         holder = ModelHolder()
         self.catalogue = Catalogue(encoder, settings.shared_row_ads)
         users = UserReader(shared.redis, settings.user_timeout_ms / 1000, metrics.user_reads)
-        mint = TokenMint(spec, keys, shared.model)
-        self.ranker = Ranker(holder, self.catalogue, users, mint, settings, metrics)
+        mint = TokenMint(spec, keys)
+        versions = {name: ModelVersions(client, name) for name in (shared.model, *arms.models)}
+        self.challengers = Challengers(
+            (of for name, of in versions.items() if name != shared.model),
+            encoder,
+            metrics,
+            settings.poll_seconds,
+        )
+        assignment = Assignment(arms, shared.model, self.challengers)
+        self.pools = ExplorationPools(arms.arms, settings.candidates, seed=time.time_ns())
+        self.ranker = Ranker(
+            holder, self.catalogue, users, mint, assignment, self.pools, settings, metrics
+        )
         servicer = ScorerServicer(
             self.ranker,
-            Explaining(holder, self.catalogue, users),
-            Validator(spec, shared.model, settings),
-            shared.model,
+            Explaining(holder, assignment, self.catalogue, users),
+            Validator(spec, arms.names, settings),
             settings.ranking_budget_ms / 1000,
             metrics,
         )
         admin = ModelAdmin(
-            {shared.model: ModelVersions(client, shared.model)},
+            versions,
             settings.operator_token,
-            lambda _: None if holder.current is None else holder.current.manifest.version,
+            lambda model: self._serving(shared.model, model),
             wall_clock_ms,
             metrics,
         )
@@ -97,8 +112,13 @@ class ScorerProcess:
             wall_clock_ms,
             on_model=lambda: self.server.set_ready(True),
         )
-        self._keeper = IndexKeeper(self.catalogue, holder, settings, metrics)
+        self._keeper = IndexKeeper(self.catalogue, holder, self.pools, settings, metrics)
         self.holder = holder
+
+    def _serving(self, main_model: str, model: str) -> str | None:
+        """The version of a model that this process serves."""
+        served = self.holder.current if model == main_model else self.challengers.get(model)
+        return None if served is None else served.manifest.version
 
     def start(self) -> None:
         """Begin to answer and to follow Redis. Raises StartError if a port is taken."""
@@ -112,7 +132,7 @@ class ScorerProcess:
                     "set CTR_SCORER_METRICS_PORT"
                 ) from None
         self.server.start()
-        for thread in (self._feeder, self._follower, self._keeper):
+        for thread in (self._feeder, self._follower, self._keeper, self.challengers):
             thread.start()
         _log.info("scorer is up", port=self.server.port, metrics_port=settings.metrics_port)
 
@@ -122,9 +142,9 @@ class ScorerProcess:
         self.server.drain()
         time.sleep(self._settings.drain_seconds)
         self.server.stop(self._settings.grace_seconds)
-        for thread in (self._follower, self._feeder, self._keeper):
+        for thread in (self._follower, self._feeder, self._keeper, self.challengers):
             thread.stop()
-        for thread in (self._follower, self._feeder, self._keeper):
+        for thread in (self._follower, self._feeder, self._keeper, self.challengers):
             thread.join(_JOIN_SECONDS)
 
     def run(self, stopping: threading.Event) -> None:
@@ -138,6 +158,15 @@ def _features(shared: SharedSettings) -> FeatureSpec:
     try:
         return FeatureSpec.load(shared.features)
     except FeatureError as error:
+        raise StartError(str(error)) from None
+
+
+def _arms(shared: SharedSettings, settings: ScorerSettings) -> Arms:
+    if settings.arms is None:
+        return Arms.single(shared.model, settings.epsilon)
+    try:
+        return Arms.load(settings.arms)
+    except ArmsError as error:
         raise StartError(str(error)) from None
 
 

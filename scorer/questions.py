@@ -33,13 +33,14 @@ class Asker:
 
 @dataclass(frozen=True, slots=True)
 class RankQuestion:
-    """The best ``limit`` ads, by CTR or by expected value."""
+    """The best ``limit`` ads, by CTR or by expected value; ``variant`` is an arm, empty: any."""
 
     asker: Asker
     limit: int
     by_value: bool = False
     blocked: Sequence[str] = ()
     required: Mapping[str, str] = field(default_factory=dict)
+    variant: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,7 @@ class ScoreQuestion:
 
     asker: Asker
     candidates: Sequence[tuple[str, Mapping[str, str]]]
+    variant: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +66,10 @@ class ScoredAd:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Ads, with the model and the rung that they come from."""
+    """Ads, with the arm, the model and the rung that they come from."""
 
     request_id: str
+    variant: str
     model_version: str
     rung: Rung
     ads: Sequence[ScoredAd]

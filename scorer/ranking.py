@@ -14,11 +14,14 @@ from numpy.typing import NDArray
 
 from schemas.redis_values import UserRow
 from scorer import exploration
+from scorer.arms import POPULARITY
+from scorer.assignment import Assigned, Assignment
 from scorer.budget import Budget
 from scorer.candidates import Candidates
 from scorer.catalogue import Catalogue
 from scorer.deepfm import Halves
 from scorer.eligibility import Eligible, eligible_ads
+from scorer.exploration_pools import ExplorationPools
 from scorer.half_store import AdRows, query
 from scorer.metrics import ScorerMetrics
 from scorer.model_holder import ModelHolder, ServedModel
@@ -37,6 +40,7 @@ class _Request:
     """One request under way; ``rung`` is the best one that is still open to it."""
 
     asker: Asker
+    assigned: Assigned
     served: ServedModel
     part: NDArray[np.void]
     mint: RequestMint
@@ -53,6 +57,8 @@ class Ranker:
         catalogue: Catalogue,
         users: UserReader,
         mint: TokenMint,
+        assignment: Assignment,
+        pools: ExplorationPools,
         settings: ScorerSettings,
         metrics: ScorerMetrics,
     ) -> None:
@@ -60,6 +66,8 @@ class Ranker:
         self._catalogue = catalogue
         self._users = users
         self._mint = mint
+        self._assignment = assignment
+        self._pools = pools
         self._settings = settings
         self._metrics = metrics
         self._retrieval_reserve = settings.retrieval_reserve_ms / 1000
@@ -67,10 +75,12 @@ class Ranker:
 
     def rank(self, question: RankQuestion, budget: Budget) -> Answer:
         """The best ads of the catalogue. Raises NoModelError before a first model."""
-        request = self._request(question.asker, budget)
+        request = self._request(question.asker, question.variant, budget)
         eligible = eligible_ads(self._catalogue, question.blocked, question.required)
         if eligible.count == 0:
             return _answer(request, request.rung, ())
+        if request.assigned.is_popularity:
+            return self._popular(request, question, eligible, request.rung)
         if budget.remaining() < self._retrieval_reserve:
             return self._popular(request, question, eligible)
         try:
@@ -81,12 +91,13 @@ class Ranker:
 
     def score(self, question: ScoreQuestion, budget: Budget) -> Answer:
         """Candidates in the order given. Raises NoModelError before a first model."""
-        request = self._request(question.asker, budget)
+        request = self._request(question.asker, question.variant, budget)
         served, catalogue = request.served, self._catalogue
         with self._metrics.stage("gather"):
             candidates = Candidates.of(question.candidates, catalogue)
         late = budget.remaining() < self._retrieval_reserve
-        if not late:
+        popular = request.assigned.is_popularity
+        if not (late or popular):
             try:
                 half = served.model.request_half(request.part)
                 rows = candidates.rows(served, catalogue)
@@ -95,8 +106,8 @@ class Ranker:
             except Exception:  # as in rank
                 _log.exception("scoring failed", request_id=question.asker.request_id)
                 late = True
-        if late:
-            rung = Rung.POPULAR
+        if late or popular:
+            rung = Rung.POPULAR if late else request.rung
             parts, prices = candidates.parts_and_prices(catalogue)
             ctrs = candidates.popularity(served, catalogue)
         with self._metrics.stage("answer"):
@@ -106,19 +117,22 @@ class Ranker:
             ]
         return _answer(request, rung, ads)
 
-    def _request(self, asker: Asker, budget: Budget) -> _Request:
+    def _request(self, asker: Asker, variant: str, budget: Budget) -> _Request:
         served = self._holder.require()
+        assigned = self._assignment.of(asker.user_id, variant)
         with self._metrics.stage("user"):
             known = self._users.read(asker.user_id, budget.remaining())
         user = UserRow(asker.user_id) if known is None else known
         with self._metrics.stage("encode"):
             part = self._catalogue.encoder.request(user, asker.context)
-        mint = self._mint.request(asker, user, part.tobytes(), served.manifest.version)
+        version = _version(served, assigned)
+        mint = self._mint.request(asker, user, part.tobytes(), assigned.arm.name, version)
         rung = Rung.NO_USER if known is None else Rung.FULL
-        return _Request(asker, served, part, mint, rung, budget)
+        return _Request(asker, assigned, served, part, mint, rung, budget)
 
     def _ranked(self, request: _Request, question: RankQuestion, eligible: Eligible) -> Answer:
-        served, catalogue, epsilon = request.served, self._catalogue, self._settings.epsilon
+        served, catalogue = request.served, self._catalogue
+        explored = request.assigned.arm.exploration
         half = served.model.request_half(request.part)
         with self._metrics.stage("retrieval"):
             wanted = max(self._settings.candidates, question.limit)
@@ -127,9 +141,10 @@ class Ranker:
             retrieved = np.sort(
                 retrieve(vector, wanted, eligible, served.index, served.store, catalogue)
             )
+            distribution = self._pools.distribution(explored, eligible)
             drawn = None
-            if exploration.explores(request.asker.request_id, epsilon):
-                drawn = exploration.draw(request.asker.request_id, eligible.mask)
+            if exploration.explores(request.asker.request_id, explored.epsilon):
+                drawn = distribution.draw(request.asker.request_id)
         # A drawn ad that retrieval missed is scored, but competes for no slot but the last.
         slots = retrieved if drawn is None else np.append(retrieved, np.int32(drawn))
         with self._metrics.stage("gather"), catalogue.lock:
@@ -139,8 +154,9 @@ class Ranker:
             values = ctrs * rows.prices if question.by_value else ctrs
             ranked = np.flatnonzero(rows.active[: len(retrieved)])
             order = ranked[np.argsort(-values[ranked], kind="stable")]
-            place = None if drawn is None else int(np.flatnonzero(slots == drawn)[0])
-            slate = exploration.slate(order, question.limit, place, eligible.count, epsilon)
+            slate = exploration.slate(
+                order, slots, question.limit, drawn, distribution, explored.epsilon
+            )
             sources = ["retrieval"] * len(slate.places)
             if slate.explored:
                 sources[-1] = "exploration"
@@ -159,7 +175,11 @@ class Ranker:
         self, request: _Request, half: Halves, rows: AdRows
     ) -> tuple[Rung, NDArray[np.float64]]:
         """Calibrated probabilities [n], with the tower if there is time for it."""
-        served = request.served
+        served, challenger = request.served, request.assigned.challenger
+        if challenger is not None:
+            with self._metrics.stage("tower"):
+                samples = self._catalogue.encoder.layout.joined(request.part, rows.parts)
+                return request.rung, challenger.ctrs(samples)
         model = served.model
         logits = rows.vectors[:, : model.dim + 1] @ query(half, False)[:-1] + half.scalars[0]
         if request.budget.remaining() < self._tower_reserve:
@@ -173,7 +193,13 @@ class Ranker:
             logits = np.nan_to_num(logits, nan=-_LARGEST_LOGIT, posinf=_LARGEST_LOGIT)
         return rung, model.probabilities(logits)
 
-    def _popular(self, request: _Request, question: RankQuestion, eligible: Eligible) -> Answer:
+    def _popular(
+        self,
+        request: _Request,
+        question: RankQuestion,
+        eligible: Eligible,
+        rung: Rung = Rung.POPULAR,
+    ) -> Answer:
         served, catalogue = request.served, self._catalogue
         popular = served.popular
         places = popular.best(eligible.mask, question.limit)
@@ -193,7 +219,7 @@ class Ranker:
             np.ones(len(slots)),
             ["popularity"] * len(slots),
         )
-        return _answer(request, Rung.POPULAR, ads)
+        return _answer(request, rung, ads)
 
     def _ads(
         self,
@@ -225,7 +251,16 @@ class Ranker:
 
 
 def _answer(request: _Request, rung: Rung, ads: Sequence[ScoredAd]) -> Answer:
-    return Answer(request.asker.request_id, request.served.manifest.version, rung, ads)
+    version = _version(request.served, request.assigned)
+    return Answer(request.asker.request_id, request.assigned.arm.name, version, rung, ads)
+
+
+def _version(served: ServedModel, assigned: Assigned) -> str:
+    """What ranked; popularity is a version of itself."""
+    if assigned.is_popularity:
+        return POPULARITY
+    of = served if assigned.challenger is None else assigned.challenger
+    return of.manifest.version
 
 
 def _scored(

@@ -27,14 +27,12 @@ class ScorerServicer:
         ranker: Ranker,
         explaining: Explaining,
         validator: Validator,
-        variant: str,
         budget_seconds: float,
         metrics: ScorerMetrics,
     ) -> None:
         self._ranker = ranker
         self._explaining = explaining
         self._validator = validator
-        self._variant = variant
         self._budget_seconds = budget_seconds
         self._metrics = metrics
 
@@ -86,7 +84,7 @@ class ScorerServicer:
         return scorer_pb2.RankResponse(
             request_id=answer.request_id,
             model_version=answer.model_version,
-            variant=self._variant,
+            variant=answer.variant,
             rung=scorer_pb2.Rung.Name(answer.rung),
             ads=[
                 scorer_pb2.RankedAd(
@@ -105,7 +103,7 @@ class ScorerServicer:
         return scorer_pb2.ExplainResponse(
             request_id=explained.request_id,
             model_version=explained.model_version,
-            variant=self._variant,
+            variant=explained.variant,
             rung=scorer_pb2.Rung.Name(explained.rung),
             ads=[_explained_ad(ad) for ad in explained.ads],
         )

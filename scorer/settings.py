@@ -49,8 +49,14 @@ class ScorerSettings(Settings):
     )
 
     candidates: int = Field(500, ge=1, le=100_000, description="ads ranked for one request")
+    arms: Path | None = Field(
+        None, description="YAML file of A/B arms, see scorer/arms.py; none: CTR_MODEL for everybody"
+    )
     epsilon: float = Field(
-        0.05, ge=0, lt=1, description="share of requests whose last slot explores a random ad"
+        0.05,
+        ge=0,
+        lt=1,
+        description="without arms: share of requests whose last slot explores a random ad",
     )
     flat_index_ads: int = Field(50_000, ge=0, description="up to here FAISS searches every ad")
     index_probes: int = Field(64, ge=1, description="inverted lists searched beyond that")

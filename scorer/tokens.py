@@ -10,15 +10,19 @@ from scorer.questions import Asker
 
 
 class TokenMint:
-    """Tokens of one variant."""
+    """Tokens of one feature declaration, signed with one set of keys."""
 
-    def __init__(self, spec: FeatureSpec, keys: TokenKeys, variant: str) -> None:
+    def __init__(self, spec: FeatureSpec, keys: TokenKeys) -> None:
         self._spec = spec
         self._keys = keys
-        self._variant = variant
 
     def request(
-        self, asker: Asker, user: UserRow, request_part: bytes, model_version: str
+        self,
+        asker: Asker,
+        user: UserRow,
+        request_part: bytes,
+        variant: str,
+        model_version: str,
     ) -> "RequestMint":
         """A mint for one answer."""
         values = {
@@ -26,7 +30,7 @@ class TokenMint:
             "context": dict(asker.context),
         }
         return RequestMint(
-            self._spec, self._keys, self._variant, asker.request_id, values, request_part,
+            self._spec, self._keys, variant, asker.request_id, values, request_part,
             model_version,
         )  # fmt: skip
 

@@ -1,6 +1,6 @@
 """Requests of the API -> questions, or an error that names the field and what is allowed."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from schemas.features import FeatureSpec
 from schemas.proto.ctr.v1 import scorer_pb2
@@ -13,9 +13,11 @@ DEFAULT_LIMIT = 10
 class Validator:
     """Checks requests against the limits of the settings and the keys of the features."""
 
-    def __init__(self, spec: FeatureSpec, variant: str, settings: ScorerSettings) -> None:
+    def __init__(
+        self, spec: FeatureSpec, variants: Collection[str], settings: ScorerSettings
+    ) -> None:
         self._context_keys = spec.context_keys
-        self._variant = variant
+        self._variants = variants
         self._settings = settings
 
     def rank(self, request: scorer_pb2.RankRequest) -> RankQuestion:
@@ -31,10 +33,7 @@ class Validator:
                 f"order_by: expected one of {', '.join(scorer_pb2.OrderBy.keys())}, "
                 f"got {request.order_by}"
             )
-        if request.variant not in ("", self._variant):
-            raise InvalidRequestError(
-                f"variant: expected {self._variant} or none, got {_shown(request.variant)}"
-            )
+        self._known_variant(request.variant)
         _at_most(request.blocked_ad_ids, settings.max_blocked, "blocked_ad_ids")
         for i, ad_id in enumerate(request.blocked_ad_ids):
             self._id(ad_id, f"blocked_ad_ids[{i}]")
@@ -45,10 +44,12 @@ class Validator:
             by_value=request.order_by == scorer_pb2.EXPECTED_VALUE,
             blocked=tuple(request.blocked_ad_ids),
             required=dict(request.required_attributes),
+            variant=request.variant,
         )
 
     def score(self, request: scorer_pb2.ScoreRequest) -> ScoreQuestion:
         """Raises InvalidRequestError."""
+        self._known_variant(request.variant)
         _at_most(request.candidates, self._settings.max_candidates, "candidates")
         seen: set[str] = set()
         candidates: list[tuple[str, Mapping[str, str]]] = []
@@ -62,7 +63,13 @@ class Validator:
             seen.add(candidate.ad_id)
             self._attributes(candidate.attributes, f"{name}.attributes")
             candidates.append((candidate.ad_id, dict(candidate.attributes)))
-        return ScoreQuestion(self._asker(request), candidates)
+        return ScoreQuestion(self._asker(request), candidates, request.variant)
+
+    def _known_variant(self, variant: str) -> None:
+        if variant and variant not in self._variants:
+            raise InvalidRequestError(
+                f"variant: expected {', '.join(self._variants)} or none, got {_shown(variant)}"
+            )
 
     def _asker(self, request: scorer_pb2.RankRequest | scorer_pb2.ScoreRequest) -> Asker:
         self._id(request.request_id, "request_id")

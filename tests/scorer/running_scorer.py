@@ -54,6 +54,10 @@ class RunningScorer:
         self.channel.close()
         self.process.stop()
 
+    def wait_for_pools(self) -> None:
+        """Until ads to explore are known, if an arm needs them."""
+        eventually(lambda: self.process.pools.are_known)
+
     def wait_for_model(self, version: str) -> None:
         """Until this version is served."""
         eventually(lambda: self.version == version)
