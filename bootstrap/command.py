@@ -20,9 +20,9 @@ from online_model.training_checkpoint import CheckpointError
 from schemas.features import FeatureError
 from schemas.model_package import PackageError
 from schemas.settings import SettingsError, SharedSettings
+from stores.lake.folders import LakeError
 from stores.model_versions import VersionError
 from stores.redis_client import connect
-from streaming.lake.folders import LakeError
 
 AsJson = Annotated[bool, typer.Option("--json", help="one JSON object on stdout")]
 Force = Annotated[bool, typer.Option("--force", help="publish what the gate refuses")]

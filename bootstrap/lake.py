@@ -15,8 +15,8 @@ from bootstrap.logged_rows import NO_CLICK
 from schemas.features import FeatureSpec
 from schemas.lake import SAMPLES
 from schemas.layout import Layout
-from streaming.lake.folders import LakeError
-from streaming.lake.reader import read_table
+from stores.lake.folders import LakeError
+from stores.lake.reader import read_table
 
 COLUMNS = (
     "kind",

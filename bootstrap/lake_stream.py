@@ -21,8 +21,8 @@ from schemas.encoding import Encoder
 from schemas.features import FeatureSpec
 from schemas.lake import SAMPLES
 from schemas.layout import Layout
-from streaming.lake.folders import Hour, LakeError, compacted, hours, landing
-from streaming.lake.parquet_files import each_once, read_file
+from stores.lake.folders import Hour, LakeError, compacted, hours, landing
+from stores.lake.parquet_files import each_once, read_file
 
 BLOCK_ROWS = 65_536
 COLUMNS = (

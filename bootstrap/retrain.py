@@ -29,7 +29,7 @@ from online_model.settings import OnlineModelSettings
 from online_model.trainer import HistoryError
 from online_model.training_checkpoint import CheckpointError, read_checkpoint
 from schemas.calibration import Calibration
-from streaming.lake.folders import Hour, LakeError
+from stores.lake.folders import Hour, LakeError
 
 FIRST_HOURS, FIRST_ROWS = 16, 4096
 #: About how many rows of the validation are kept in memory, to calibrate and to test with.

@@ -11,9 +11,9 @@ from rich.markup import escape
 
 from schemas.lake import CLICKS, IMPRESSIONS, SAMPLES
 from schemas.settings import SettingsError
+from stores.lake.folders import Hour, LakeError, compacted, hours, landing
 from streaming.flink_start import JobFailed
 from streaming.lake.compaction import compact_hour, only_one
-from streaming.lake.folders import Hour, LakeError, compacted, hours, landing
 from streaming.readiness import NotReady
 from streaming.settings import StreamingSettings
 

@@ -15,9 +15,9 @@ from deploy.scrape import Scrape, ScrapeError
 from schemas import redis_keys
 from schemas.lake import SAMPLES
 from schemas.learner_status import LearnerStatus
+from stores.lake.folders import compacted, hours, landing
 from stores.model_versions import ModelVersions, PublishedVersion
 from stores.redis_client import connect, primaries
-from streaming.lake.folders import compacted, hours, landing
 from streaming.operate import job_state
 from streaming.settings import JobName, StreamingSettings
 

@@ -21,11 +21,11 @@ from pyflink.java_gateway import get_gateway
 from pyflink.table import StreamTableEnvironment
 
 from schemas.lake import CLICKS, IMPRESSIONS, LANDING, SAMPLES
+from stores.lake.folders import Hour
 from streaming.jobs.internal_rows import InternalRows, internal_rows
 from streaming.jobs.job_environment import java_errors, start_jvm
 from streaming.jobs.label_join import LabelRules, join_labels
 from streaming.jobs.statements import lake_table, statement
-from streaming.lake.folders import Hour
 from streaming.readiness import require_jars
 from streaming.settings import JobName, StreamingSettings
 

@@ -1,1 +1,1 @@
-"""The files of the lake: where they are, reading and compacting them; see schemas.lake."""
+"""Compacting the lake and saying what is in it; see schemas.lake."""

@@ -17,8 +17,8 @@ from rich.table import Table
 
 from schemas.lake import TABLES
 from schemas.settings import SettingsError
+from stores.lake.folders import LakeError, hours
 from streaming.lake.compaction import Compaction, compact_hour, is_over, only_one
-from streaming.lake.folders import LakeError, hours
 from streaming.lake.inventory import contents
 from streaming.settings import StreamingSettings
 

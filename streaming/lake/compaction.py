@@ -17,8 +17,8 @@ from typing import Any
 import pyarrow as pa
 
 from schemas.lake import SUCCESS, LakeTable
-from streaming.lake.folders import Hour, HourFolder, LakeError, compacted, landing
-from streaming.lake.parquet_files import arrow_schema, each_once, read_file, write_file
+from stores.lake.folders import Hour, HourFolder, LakeError, compacted, landing
+from stores.lake.parquet_files import arrow_schema, each_once, read_file, write_file
 
 #: A landing folder in which nothing happened for so long is not needed by the job any more.
 FORGOTTEN = timedelta(days=1)

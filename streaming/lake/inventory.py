@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from schemas.lake import TABLES
-from streaming.lake.folders import LakeError, compacted, hours, landing
+from stores.lake.folders import LakeError, compacted, hours, landing
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from schemas.features import FeatureSpec
 from schemas.lake import SAMPLES, SUCCESS
 from schemas.layout import Layout
-from streaming.lake.folders import Hour, compacted
-from streaming.lake.parquet_files import arrow_schema, write_file
+from stores.lake.folders import Hour, compacted
+from stores.lake.parquet_files import arrow_schema, write_file
 
 HOUR_MS = 3_600_000
 START = Hour.parse("2026-01-01T00")

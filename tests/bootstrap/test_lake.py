@@ -14,8 +14,8 @@ from schemas.encoding import Encoder
 from schemas.features import FeatureSpec
 from schemas.lake import LANDING, SAMPLES
 from schemas.redis_values import UserRow
-from streaming.lake.folders import LakeError
-from streaming.lake.parquet_files import arrow_schema
+from stores.lake.folders import LakeError
+from stores.lake.parquet_files import arrow_schema
 
 SPEC = FeatureSpec.load("open_bandit")
 ENCODER = Encoder(SPEC)

@@ -10,7 +10,7 @@ from bootstrap import lake_stream
 from bootstrap.lake import read_lake
 from bootstrap.lake_stream import Block, LakeStream
 from schemas.layout import Layout
-from streaming.lake.folders import LakeError
+from stores.lake.folders import LakeError
 from tests.bootstrap.synthetic_lake import declared, write_lake
 from tests.bootstrap.test_lake import SPEC, Sample, correction, write
 

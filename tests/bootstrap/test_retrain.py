@@ -23,7 +23,7 @@ from online_model.peers import Peers
 from online_model.quality import Quality, quality
 from online_model.settings import OnlineModelSettings
 from online_model.training_checkpoint import CheckpointError
-from streaming.lake.folders import LakeError
+from stores.lake.folders import LakeError
 from tests.bootstrap.synthetic_lake import declared, write_lake
 
 SPEC = declared(fields=6, buckets=60, dim=4)

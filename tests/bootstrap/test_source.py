@@ -10,7 +10,7 @@ from bootstrap.source import Dataset, Source, SourceError
 from online_model.datasets.text_table import DatasetError
 from schemas.features import FeatureSpec
 from schemas.settings import SettingsError
-from streaming.lake.folders import LakeError
+from stores.lake.folders import LakeError
 from tests.bootstrap.small_logs import write_criteo, write_open_bandit
 
 NOW_MS = 1_700_000_000_000

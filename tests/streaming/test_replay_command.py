@@ -8,9 +8,9 @@ import pytest
 from typer.testing import CliRunner
 
 from schemas.lake import IMPRESSIONS
+from stores.lake.folders import Hour, compacted
+from stores.lake.parquet_files import arrow_schema
 from streaming.__main__ import app
-from streaming.lake.folders import Hour, compacted
-from streaming.lake.parquet_files import arrow_schema
 
 HOUR = Hour.parse("2025-01-02T07")
 

@@ -8,8 +8,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from schemas.lake import SAMPLES, SUCCESS
-from streaming.lake.folders import Hour, landing
-from streaming.lake.parquet_files import arrow_schema
+from stores.lake.folders import Hour, landing
+from stores.lake.parquet_files import arrow_schema
 
 HOUR = Hour("2025-01-02", "07")
 NOW = datetime(2025, 1, 2, 9, tzinfo=UTC)

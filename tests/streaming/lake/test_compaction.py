@@ -13,11 +13,11 @@ import pytest
 from typer.testing import CliRunner
 
 from schemas.lake import SAMPLES
+from stores.lake.folders import Hour, LakeError, compacted, landing
+from stores.lake.reader import read_table
 from streaming.lake import commands, compaction
 from streaming.lake.compaction import compact_hour, is_over, only_one
-from streaming.lake.folders import Hour, LakeError, compacted, landing
 from streaming.lake.inventory import contents
-from streaming.lake.reader import read_table
 from tests.streaming.lake.landed import HOUR, NOW, land
 
 ROWS = range(60)

@@ -11,10 +11,10 @@ import pytest
 
 from schemas.lake import CLICKS, IMPRESSIONS, SAMPLES, TABLES, LakeTable
 from schemas.records import TrainingSample
+from stores.lake.folders import Hour, LakeError, compacted, hours
+from stores.lake.parquet_files import arrow_schema
+from stores.lake.reader import read_table
 from streaming.lake.compaction import compact_hour
-from streaming.lake.folders import Hour, LakeError, compacted, hours
-from streaming.lake.parquet_files import arrow_schema
-from streaming.lake.reader import read_table
 from tests.streaming.lake.landed import HOUR, NOW, land, sample
 
 DDL = {SAMPLES: "lake_sink", IMPRESSIONS: "lake_impressions", CLICKS: "lake_clicks"}

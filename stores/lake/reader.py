@@ -7,8 +7,8 @@ from typing import Any
 import pyarrow as pa
 
 from schemas.lake import LakeTable
-from streaming.lake.folders import HourFolder, LakeError, compacted, hours, landing
-from streaming.lake.parquet_files import arrow_schema, each_once, read_file
+from stores.lake.folders import HourFolder, LakeError, compacted, hours, landing
+from stores.lake.parquet_files import arrow_schema, each_once, read_file
 
 _ATTEMPTS = 5
 
