@@ -52,7 +52,7 @@ def job(sight: Sight, name: str, title: str, reading: Reading[Mapping[str, Any]]
         box.judge(Health.BAD, reading.fault)
         return box
     if state["state"] == "ABSENT":
-        box.judge(Health.BAD, f"Flink at {job['url']} runs no job of this name")
+        box.judge(Health.BAD, f"Flink at {state['url']} runs no job of this name")
         return box
     checkpoints = state["checkpoints"]
     age = None
@@ -61,9 +61,9 @@ def job(sight: Sight, name: str, title: str, reading: Reading[Mapping[str, Any]]
     box.figures.append(Figure("checkpoint", age, "s ago"))
     box.figures.append(Figure("failed", checkpoints["failed"], "count"))
     if not (state["state"] == "RUNNING" and set(state["tasks"]) == {"running"}):
-        tasks = ", ".join(f"{count} {state}" for state, count in state["tasks"].items())
-        why = f"; {job['failure']}" if state["failure"] else ""
-        box.judge(Health.BAD, f"{job['state']}: {tasks or 'no tasks'}{why}")
+        tasks = ", ".join(f"{count} {task}" for task, count in state["tasks"].items())
+        why = f"; {state['failure']}" if state["failure"] else ""
+        box.judge(Health.BAD, f"{state['state']}: {tasks or 'no tasks'}{why}")
     elif age is None and state["age_seconds"] < CHECKPOINT_SECONDS:
         box.judge(Health.UNKNOWN, "no checkpoint yet: it has just started")
     elif age is None or not state["healthy"]:

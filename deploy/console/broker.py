@@ -9,6 +9,7 @@ from confluent_kafka.admin import AdminClient, OffsetSpec
 from deploy.console.watching import SourceFault
 from schemas import topics
 from schemas.settings import SharedSettings
+from stores.kafka_client import client_settings
 from streaming.settings import EVENTS_GROUP, learner_group
 
 Ends = Mapping[tuple[str, int], int]
@@ -30,10 +31,10 @@ class BrokerSource:
     """One client for the life of the console; it connects again by itself."""
 
     def __init__(self, shared: SharedSettings, timeout_seconds: float) -> None:
-        self._at = shared.kafka_bootstrap
+        self._at = shared.kafka
         self._timeout = timeout_seconds
         self._learner_group = learner_group(shared.model)
-        self._admin = AdminClient({"bootstrap.servers": self._at, "log_level": 0})
+        self._admin = AdminClient({**client_settings(shared.kafka), "log_level": 0})
 
     def look(self) -> BrokerSight:
         """Ask for the ends of our topics and what was committed. Raises SourceFault."""

@@ -47,10 +47,16 @@ def _edges(sight: Sight) -> list[Edge]:
     def p99(name: str) -> Figure:
         return Figure("p99", rates.quantile(name, 0.99), "s")
 
+    counters = [rate("rows", "rows_written"), p99("click_to_counter")]
+
     return [
-        Edge("adserver", "kafka", "events", [rate("shown", "impressions"), rate("clicks", "clicks")]),
+        Edge(
+            "adserver", "kafka", "events", [rate("shown", "impressions"), rate("clicks", "clicks")]
+        ),
         Edge("kafka", "events", "to join", [Figure("lag", lag, "records")]),
-        Edge("events", "redis", "counters", [rate("rows", "rows_written"), p99("click_to_counter")]),
+        Edge(
+            "events", "redis", "counters", [rate("rows", "rows_written"), p99("click_to_counter")]
+        ),
         Edge("redis", "scorer", "changes", [rate("rows", "rows_applied"), p99("click_to_score")]),
         Edge("scorer", "adserver", "answers", [rate("calls", "requests"), p99("request_seconds")]),
         Edge(

@@ -38,7 +38,9 @@ class Rates:
         if len(known) < 2:
             return None
         last = known[-1]
-        recent = [look for look in known[:-1] if last.at - look.at <= RECENT_SECONDS] or known[-2:-1]
+        recent = [look for look in known[:-1] if last.at - look.at <= RECENT_SECONDS] or known[
+            -2:-1
+        ]
         first = recent[0]
         gained, seconds = last.totals[name] - first.totals[name], last.at - first.at
         return max(0.0, gained) / seconds if seconds > 0 else None

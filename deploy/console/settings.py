@@ -1,5 +1,7 @@
 """Settings of the console (``CTR_CONSOLE_*``)."""
 
+from pathlib import Path
+
 from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
@@ -25,6 +27,9 @@ class ConsoleSettings(Settings):
     secure_cookie: bool = Field(False, description="behind TLS: send the cookie over TLS only")
 
     scorer: str = Field("127.0.0.1:8500", description="host:port of a scorer's gRPC API")
+    scorer_ca: Path | None = Field(None, description="PEM roots, if that API has TLS")
+    scorer_cert: Path | None = Field(None, description="PEM chain of ours, if it asks for one")
+    scorer_key: Path | None = Field(None, description="PEM key of scorer_cert")
     scorer_metrics: str = Field(
         "http://127.0.0.1:8501/metrics", pattern=URLS, description="of every scorer"
     )

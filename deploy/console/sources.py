@@ -13,6 +13,7 @@ from redis.exceptions import RedisClusterException
 from deploy.console.watching import SourceFault
 from deploy.scrape import Scrape, ScrapeError
 from schemas import redis_keys
+from schemas.addresses import RedisAddress
 from schemas.lake import SAMPLES
 from schemas.learner_status import LearnerStatus
 from stores.lake.folders import compacted, hours, landing
@@ -37,8 +38,8 @@ class RedisSight:
 class RedisSource:
     """Connects at the first look, as a cluster is only found once a node of it answers."""
 
-    def __init__(self, url: str, model: str, timeout_seconds: float) -> None:
-        self._url = url
+    def __init__(self, address: RedisAddress, model: str, timeout_seconds: float) -> None:
+        self._address = address
         self._model = model
         self._timeout = timeout_seconds
         self._client: Any = None
@@ -48,7 +49,7 @@ class RedisSource:
         if self._client is None:
             try:
                 self._client = connect(
-                    self._url,
+                    self._address,
                     socket_timeout=self._timeout,
                     socket_connect_timeout=self._timeout,
                 )
@@ -57,8 +58,8 @@ class RedisSource:
         return cast(redis.Redis, self._client)
 
     def fault(self, error: Exception) -> SourceFault:
-        """An error of Redis, in words. The URL may hold a password and is not told."""
-        return SourceFault(f"Redis (CTR_REDIS_URL) does not answer: {error}")
+        """An error of Redis, in words."""
+        return SourceFault(f"Redis at {self._address} does not answer: {error}")
 
     def versions(self) -> ModelVersions:
         """Of the model. Raises SourceFault."""
