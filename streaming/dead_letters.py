@@ -15,6 +15,7 @@ from schemas.topics import ADS, CLICKS, IMPRESSIONS, USERS
 
 SOURCES = (IMPRESSIONS.name, CLICKS.name, ADS.name, USERS.name)
 MARK = "resubmitted: "
+SHOWN_BYTES = 48
 
 Place = tuple[str, int, int]
 """Topic, partition and offset of a refused record."""
@@ -95,7 +96,7 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What is shown of a letter."""
+    """What is shown of a letter; ``begin`` are the first bytes that were refused."""
 
     ts_ms: int
     reason: str
@@ -103,6 +104,7 @@ class Row:
     size_bytes: int
     key: bytes | None
     resubmitted: bool
+    begin: bytes
 
 
 def newest(letters: Iterable[Letter | None], choice: Choice, limit: int) -> tuple[list[Row], int]:
@@ -121,8 +123,8 @@ def newest(letters: Iterable[Letter | None], choice: Choice, limit: int) -> tupl
         elif letter.is_mark:
             sent_back.add(letter.place)
         else:
-            size = len(letter.value)
-            row = Row(letter.ts_ms, letter.reason, letter.place, size, letter.key, False)
+            size, begin = len(letter.value), letter.value[:SHOWN_BYTES]
+            row = Row(letter.ts_ms, letter.reason, letter.place, size, letter.key, False, begin)
             entry = (letter.ts_ms, letter.partition, letter.offset, row)
             (heapq.heappush if len(kept) < limit else heapq.heappushpop)(kept, entry)
     rows = [row for *_, row in sorted(kept, key=lambda entry: entry[:3])]

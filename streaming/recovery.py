@@ -1,5 +1,6 @@
 """Where a job goes on: its newest checkpoint or savepoint on disk."""
 
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,6 +35,17 @@ def at(path: str) -> RestorePoint:
     if not (folder / "_metadata").is_file():
         raise NoRestorePointError(f"no savepoint at {folder}: it has no file _metadata")
     return RestorePoint(folder.absolute(), "NO_CLAIM")
+
+
+def make_newest(point: RestorePoint) -> None:
+    """Have a job that is started next go on from a savepoint, by the rule of :func:`newest`."""
+    os.utime(point.path / "_metadata")
+
+
+def savepoints_of(job: JobName, settings: StreamingSettings) -> list[RestorePoint]:
+    """The complete savepoints of a job, newest first."""
+    found = _complete(settings.savepoints(job).glob("savepoint-*/_metadata"), "NO_CLAIM")
+    return [point for _, point in sorted(found, key=lambda item: -item[0])]
 
 
 def newest_of(job: JobName, settings: StreamingSettings) -> RestorePoint | None:

@@ -67,7 +67,7 @@ class BrokerSource:
             return None
         asked = [ConsumerGroupTopicPartitions(group, places)]
         answer = self._admin.list_consumer_group_offsets(asked, request_timeout=self._timeout)
-        read = {
+        read: dict[tuple[str, int], int] = {
             (part.topic, part.partition): part.offset
             for part in answer[group].result().topic_partitions
             if part.offset >= 0

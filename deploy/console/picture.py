@@ -54,9 +54,7 @@ def _edges(sight: Sight) -> list[Edge]:
             "adserver", "kafka", "events", [rate("shown", "impressions"), rate("clicks", "clicks")]
         ),
         Edge("kafka", "events", "to join", [Figure("lag", lag, "records")]),
-        Edge(
-            "events", "redis", "counters", [rate("rows", "rows_written"), p99("click_to_counter")]
-        ),
+        Edge("events", "redis", "counters", counters),
         Edge("redis", "scorer", "changes", [rate("rows", "rows_applied"), p99("click_to_score")]),
         Edge("scorer", "adserver", "answers", [rate("calls", "requests"), p99("request_seconds")]),
         Edge(

@@ -10,6 +10,7 @@ import structlog
 
 _log = structlog.get_logger(__name__)
 T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 
 
 class SourceFault(RuntimeError):
@@ -17,10 +18,10 @@ class SourceFault(RuntimeError):
 
 
 @dataclass(frozen=True, slots=True)
-class Reading(Generic[T]):
+class Reading(Generic[T_co]):
     """The last answer of a source, and its fault if the last look failed; ``at`` in epoch s."""
 
-    value: T | None
+    value: T_co | None
     fault: str
     at: float
 

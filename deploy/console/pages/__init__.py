@@ -1,0 +1,1 @@
+"""A module a page: what it shows as JSON, and what an operator does there."""
