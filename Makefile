@@ -48,7 +48,7 @@ bench-scorer: setup ## a scorer under load while model, counters and ads change
 bench-retrain: setup ## retraining from lakes of one and ten sizes, by one process and by two
 	@$(python) -m tests.benchmarks.bench_retrain $(ARGS)
 
-up: setup ## start the local stack in the background: Kafka, Redis, both Flink jobs, a scorer
+up: setup ## start the local stack in the background: Kafka, Redis, both Flink jobs, a scorer, the console
 	@$(python) -m deploy.local up
 
 down: ## stop the local stack; its data stay in .local

@@ -12,12 +12,14 @@ from rich.markup import escape
 
 from deploy.local import commands, status
 from deploy.local.part import StackError
+from deploy.local.ports import HOST
+from deploy.local.secret_files import CREDENTIAL_FILE
 from deploy.local.settings import LocalSettings
 from deploy.local.stack import PART_NAMES, LocalStack
 from schemas.settings import SettingsError
 
 app = typer.Typer(
-    help="The local stack: Kafka, Redis, the two Flink jobs and a scorer.",
+    help="The local stack: Kafka, Redis, the two Flink jobs, a scorer and the console.",
     no_args_is_help=True,
     add_completion=False,
 )
@@ -27,6 +29,13 @@ _errors = Console(stderr=True)
 _NO_MODEL = """no model is published yet, so the scorer answers UNAVAILABLE. To bootstrap one:
   eval "$(.venv/bin/python -m deploy.local environment)"
   .venv/bin/python -m bootstrap train --help"""
+
+
+def _console_told(settings: LocalSettings) -> str:
+    return (
+        f"console: http://{HOST}:{settings.console_port}; the credential to act in it is "
+        f"{settings.folder / CREDENTIAL_FILE}, unless CTR_CONSOLE_CREDENTIAL was set"
+    )
 
 
 def _tell(line: str) -> None:
@@ -47,6 +56,8 @@ def up(
         raise typer.Exit(commands.run_in_foreground(settings, names, _tell))
     state = commands.start_in_background(settings, names, _tell)
     _output.print(status.as_table(state, time.time()))
+    if any(part.name == "console" for part in state.parts):
+        _tell(_console_told(settings))
     if any("NOT_SERVING" in part.detail for part in state.parts):
         _tell(_NO_MODEL)
 

@@ -1,10 +1,10 @@
-"""Our own processes as parts of the local stack: the two Flink jobs and the scorer."""
+"""Our own processes as parts of the local stack: the two Flink jobs, the scorer, the console."""
 
 import sys
 from typing import Literal
 
 from deploy.local.part import Part, Port, RestartPolicy
-from deploy.local.probes import flink_probe, scorer_probe
+from deploy.local.probes import console_probe, flink_probe, scorer_probe
 
 _FIVE_TIMES = RestartPolicy(limit=5)
 
@@ -45,4 +45,17 @@ def scorer_part(*, port: int, metrics_port: int) -> Part:
         restart=_FIVE_TIMES,
         ready_timeout_seconds=120,
         grace_seconds=15,
+    )
+
+
+def console_part(*, port: int) -> Part:
+    """Return the operator's web page; ready when it answers, whatever it has to tell."""
+    return Part(
+        name="console",
+        command=(sys.executable, "-m", "deploy.console"),
+        probe=console_probe(port),
+        ports=(Port(port, "CTR_LOCAL_CONSOLE_PORT"),),
+        restart=_FIVE_TIMES,
+        ready_timeout_seconds=60,
+        grace_seconds=10,
     )

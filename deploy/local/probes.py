@@ -107,6 +107,19 @@ def scorer_probe(port: int) -> Probe:
     return _listening(port, probe)
 
 
+def console_probe(port: int) -> Probe:
+    """Ready when the web page answers; the detail is its address."""
+
+    def probe() -> Readiness:
+        try:
+            _get(port, "/healthz")
+        except (URLError, OSError, ValueError) as error:
+            return Readiness(False, f"no answer: {error}")
+        return Readiness(True, f"http://{HOST}:{port}")
+
+    return _listening(port, probe)
+
+
 def _listening(port: int, probe: Probe) -> Callable[[], Readiness]:
     """Ask only once something listens: clients would retry and complain on the terminal."""
 

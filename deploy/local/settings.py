@@ -24,6 +24,7 @@ class LocalSettings(Settings):
     redis_port: int = Field(6379, ge=1, le=65535)
     scorer_port: int = Field(8500, ge=1, le=65535, description="gRPC")
     scorer_metrics_port: int = Field(8501, ge=1, le=65535, description="Prometheus")
+    console_port: int = Field(8600, ge=1, le=65535, description="the operator's web page")
     events_rest_port: int = Field(8081, ge=1, le=65535, description="Flink's REST and web page")
     events_metrics_port: int = Field(9101, ge=1, le=65535, description="Prometheus")
     learning_rest_port: int = Field(8082, ge=1, le=65535, description="Flink's REST and web page")

@@ -6,21 +6,22 @@ from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Self
 
-from deploy.local.engine import flink_job_part, scorer_part
+from deploy.console.settings import ConsoleSettings
+from deploy.local.engine import console_part, flink_job_part, scorer_part
 from deploy.local.kafka_broker import kafka_part
 from deploy.local.part import Part, StackError
 from deploy.local.ports import HOST
 from deploy.local.redis_server import redis_part
+from deploy.local.secret_files import console_credential, token_keys
 from deploy.local.settings import ROOT, LocalSettings
 from deploy.local.state import PartState
 from deploy.local.supervisor import Supervisor
-from deploy.local.token_key import token_keys
 from online_model.settings import OnlineModelSettings
 from schemas.settings import Settings, SharedSettings
 from scorer.settings import ScorerSettings
 from streaming.settings import StreamingSettings
 
-PART_NAMES = ("kafka", "redis", "events", "learning", "scorer")
+PART_NAMES = ("kafka", "redis", "events", "learning", "scorer", "console")
 #: No compiler threads that take the cores from the rest of the stack: warm in seconds, and on a
 #: long run slower than with the default.
 QUICK_JVM = "-XX:+UseSerialGC -XX:TieredStopAtLevel=1"
@@ -29,6 +30,7 @@ SETTINGS_OF_PARTS: tuple[type[Settings], ...] = (
     StreamingSettings,
     OnlineModelSettings,
     ScorerSettings,
+    ConsoleSettings,
 )
 _OWN_PREFIXES = ("CTR_LOCAL_", "CTR_DEMO_")
 
@@ -85,6 +87,11 @@ class LocalStack:
             "CTR_STREAMING_FLINK_METRICS_PORT_LEARNING": str(settings.learning_flink_metrics_port),
             "CTR_SCORER_PORT": str(settings.scorer_port),
             "CTR_SCORER_METRICS_PORT": str(settings.scorer_metrics_port),
+            "CTR_CONSOLE_PORT": str(settings.console_port),
+            "CTR_CONSOLE_SCORER": f"{HOST}:{settings.scorer_port}",
+            "CTR_CONSOLE_SCORER_METRICS": f"http://{HOST}:{settings.scorer_metrics_port}/metrics",
+            "CTR_CONSOLE_CREDENTIAL": ConsoleSettings.load().credential.get_secret_value()
+            or console_credential(settings.folder),
             "CTR_ADSERVER_SCORER": f"{HOST}:{settings.scorer_port}",
         }
         inherited = {
@@ -176,5 +183,6 @@ class LocalStack:
             "scorer": lambda: scorer_part(
                 port=settings.scorer_port, metrics_port=settings.scorer_metrics_port
             ),
+            "console": lambda: console_part(port=settings.console_port),
         }
         return definitions[name]()

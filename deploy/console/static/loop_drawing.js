@@ -5,6 +5,7 @@ import { figure } from "./format.js";
 
 const WIDTH = 168;
 const HEIGHT = 104;
+const LINE = 22; // characters of a reason that fit into a box
 const PLACES = {
   adserver: [8, 96],
   kafka: [282, 96],
@@ -92,10 +93,23 @@ function box(item, isChosen, choose) {
     svg("circle", { cx: 22, cy: 24, r: 10, class: "mark" }),
     svg("text", { x: 22, y: 28.5, class: "sign", "aria-hidden": "true" }, SIGNS[item.health]),
     svg("text", { x: 40, y: 29, class: "title" }, item.title),
-    item.figures.slice(0, reason ? 2 : 3).flatMap((one, at) => [
+    item.figures.slice(0, reason ? 1 : 3).flatMap((one, at) => [
       svg("text", { x: 14, y: 53 + 18 * at, class: "label" }, one.label),
       svg("text", { x: WIDTH - 14, y: 53 + 18 * at, class: "value" }, figure(one)),
     ]),
-    reason && svg("text", { x: 14, y: HEIGHT - 12, class: "reason" }, reason.length > 26 ? `${reason.slice(0, 25)}…` : reason),
+    inTwoLines(reason).map((line, at) => svg("text", { x: 14, y: HEIGHT - 26 + 15 * at, class: "reason" }, line)),
   );
+}
+
+/** At most two lines at blanks; the whole text is in the list below the picture. */
+function inTwoLines(text) {
+  const lines = [];
+  for (const word of text.split(" ").filter(Boolean)) {
+    const longer = lines.length ? `${lines.at(-1)} ${word}` : word;
+    if (lines.length && longer.length <= LINE) lines[lines.length - 1] = longer;
+    else lines.push(word);
+  }
+  const shown = lines.slice(0, 2).map((line) => (line.length > LINE ? `${line.slice(0, LINE - 1)}…` : line));
+  if (lines.length > 2 && !shown[1].endsWith("…")) shown[1] = `${shown[1].slice(0, LINE - 1)}…`;
+  return shown;
 }
