@@ -25,7 +25,6 @@ from online_model.learner import OnlineLearner
 from online_model.model import Architecture
 from online_model.package_scorer import PackageScorer
 from online_model.quality import log_loss, quality
-from online_model.recalibration import BaseRateShift
 from online_model.settings import OnlineModelSettings
 from schemas.encoding import Encoder
 from schemas.features import FeatureSpec
@@ -123,7 +122,7 @@ class LogBacktest:
         shown: NDArray[np.void],
         progress: Callable[[int], None],
     ) -> tuple[Probabilities, dict[str, Any]]:
-        settings, base_rate = self.model_settings, BaseRateShift()
+        settings = self.model_settings
         if self.stream.delays:
             stream = DelayedStream.of(log.ts_ms, log.click_ms, LABEL_WAIT_MS, DAY_MS)
         else:
@@ -137,10 +136,9 @@ class LogBacktest:
             log.ts_ms,
             stream,
             self.stream.lag_rows,
-            base_rate,
             progress,
         )
-        report: dict[str, Any] = {"base_rate_shift": base_rate.shift}
+        report: dict[str, Any] = {"base_rate_shift": learner.shift}
         if self.stream.delays:
             report["late_click_share"] = learner.late_click_share
         return served, report

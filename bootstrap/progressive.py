@@ -11,8 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from online_model.delayed_stream import DelayedStream
-from online_model.learner import FIRST_LABELS, OnlineLearner
-from online_model.recalibration import BaseRateShift
+from online_model.learner import OnlineLearner
 
 ROWS_AT_A_TIME = 100
 
@@ -24,15 +23,12 @@ def validate_progressively(
     ts_ms: NDArray[np.int64],
     stream: DelayedStream,
     lag_rows: int,
-    base_rate: BaseRateShift | None = None,
     progress: Callable[[int], None] = lambda rows: None,
 ) -> NDArray[np.float64]:
     """Served probabilities [n] of samples [n], in time order; the learner has then learnt.
 
-    What ``stream`` brings before the time of row i is learnt before row i + ``lag_rows``.
-    ``base_rate`` shifts what the learner predicts, and learns with it.
-    """
-    predicted, served = np.empty(len(samples)), np.empty(len(samples))
+    What ``stream`` brings before the time of row i is learnt before row i + ``lag_rows``."""
+    served = np.empty(len(samples))
     done = 0
     for start in range(0, len(samples), ROWS_AT_A_TIME):
         end = min(start + ROWS_AT_A_TIME, len(samples))
@@ -40,12 +36,8 @@ def validate_progressively(
             due = int(np.searchsorted(stream.due_ms, ts_ms[start - lag_rows], side="left"))
             rows, kind, label = stream.row[done:due], stream.kind[done:due], stream.label[done:due]
             ones = np.ones(len(rows), np.float32)
-            if base_rate is not None:
-                base_rate.learn(predicted[rows], label, np.isin(kind, FIRST_LABELS), ones)
             learner.learn(samples[rows], label, kind, ones, positions[rows])
             done = due
-        predicted[start:end] = learner.predict(samples[start:end])
-        own = predicted[start:end]
-        served[start:end] = own if base_rate is None else base_rate.probabilities(own)
+        served[start:end] = learner.predict(samples[start:end])
         progress(end - start)
     return served

@@ -213,9 +213,7 @@ class Retrain:
             self.settings.calibration_bin_rows,
             validation.weights[rows],
         )
-        shift = math.log(self.stream.keep)
-        outputs = tuple(output + shift for output in fitted.outputs)
-        return Calibration.model_validate({**fitted.model_dump(), "outputs": outputs})
+        return fitted.shifted(math.log(self.stream.keep))
 
     def _identity(self) -> str:
         """What a checkpoint must have been made with."""

@@ -26,6 +26,14 @@ class StudyDataset(StrEnum):
     CRITEO = "criteo"
 
 
+def declaration(dataset: StudyDataset) -> FeatureSpec:
+    """CTR_FEATURES if it is set, otherwise that of the data set. Raises FeatureError."""
+    shared = SharedSettings.load()
+    return FeatureSpec.load(
+        shared.features if "features" in shared.model_fields_set else dataset.value
+    )
+
+
 def delay_study(
     files: Annotated[list[Path], typer.Option(help="of the data set, in the order of time")],
     dataset: Annotated[StudyDataset, typer.Option(help="what the files are")] = StudyDataset.CRITEO,
@@ -37,9 +45,7 @@ def delay_study(
 ) -> None:
     """Delay the clicks of real rows and compare the methods of learning from them."""
     try:
-        shared = SharedSettings.load()
-        features = shared.features if "features" in shared.model_fields_set else dataset.value
-        spec = FeatureSpec.load(features)
+        spec = declaration(dataset)
         study = DelayStudy(spec, OnlineModelSettings.load(), DelayLaw(), pretrain_share)
         with rows_progress("encoding", None) as progress:
             rows = read_criteo(files, spec, progress)

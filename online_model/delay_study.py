@@ -160,7 +160,9 @@ class DelayStudy:
         )
 
     def _learner(self, package: ModelPackage, method: Method) -> OnlineLearner:
-        settings = self.settings.model_copy(update={"delayed_feedback": method})
+        # What undoes the bias is the loss alone: recalibration would hide what a method leaves.
+        update = {"delayed_feedback": method, "recalibration": False}
+        settings = self.settings.model_copy(update=update)
         return OnlineLearner.from_package(package, self.spec, settings)
 
 

@@ -14,41 +14,30 @@ from numpy.typing import NDArray
 from prometheus_client import REGISTRY
 
 from online_model import learner_state
-from online_model.delayed_feedback import LateShare, sights
+from online_model.delayed_feedback import LateShare
 from online_model.export import load as load_model
 from online_model.late_clicks import LateClicks
+from online_model.learn_report import LearnReport
 from online_model.learning_step import Objective, learn_batch
 from online_model.metrics import model_metrics
+from online_model.recalibration import BaseRateShift
+from online_model.row_journal import RowJournal
 from online_model.settings import OnlineModelSettings
+from online_model.told_samples import KINDS, ToldSamples
 from schemas.calibration import Calibration
 from schemas.encoding import Encoder
 from schemas.features import FeatureSpec
 from schemas.model_package import CALIBRATION_FILE, ModelPackage
 
-FIRST_LABELS = ("POSITIVE", "NEGATIVE")
-KINDS = (*FIRST_LABELS, "CORRECTION", "MATURE")
-FLOOR = 1e-6
-
 
 @dataclass(frozen=True, slots=True)
-class LearnReport:
-    """What one call of :meth:`OnlineLearner.learn` did.
+class _Mark:
+    """What the learner goes back to: rows by the journal, and what is not in rows."""
 
-    ``ids`` int32 [m] are the rows that changed, sorted, ``values`` float32 [m, 1+dim] what they
-    are now. ``log_loss`` is the mean over first labels of what was predicted before learning
-    them, NaN without any; a click that is still to come counts as none there.
-    ``predicted_sum`` over ``observed_sum`` is PCOC once clicks have come in: the first sums
-    predictions of first labels, the second clicks of any kind. Both carry sample weights.
-    With the method ``wait`` an impression's first label is the MATURE one. ``counts`` has the
-    samples learnt, by kind.
-    """
-
-    ids: NDArray[np.int32]
-    values: NDArray[np.float32]
-    log_loss: float
-    predicted_sum: float
-    observed_sum: float
-    counts: dict[str, int]
+    journal: RowJournal
+    late_share: LateShare
+    base_rate: BaseRateShift
+    samples_seen: int
 
 
 class OnlineLearner:
@@ -59,6 +48,7 @@ class OnlineLearner:
     ) -> None:
         torch.set_num_threads(settings.torch_threads)
         self._settings = settings
+        self._method = settings.delayed_feedback
         self._encoder = Encoder(spec)
         self._model = load_model(package, spec)
         self._package = package
@@ -66,6 +56,8 @@ class OnlineLearner:
         self._late_clicks = LateClicks.from_files(package.files, self._model.shape.rows)
         self._touched = np.zeros(self._model.shape.rows, np.bool_)
         self._samples_seen = 0
+        self._base_rate = BaseRateShift()
+        self._mark: _Mark | None = None
 
     @classmethod
     def from_package(
@@ -87,6 +79,7 @@ class OnlineLearner:
         learner._touched[saved.touched] = True
         learner._samples_seen = saved.samples_seen
         learner._late_clicks.share = LateShare(saved.early_clicks, saved.late_clicks)
+        learner._base_rate = BaseRateShift.from_state(saved.base_rate)
         return learner
 
     @property
@@ -104,6 +97,37 @@ class OnlineLearner:
         """Share of clicks that come after e, as tracked."""
         return self._late_clicks.share.share
 
+    @property
+    def shift(self) -> float:
+        """What is added to the logit of a calibrated probability, to follow the base rate."""
+        return self._base_rate.shift
+
+    def mark(self) -> None:
+        """What is now can be gone back to, see :meth:`return_to_mark`."""
+        if self._mark is None:
+            journal = RowJournal(
+                [
+                    self._model.table.values.numpy(),
+                    self._model.table.curvature.numpy(),
+                    self._late_clicks.weights,
+                    self._late_clicks.curvature,
+                ]
+            )
+        else:
+            journal = self._mark.journal
+            journal.forget()
+        share, rate = self._late_clicks.share, self._base_rate.copy()
+        self._mark = _Mark(journal, share, rate, self._samples_seen)
+
+    def return_to_mark(self) -> NDArray[np.int32]:
+        """Forget what was learnt since the mark; returns the rows [m] that changed by that."""
+        if self._mark is None:
+            return np.zeros(0, np.int32)
+        self._late_clicks.share = self._mark.late_share
+        self._base_rate = self._mark.base_rate.copy()
+        self._samples_seen = self._mark.samples_seen
+        return self._mark.journal.put_back().astype(np.int32)
+
     def touched_rows(self) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
         """Rows int32 [m] that changed since the base, sorted, and their values [m, 1+dim]."""
         ids = np.flatnonzero(self._touched).astype(np.int32)
@@ -115,7 +139,27 @@ class OnlineLearner:
 
     def predict(self, samples: NDArray[np.void]) -> NDArray[np.float64]:
         """Calibrated probabilities [n] of encoded samples [n] as they are; changes nothing."""
-        return self._calibration.probabilities(self._model.logits(samples))
+        return self._calibration.shifted(self.shift).probabilities(self._model.logits(samples))
+
+    def assess(
+        self,
+        samples: NDArray[np.void],
+        labels: NDArray[np.integer[Any]] | NDArray[np.floating[Any]],
+        kinds: Sequence[str] | NDArray[np.str_],
+        weights: NDArray[np.floating[Any]],
+        positions: NDArray[np.integer[Any]],
+    ) -> LearnReport:
+        """How good the learner was at its mark for samples [n]; changes nothing."""
+        told = ToldSamples.of(
+            self._encoder, self._method, samples, labels, kinds, weights, positions
+        )
+        nothing = np.zeros(0, np.int32)
+        if self._mark is None:
+            return self._report(told, self.predict(told.samples), nothing, withheld=True)
+        calibration = self._calibration.shifted(self._mark.base_rate.shift)
+        with self._mark.journal.as_kept():
+            predicted = calibration.probabilities(self._model.logits(told.samples))
+        return self._report(told, predicted, nothing, withheld=True)
 
     def learn(
         self,
@@ -130,37 +174,22 @@ class OnlineLearner:
         ``positions`` (1 = top) replace the position that was assumed when serving. Samples of
         a kind that the method does not learn and those without a positive weight are passed over.
         """
-        kind = np.asarray(kinds, dtype="U10")
-        counted = sights(self._settings.delayed_feedback, kind, np.asarray(labels))
-        chosen = np.flatnonzero((counted > 0) & (np.asarray(weights) > 0))
-        kind, counted = kind[chosen], counted[chosen]
-        shown = self._encoder.with_positions(samples[chosen], np.asarray(positions)[chosen])
-        targets = np.asarray(labels)[chosen].astype(np.float32)
-        importance = np.asarray(weights)[chosen].astype(np.float32)
-        predicted = np.empty(len(chosen), np.float64)
+        told = ToldSamples.of(
+            self._encoder, self._method, samples, labels, kinds, weights, positions
+        )
+        predicted = np.empty(len(told), np.float64)
         changed = np.zeros(len(self._touched), np.bool_)
-        for start in range(0, len(chosen), self._settings.batch_size):
+        for start in range(0, len(told), self._settings.batch_size):
             part = slice(start, start + self._settings.batch_size)
-            predicted[part], rows = self._learn_batch(
-                shown[part], targets[part], importance[part], counted[part], kind[part]
-            )
+            predicted[part], rows = self._learn_batch(told.part(part))
             changed[rows] = True
         self._touched |= changed
-        self._samples_seen += len(chosen)
+        self._samples_seen += len(told)
         exported = model_metrics(REGISTRY)
         exported.late_click_share.set(self.late_click_share)
+        exported.base_rate_shift.set(self.shift)
         exported.touched_rows.set(int(self._touched.sum()))
-        ids = np.flatnonzero(changed).astype(np.int32)
-        waited = self._settings.delayed_feedback == "wait"
-        first = np.isin(kind, ("MATURE",) if waited else FIRST_LABELS)
-        return LearnReport(
-            ids=ids,
-            values=self.rows(ids),
-            log_loss=_mean_log_loss(targets[first], predicted[first]),
-            predicted_sum=float(np.sum(importance[first] * predicted[first])),
-            observed_sum=float(np.sum(importance * targets, dtype=np.float64)),
-            counts={name: int(np.sum(kind == name)) for name in KINDS},
-        )
+        return self._report(told, predicted, np.flatnonzero(changed).astype(np.int32))
 
     def dump(self) -> bytes:
         """All that :meth:`load` needs, the dense layers included: rows that were ever seen."""
@@ -171,40 +200,76 @@ class OnlineLearner:
             np.flatnonzero(self._touched).astype(np.int32),
             self._samples_seen,
             self._late_clicks,
+            self._base_rate.state(),
         )
 
-    def _learn_batch(
+    def dump_mark(self) -> bytes:
+        """What :meth:`load_mark` needs beside the dump to go back to where the mark is."""
+        if self._mark is None:
+            return b""
+        return learner_state.write_mark(
+            self._mark.journal.to_arrays(),
+            self._mark.samples_seen,
+            self._mark.late_share,
+            self._mark.base_rate.state(),
+        )
+
+    def load_mark(self, data: bytes) -> None:
+        """Set the mark that was dumped. Raises StateError."""
+        if not data:
+            return
+        self.mark()
+        assert self._mark is not None
+        kept, samples_seen, late_share, base_rate = learner_state.read_mark(data)
+        self._mark.journal.restore(kept)
+        rate = BaseRateShift.from_state(base_rate)
+        self._mark = _Mark(self._mark.journal, late_share, rate, samples_seen)
+
+    def _report(
         self,
-        samples: NDArray[np.void],
-        labels: NDArray[np.float32],
-        weights: NDArray[np.float32],
-        counted: NDArray[np.float32],
-        kinds: NDArray[np.str_],
-    ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        batch = self._model.batcher.batch(samples)
+        told: ToldSamples,
+        predicted: NDArray[np.float64],
+        ids: NDArray[np.int32],
+        withheld: bool = False,
+    ) -> LearnReport:
+        counts = told.counts
+        return LearnReport(
+            ids=ids,
+            values=self.rows(ids),
+            predicted=predicted[counts],
+            labels=told.labels[counts],
+            weights=told.weights[counts],
+            first=told.first[counts],
+            counts={name: int(np.sum(told.kinds == name)) for name in KINDS},
+            withheld=withheld,
+        )
+
+    def _learn_batch(self, told: ToldSamples) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+        batch = self._model.batcher.batch(told.samples)
         ids = batch.ids.numpy()
         late_share = torch.from_numpy(self._late_clicks.shares(ids))
-        objective = Objective(self._calibration, self._settings.delayed_feedback, late_share)
+        objective = Objective(self._calibration, self._method, late_share)
         scores, rows = learn_batch(
             self._model,
             batch,
-            torch.from_numpy(labels),
-            torch.from_numpy(weights * counted),
+            torch.from_numpy(told.labels),
+            torch.from_numpy(told.weights * told.counted),
             objective,
             self._settings,
+            before_step=None if self._mark is None else self._mark.journal.keep,
         )
-        clicked = np.isin(kinds, ("POSITIVE", "CORRECTION"))
+        clicked = np.isin(told.kinds, ("POSITIVE", "CORRECTION"))
         self._late_clicks.learn(
             ids[clicked],
-            kinds[clicked] == "CORRECTION",
-            weights[clicked],
+            told.kinds[clicked] == "CORRECTION",
+            told.weights[clicked],
             self._settings.late_share_memory_clicks,
         )
-        return objective.probabilities(scores).numpy(), rows
-
-
-def _mean_log_loss(labels: NDArray[np.float32], probabilities: NDArray[np.float64]) -> float:
-    if not len(labels):
-        return float("nan")
-    p = np.clip(probabilities, FLOOR, 1.0 - FLOOR)
-    return float(-np.mean(np.where(labels > 0.5, np.log(p), np.log1p(-p))))
+        predicted = self._calibration.probabilities(scores.numpy())
+        served = self._base_rate.probabilities(predicted)
+        if self._settings.recalibration:
+            counts = told.counts
+            self._base_rate.learn(
+                predicted[counts], told.labels[counts], told.first[counts], told.weights[counts]
+            )
+        return served, rows

@@ -6,6 +6,7 @@ Rows that were never seen are zero and have no curvature, so the table is kept a
 import io
 import json
 import zipfile
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
+from online_model.delayed_feedback import LateShare
 from online_model.export import CURVATURE_FILE, curvature_file
 from online_model.late_clicks import LATE_CLICKS_FILE, LateClicks
 from schemas.model_package import TABLE_FILE, Manifest, ModelPackage
@@ -46,6 +48,7 @@ class LearnerState:
     samples_seen: int
     early_clicks: float
     late_clicks: float
+    base_rate: Sequence[Sequence[float]]
 
 
 def write(
@@ -55,6 +58,7 @@ def write(
     touched: NDArray[np.int32],
     samples_seen: int,
     late_clicks: LateClicks,
+    base_rate: Sequence[Sequence[float]],
 ) -> bytes:
     """State of a learner on ``base`` with its table [rows, 1+dim] and curvature [rows, 2].
 
@@ -67,6 +71,7 @@ def write(
         "samples_seen": samples_seen,
         "early_clicks": late_clicks.share.early.hex(),
         "late_clicks": late_clicks.share.late.hex(),
+        "base_rate": base_rate,
     }
     ids = np.flatnonzero(table.any(axis=1) | curvature.any(axis=1)).astype(np.int32)
     arrays: dict[str, NDArray[Any]] = {
@@ -111,8 +116,35 @@ def read(data: bytes) -> LearnerState:
             samples_seen=int(head["samples_seen"]),
             early_clicks=float.fromhex(head["early_clicks"]),
             late_clicks=float.fromhex(head["late_clicks"]),
+            base_rate=head.get("base_rate", []),
         )
     except StateError:
         raise
     except _UNREADABLE as error:
         raise StateError(f"learner state cannot be read: {error!r}") from None
+
+
+def write_mark(
+    kept: Mapping[str, NDArray[Any]],
+    samples_seen: int,
+    late_share: LateShare,
+    base_rate: Sequence[Sequence[float]],
+) -> bytes:
+    """What a learner can go back to: arrays of a journal, and what was not in rows then."""
+    head = [samples_seen, late_share.early, late_share.late, base_rate]
+    buffer = io.BytesIO()
+    np.savez(buffer, head=np.frombuffer(json.dumps(head).encode(), np.uint8), **kept)
+    return buffer.getvalue()
+
+
+def read_mark(
+    data: bytes,
+) -> tuple[dict[str, NDArray[Any]], int, LateShare, Sequence[Sequence[float]]]:
+    """The reverse of :func:`write_mark`. Raises StateError."""
+    try:
+        with np.load(io.BytesIO(data), allow_pickle=False) as stored:
+            kept = {name: stored[name] for name in stored.files}
+        seen, early, late, base_rate = json.loads(kept.pop("head").tobytes())
+        return kept, int(seen), LateShare(float(early), float(late)), base_rate
+    except _UNREADABLE as error:
+        raise StateError(f"mark of a learner cannot be read: {error!r}") from None

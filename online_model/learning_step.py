@@ -43,10 +43,12 @@ def learn_batch(
     objective: Objective,
     settings: OnlineModelSettings,
     dense: torch.optim.Optimizer | None = None,
+    before_step: Callable[[NDArray[np.int64]], None] | None = None,
 ) -> tuple[Tensor, NDArray[np.int64]]:
     """Returns the scores [n] from before the step and the rows [u] that it changed.
 
-    Labels [n] are 0 or 1, sample weights [n] positive.
+    Labels [n] are 0 or 1, sample weights [n] positive. ``before_step`` is told of rows that are
+    about to change.
     """
     fields = model.table.fields(batch).requires_grad_()
     scores = model.network(fields, batch.numbers, settings.tower_precision == "bf16")
@@ -64,6 +66,8 @@ def learn_batch(
     gradients = SampleGradients(by_fields, residual, weights * p * (1.0 - p))
     share = settings.online_step if dense is None else settings.training_step
     by_row = model.table.by_row(batch, gradients)
+    if before_step is not None:
+        before_step(by_row.rows)
     model.table.step(by_row, share, settings)
     return scores.detach(), by_row.rows
 

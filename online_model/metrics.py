@@ -14,6 +14,7 @@ class ModelMetrics:
 
     late_click_share: Gauge
     touched_rows: Gauge
+    base_rate_shift: Gauge
 
 
 @cache
@@ -22,4 +23,5 @@ def model_metrics(registry: CollectorRegistry) -> ModelMetrics:
     return ModelMetrics(
         late_click_share=metrics.gauge(metric_names.LATE_CLICK_SHARE, registry),
         touched_rows=metrics.gauge(metric_names.TOUCHED_ROWS, registry),
+        base_rate_shift=metrics.gauge(metric_names.BASE_RATE_SHIFT, registry),
     )

@@ -5,9 +5,11 @@ online Newton steps with bounded curvature: a Kalman filter on a drifting weight
 Migon, JASA 1985). Short memories follow a market that falls within some tens of clicks, long ones
 are exact while it stands; they are mixed by how well they did lately, with the fixed-share update
 of Herbster & Warmuth (Machine Learning 32, 1998). One of them never shifts, so a model that is
-right loses next to nothing.
+right loses next to nothing. What is served is one shift, their mean: log loss is convex in the
+logit, so the mean loses no more than they do on average, and one number is easily published.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -29,15 +31,36 @@ class BaseRateShift:
         self._curvature = MEMORIES.copy()
         self._weights = np.full(len(MEMORIES), 1.0 / len(MEMORIES))
 
+    def state(self) -> list[list[float]]:
+        """All that :meth:`from_state` needs; finite numbers."""
+        finite = np.minimum(self._curvature, np.finfo(np.float64).max)
+        return [self._shifts.tolist(), finite.tolist(), self._weights.tolist()]
+
+    @classmethod
+    def from_state(cls, state: Sequence[Sequence[float]]) -> "BaseRateShift":
+        """Goes on from :meth:`state`, bit for bit. Raises ValueError."""
+        new = cls()
+        if not state:
+            return new
+        shifts, curvature, weights = (np.array(part, np.float64) for part in state)
+        if not shifts.shape == curvature.shape == weights.shape == MEMORIES.shape:
+            raise ValueError(f"base rate: expected {len(MEMORIES)} memories")
+        new._shifts, new._weights = shifts, weights
+        new._curvature = np.where(np.isinf(MEMORIES), np.inf, curvature)
+        return new
+
+    def copy(self) -> "BaseRateShift":
+        """One that goes its own way."""
+        return BaseRateShift.from_state(self.state())
+
     @property
     def shift(self) -> float:
-        """Mean shift of the logit, 0 at first."""
+        """What is added to the logit, 0 at first."""
         return float(self._weights @ self._shifts)
 
     def probabilities(self, predicted: Floats) -> NDArray[np.float64]:
         """Probabilities [n] of the model -> what they are at the base rate of now [n]."""
-        mixed: NDArray[np.float64] = self._shifted(predicted) @ self._weights
-        return mixed
+        return _shifted(predicted, self.shift)
 
     def learn(
         self,
@@ -52,7 +75,7 @@ class BaseRateShift:
         """
         if not len(labels):
             return
-        p = self._shifted(predicted)
+        p = _shifted(np.asarray(predicted)[:, None], self._shifts)
         w, y, is_first = np.asarray(weights)[:, None], np.asarray(labels)[:, None], first[:, None]
         no_click = np.log1p(-p)
         likelihood = np.where(y > 0.5, np.log(p) - np.where(is_first, 0.0, no_click), no_click)
@@ -61,14 +84,14 @@ class BaseRateShift:
         self._curvature = np.minimum(self._curvature, MEMORIES) + np.sum(seen * p * (1 - p), axis=0)
         self._shifts += np.sum(w * y - seen * p, axis=0) / self._curvature
 
-    def _shifted(self, predicted: Floats) -> NDArray[np.float64]:
-        """[n, memories]"""
-        p = np.clip(np.asarray(predicted, np.float64), FLOOR, 1.0 - FLOOR)[:, None]
-        odds = p / (1.0 - p) * np.exp(self._shifts)
-        shifted: NDArray[np.float64] = np.clip(odds / (1.0 + odds), FLOOR, 1.0 - FLOOR)
-        return shifted
-
     def _reweigh(self, likelihood: NDArray[np.float64], clicks: float) -> None:
         weights = self._weights * np.exp(likelihood - likelihood.max())
         switched = 1.0 - np.exp(-clicks / SWITCH_CLICKS)
         self._weights = (1 - switched) * weights / weights.sum() + switched / len(MEMORIES)
+
+
+def _shifted(predicted: Floats, shift: Floats | float) -> NDArray[np.float64]:
+    p = np.clip(np.asarray(predicted, np.float64), FLOOR, 1.0 - FLOOR)
+    odds = p / (1.0 - p) * np.exp(shift)
+    shifted: NDArray[np.float64] = np.clip(odds / (1.0 + odds), FLOOR, 1.0 - FLOOR)
+    return shifted

@@ -30,6 +30,11 @@ class Calibration(BaseModel):
             raise ValueError("logits must increase and outputs must not decrease")
         return self
 
+    def shifted(self, by: float) -> "Calibration":
+        """One whose probabilities have ``by`` added to their logits."""
+        outputs = tuple(output + by for output in self.outputs)
+        return Calibration(method=self.method, logits=self.logits, outputs=outputs)
+
     @cached_property
     def _knots(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Both tuples as arrays; making them costs more than the rest of a small request."""

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 
@@ -13,7 +13,9 @@ class LearnerStatus:
     ``seen`` counts samples by kind over the life of the job: each sample once, also across
     restarts and changes of the base. ``refused`` counts samples that were not learnt, by reason.
     ``epoch`` and ``sequence`` are those of the newest row delta. Times in ms; ``watermark_ms`` is
-    the newest label's event time.
+    the newest label's event time. ``withheld_since_ms`` is the label time since which labels
+    contradict the model and are not learnt, 0 if they do not; ``drift_ms`` has the label time at
+    which log loss or calibration last changed.
     """
 
     base_version: str
@@ -23,6 +25,8 @@ class LearnerStatus:
     refused: Mapping[str, int]
     watermark_ms: int
     updated_ms: int
+    withheld_since_ms: int = 0
+    drift_ms: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def total(self) -> int:
@@ -39,6 +43,8 @@ class LearnerStatus:
             "refused": json.dumps(dict(self.refused)),
             "watermark_ms": self.watermark_ms,
             "updated_ms": self.updated_ms,
+            "withheld_since_ms": self.withheld_since_ms,
+            "drift_ms": json.dumps(dict(self.drift_ms)),
         }
 
     @classmethod
@@ -55,6 +61,8 @@ class LearnerStatus:
                 refused=_counts(fields[b"refused"]),
                 watermark_ms=int(fields[b"watermark_ms"]),
                 updated_ms=int(fields[b"updated_ms"]),
+                withheld_since_ms=int(fields.get(b"withheld_since_ms", b"0")),
+                drift_ms=_counts(fields.get(b"drift_ms", b"{}")),
             )
         except (KeyError, ValueError, AttributeError) as error:
             raise ValueError(f"learner status: {error!r}") from None

@@ -54,6 +54,12 @@ DELTA_ROWS = Metric("ctr_learner_delta_rows", "Rows published in deltas")
 LEARN_SECONDS = Metric("ctr_learner_batch_seconds", "Time to learn one batch")
 LATE_CLICK_SHARE = Metric("ctr_learner_late_click_share", "Clicks that come after the first label")
 TOUCHED_ROWS = Metric("ctr_learner_touched_rows", "Rows that differ from the base package")
+BASE_RATE_SHIFT = Metric("ctr_learner_base_rate_shift", "Added to served logits by recalibration")
+LEARNER_AUC = Metric("ctr_learner_auc", "Progressive AUC, first labels, decayed")
+LEARNER_DRIFT = Metric("ctr_learner_drift", "Changes found in progressive quality", ("of",))
+LEARNER_WITHHELD = Metric(
+    "ctr_learner_withheld", "1 while labels contradict the model and are not learnt"
+)
 
 # bootstrap
 TRAINED_ROWS = Metric("ctr_bootstrap_rows", "Rows of history of the last training", ("model",))

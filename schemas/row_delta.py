@@ -24,6 +24,7 @@ class RowDelta:
 
     ``epoch`` names a run of the learner: it changes with a restart, ``sequence`` counts from 0
     in it. ``click_ts`` int64 [c] has the times of the clicks that were learnt, for freshness.
+    ``shift`` is added to the logits of calibrated probabilities, see Calibration.shifted.
     """
 
     base_version: str
@@ -32,10 +33,13 @@ class RowDelta:
     ids: NDArray[np.int32]
     values: NDArray[np.float32]
     click_ts: NDArray[np.int64]
+    shift: float = 0.0
 
     def digest(self) -> bytes:
         """Checks everything but the timestamps; 16 bytes."""
-        head = f"{self.base_version}\x1f{self.epoch}\x1f{self.sequence}\x1f".encode()
+        # Without a shift the bytes are those of before there were any.
+        shift = f"{self.shift.hex()}\x1f" if self.shift else ""
+        head = f"{self.base_version}\x1f{self.epoch}\x1f{self.sequence}\x1f{shift}".encode()
         body = head + self.ids.tobytes() + self.values.tobytes()
         return hashlib.blake2b(body, digest_size=DIGEST_BYTES).digest()
 
@@ -48,6 +52,7 @@ class RowDelta:
             b"ids": self.ids.astype("<i4").tobytes(),
             b"values": self.values.astype("<f4").tobytes(),
             b"click_ts": self.click_ts.astype("<i8").tobytes(),
+            b"shift": self.shift.hex().encode(),
             b"digest": self.digest(),
         }
 
@@ -64,6 +69,7 @@ class RowDelta:
                 ids=ids,
                 values=values.reshape(len(ids), -1) if len(ids) else values.reshape(0, 0),
                 click_ts=np.frombuffer(fields[b"click_ts"], "<i8"),
+                shift=float.fromhex(fields.get(b"shift", b"0x0p+0").decode()),
             )
         except (KeyError, ValueError) as error:
             raise DeltaError(f"row delta: {error!r}") from None

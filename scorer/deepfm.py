@@ -59,7 +59,7 @@ class DeepFm:
         self.table = arrays.table
         self.dim = arrays.table.shape[1] - 1
         self.hidden = len(arrays.b1)
-        self.calibration = calibration
+        self.calibration = self._package_calibration = calibration
         self.tower = tower
         self._bias = np.float32(arrays.bias)
         self._b1 = arrays.b1
@@ -96,6 +96,10 @@ class DeepFm:
     def ad_halves(self, parts: NDArray[np.void]) -> Halves:
         """Ad parts [n] -> halves of n."""
         return self._ad.halves(self.table.take(parts["ad_ids"], axis=0), parts["ad_numbers"])
+
+    def recalibrate(self, shift: float) -> None:
+        """From now on the package's calibration is shifted so, as the learner says."""
+        self.calibration = self._package_calibration.shifted(shift)
 
     def probabilities(self, logits: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
         """Logits [n] -> calibrated probabilities [n]."""

@@ -23,20 +23,20 @@ class DeltaGapError(ValueError):
         self.reason = reason
 
 
-def stream_end(client: redis.Redis, model: str, version: str) -> DeltaPosition:
-    """The position after the newest entry; START if there is none or it is damaged.
+def stream_end(client: redis.Redis, model: str, version: str) -> tuple[DeltaPosition, float]:
+    """The position after the newest entry, and its shift; START if there is none or it is damaged.
 
     Read the compacted rows after this: they are at least as new.
     """
     last = cast(Entries, client.xrevrange(redis_keys.model_deltas(model, version), count=1))
     if not last:
-        return START
+        return START, 0.0
     entry_id, fields = last[0]
     try:
         delta = RowDelta.from_fields(fields)
     except DeltaError:
-        return DeltaPosition(entry_id.decode(), "", -1)
-    return DeltaPosition(entry_id.decode(), delta.epoch, delta.sequence)
+        return DeltaPosition(entry_id.decode(), "", -1), 0.0
+    return DeltaPosition(entry_id.decode(), delta.epoch, delta.sequence), delta.shift
 
 
 def following(
@@ -59,7 +59,7 @@ def following(
         raise DeltaGapError("epoch", f"{name} follows {position.epoch}/{position.sequence}")
     if position.epoch and delta.sequence != position.sequence + 1:
         raise DeltaGapError("gap", f"{name} follows sequence {position.sequence}")
-    if len(delta.ids) and not _fits(delta, shape):
+    if not np.isfinite(delta.shift) or (len(delta.ids) and not _fits(delta, shape)):
         raise DeltaGapError("damaged", f"{name} does not fit a table of {shape}")
     return delta, DeltaPosition(entry_id.decode(), delta.epoch, delta.sequence)
 

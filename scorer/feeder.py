@@ -182,6 +182,7 @@ class Feeder(threading.Thread):
                 rows = slice(start, start + _ROWS_PER_LOCK)
                 with self._catalogue.lock:
                     model.table[delta.ids[rows]] = delta.values[rows]
+            model.recalibrate(delta.shift)
             served.position = position
             self._metrics.rows_applied.inc(len(delta.ids))
             self._refresher.rows_changed(served, delta.ids, delta.click_ts.tolist())

@@ -51,7 +51,8 @@ class ModelLoader:
         package = fetch(self._model, version, self._get)
         package.require_fingerprint(self._catalogue.encoder.spec.fingerprint)
         model = read_deepfm(package, self._catalogue.encoder)
-        position = stream_end(self._client, self._model, version)
+        position, shift = stream_end(self._client, self._model, version)
+        model.recalibrate(shift)
         self._apply_rows(model, version)
         clicks = (
             []

@@ -33,6 +33,9 @@ class LearnerMetrics:
     refused: Counter
     log_loss: Gauge
     pcoc: Gauge
+    auc: Gauge
+    drift: Counter
+    withheld: Gauge
     delta_rows: Counter
     batch_seconds: Histogram
 
@@ -57,6 +60,9 @@ def learner_metrics(registry: CollectorRegistry) -> LearnerMetrics:
         refused=metrics.counter(metric_names.SAMPLES_REFUSED, registry),
         log_loss=metrics.gauge(metric_names.LEARNER_LOG_LOSS, registry),
         pcoc=metrics.gauge(metric_names.LEARNER_PCOC, registry),
+        auc=metrics.gauge(metric_names.LEARNER_AUC, registry),
+        drift=metrics.counter(metric_names.LEARNER_DRIFT, registry),
+        withheld=metrics.gauge(metric_names.LEARNER_WITHHELD, registry),
         delta_rows=metrics.counter(metric_names.DELTA_ROWS, registry),
         batch_seconds=metrics.histogram(metric_names.LEARN_SECONDS, BATCH_BUCKETS, registry),
     )

@@ -2,11 +2,12 @@
 
 import structlog
 
+from online_model.quality_drift import QualityDrift
 from schemas.model_package import PackageError
 from streaming.learning.base_packages import BasePackages
 from streaming.learning.delta_publisher import DeltaPublisher
-from streaming.learning.learner import Learners
-from streaming.learning.learnt_model import LearntModel
+from streaming.learning.learner import Learners, LearnReport
+from streaming.learning.learnt_model import WITHHELD, LearntModel
 from streaming.learning.sample_batch import SampleBatch
 from streaming.metrics import LearnerMetrics
 
@@ -30,6 +31,8 @@ class ContinualLearning:
         self._publisher = publisher
         self._metrics = metrics
         self._unusable = ""
+        self._drift = QualityDrift()
+        self._told_withholding = False
 
     def process(self, batch: SampleBatch) -> bool:
         """Learn and publish a batch; True if it was learnt on another base than the one before.
@@ -41,16 +44,39 @@ class ContinualLearning:
             return False
         with self._metrics.batch_seconds.time():
             report = self.model.learn(batch)
+        self._look_for_drift(report)
         delta = self._publisher.publish(self.model, report, batch.click_ts)
-        for kind, count in batch.counts().items():
-            self._metrics.samples.labels(kind).inc(count)
-        for reason, count in batch.refused().items():
+        refused = batch.refused()
+        if report.withheld:
+            refused[WITHHELD] = len(batch.labels)
+        else:
+            for kind, count in batch.counts().items():
+                self._metrics.samples.labels(kind).inc(count)
+        for reason, count in refused.items():
             self._metrics.refused.labels(reason).inc(count)
             _log.warning("samples were refused", reason=reason, count=count)
+        self._tell_withholding()
         self._metrics.log_loss.set(self.model.progress.log_loss)
         self._metrics.pcoc.set(self.model.progress.pcoc)
+        self._metrics.auc.set(self.model.progress.auc)
         self._metrics.delta_rows.inc(len(delta.ids))
         return adopted
+
+    def _look_for_drift(self, report: LearnReport) -> None:
+        first = report.first
+        for drift in self._drift.update(report.labels[first], report.predicted[first]):
+            self.model.drift_ms[drift.of] = self.model.watermark_ms
+            self._metrics.drift.labels(drift.of).inc()
+            _log.warning("drift", of=drift.of, before=drift.before, after=drift.after)
+
+    def _tell_withholding(self) -> None:
+        since = self.model.withheld_since_ms
+        self._metrics.withheld.set(bool(since))
+        if since and not self._told_withholding:
+            _log.error("labels contradict the model, it is as it was before them", since_ms=since)
+        elif not since and self._told_withholding:
+            _log.info("labels agree with the model again, learning goes on")
+        self._told_withholding = bool(since)
 
     def _follow_current(self) -> bool:
         """Adopt the package that is served if it is another one than ours."""
@@ -59,7 +85,8 @@ class ContinualLearning:
         if version is None or version in (base, self._unusable):
             return False
         try:
-            learner = self._learners.from_package(self._packages.fetch(version))
+            package = self._packages.fetch(version)
+            learner = self._learners.after(self.model.learner, package)
         except PackageError as error:
             self._unusable = version
             _log.error("cannot go on from the new package, keeping the old", error=str(error))

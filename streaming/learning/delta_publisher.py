@@ -81,6 +81,7 @@ class DeltaPublisher:
             ids=np.ascontiguousarray(report.ids, np.int32),
             values=np.ascontiguousarray(report.values, np.float32),
             click_ts=click_ts,
+            shift=model.learner.shift,
         )
 
     def _send(self, model: LearntModel, delta: RowDelta) -> tuple[str, int] | None:
@@ -96,6 +97,8 @@ class DeltaPublisher:
             refused=model.refused,
             watermark_ms=model.watermark_ms,
             updated_ms=self._now_ms(),
+            withheld_since_ms=model.withheld_since_ms,
+            drift_ms=model.drift_ms,
         )
 
         def fill(commands: Commands) -> None:

@@ -10,7 +10,7 @@ from schemas.model_package import ModelPackage
 
 
 class LearnReport(Protocol):
-    """Of one batch, see online_model.learner.LearnReport."""
+    """Of one batch, see online_model.learn_report.LearnReport."""
 
     @property
     def ids(self) -> NDArray[np.int32]:
@@ -19,6 +19,22 @@ class LearnReport(Protocol):
     @property
     def values(self) -> NDArray[np.float32]:
         """What they are now, float32 [m, 1 + dim]."""
+
+    @property
+    def predicted(self) -> NDArray[np.float64]:
+        """Probabilities of the samples [n] that count, from before learning them."""
+
+    @property
+    def labels(self) -> NDArray[np.float32]:
+        """Their labels [n]."""
+
+    @property
+    def first(self) -> NDArray[np.bool_]:
+        """Which of them are first labels [n]; the others correct one."""
+
+    @property
+    def withheld(self) -> bool:
+        """Whether they were judged only: labels contradict the model."""
 
     @property
     def log_loss(self) -> float:
@@ -39,6 +55,18 @@ class Learner(Protocol):
     @property
     def base_version(self) -> str:
         """Version of the package that it started from."""
+
+    @property
+    def shift(self) -> float:
+        """What is added to calibrated logits to follow the base rate."""
+
+    @property
+    def armed(self) -> bool:
+        """Whether labels have agreed with it, so that others can contradict it."""
+
+    @property
+    def withholds(self) -> bool:
+        """Whether labels contradict it now, so that they are not learnt."""
 
     def learn(
         self,
@@ -62,6 +90,9 @@ class Learners(Protocol):
 
     def from_package(self, package: ModelPackage) -> Learner:
         """One that starts on a base package. Raises PackageError if it cannot be used."""
+
+    def after(self, before: Learner, package: ModelPackage) -> Learner:
+        """The same, as wary of labels as the one before."""
 
     def load(self, state: bytes) -> Learner:
         """One that goes on from a dump."""

@@ -10,7 +10,8 @@ from streaming.learning.learner import Learner, Learners, LearnReport
 from streaming.learning.progress import Progress
 from streaming.learning.sample_batch import SampleBatch
 
-FIRST_LABELS = ("POSITIVE", "NEGATIVE")
+#: Why samples are not learnt that contradict the model, see online_model/label_guard.py.
+WITHHELD = "withheld"
 _HEAD = struct.Struct("<4sI")
 _MAGIC = b"CTL1"
 
@@ -21,13 +22,17 @@ class SnapshotError(ValueError):
 
 class LearntModel:
     """``seen`` counts each sample once by kind, ``refused`` what was not learnt by reason; both
-    over all bases. ``watermark_ms`` is the newest label's time."""
+    over all bases. ``watermark_ms`` is the newest label's time, ``withheld_since_ms`` that of the
+    labels that contradict the model, 0 while they do not; ``drift_ms`` is when which quality last
+    changed."""
 
     def __init__(self, learner: Learner, layout: Layout) -> None:
         self.learner = learner
         self.seen: Counter[str] = Counter()
         self.refused: Counter[str] = Counter()
         self.watermark_ms = 0
+        self.withheld_since_ms = 0
+        self.drift_ms: dict[str, int] = {}
         self.progress = Progress()
         self._layout = layout
 
@@ -40,15 +45,15 @@ class LearntModel:
             batch.weights,
             batch.positions,
         )
-        counts = batch.counts()
-        self.seen.update(counts)
-        self.refused.update(batch.refused())
         self.watermark_ms = max(self.watermark_ms, batch.watermark_ms)
-        self.progress.add(
-            first_labels=sum(counts.get(kind, 0) for kind in FIRST_LABELS),
-            log_loss=report.log_loss,
-            predicted=report.predicted_sum,
-            observed=report.observed_sum,
+        self.refused.update(batch.refused())
+        if report.withheld:
+            self.refused[WITHHELD] += len(batch.labels)
+        else:
+            self.seen.update(batch.counts())
+            self.progress.add(report)
+        self.withheld_since_ms = (
+            self.withheld_since_ms or self.watermark_ms if self.learner.withholds else 0
         )
         return report
 
@@ -62,6 +67,8 @@ class LearntModel:
             "seen": self.seen,
             "refused": self.refused,
             "watermark_ms": self.watermark_ms,
+            "withheld_since_ms": self.withheld_since_ms,
+            "drift_ms": self.drift_ms,
             "progress": asdict(self.progress),
         }
         head = json.dumps(account).encode()
@@ -79,5 +86,7 @@ class LearntModel:
         model.seen = Counter(account["seen"])
         model.refused = Counter(account["refused"])
         model.watermark_ms = account["watermark_ms"]
+        model.withheld_since_ms = account.get("withheld_since_ms", 0)
+        model.drift_ms = account.get("drift_ms", {})
         model.progress = Progress(**account["progress"])
         return model

@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass
 
-from online_model.learner import OnlineLearner
+from online_model.guarded_learner import GuardedLearner
 from online_model.settings import OnlineModelSettings
 from schemas.features import FeatureSpec
 from schemas.model_package import ModelPackage
+from streaming.learning.learner import Learner
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,10 +16,16 @@ class TorchLearners:
     spec: FeatureSpec
     settings: OnlineModelSettings
 
-    def from_package(self, package: ModelPackage) -> OnlineLearner:
+    def from_package(self, package: ModelPackage) -> GuardedLearner:
         """A learner that starts on a base package."""
-        return OnlineLearner.from_package(package, self.spec, self.settings)
+        return GuardedLearner.from_package(package, self.spec, self.settings)
 
-    def load(self, state: bytes) -> OnlineLearner:
+    def after(self, before: Learner, package: ModelPackage) -> GuardedLearner:
+        """A learner on another base; labels that contradicted the one before do it still."""
+        new = self.from_package(package)
+        new.be_wary(before.armed, before.withholds)
+        return new
+
+    def load(self, state: bytes) -> GuardedLearner:
         """A learner that goes on from its own dump."""
-        return OnlineLearner.load(state, self.spec, self.settings)
+        return GuardedLearner.load(state, self.spec, self.settings)

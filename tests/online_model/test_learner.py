@@ -5,7 +5,8 @@ import pytest
 from numpy.typing import NDArray
 from prometheus_client import REGISTRY
 
-from online_model.learner import LearnReport, OnlineLearner
+from online_model.learn_report import LearnReport
+from online_model.learner import OnlineLearner
 from online_model.package_scorer import PackageScorer
 from online_model.settings import OnlineModelSettings
 from schemas import metric_names
@@ -132,6 +133,57 @@ def test_passed_over_samples_do_not_shift_the_others(package: ModelPackage) -> N
     assert mixed.dump() == alone.dump()
 
 
+def test_it_goes_back_to_its_mark(learner: OnlineLearner) -> None:
+    """Rows, their curvature, late clicks and base rate: all that was learnt since is forgotten."""
+    learn(learner, samples(120, seed=1))
+    learner.mark()
+    before, told = learner.dump(), learner.touched_rows()[0]
+    changed = [learn(learner, samples(60, seed=seed), ["CORRECTION"] * 60).ids for seed in (2, 3)]
+    marked = OnlineLearner.load(learner.dump(), SPEC, SETTINGS)
+    marked.load_mark(learner.dump_mark())
+    for each in (learner, marked):
+        back = each.return_to_mark()
+        assert back.tolist() == np.union1d(*changed).tolist()
+        fresh = OnlineLearner.load(before, SPEC, SETTINGS)
+        everything = np.arange(LAYOUT.rows, dtype=np.int32)
+        np.testing.assert_array_equal(each.rows(everything), fresh.rows(everything))
+        learn(each, samples(80, seed=4))
+        learn(fresh, samples(80, seed=4))
+        np.testing.assert_array_equal(each.rows(everything), fresh.rows(everything))
+        assert each.shift == fresh.shift
+        assert each.late_click_share == fresh.late_click_share
+        assert each.samples_seen == fresh.samples_seen == 200
+    assert set(told) <= set(learner.touched_rows()[0])
+
+
+def test_what_is_assessed_is_reported_and_not_learnt(learner: OnlineLearner) -> None:
+    given = samples(40, seed=1)
+    labels, kinds = clicks(given), ["NEGATIVE"] * 40
+    before = learner.dump()
+    ones, first = np.ones(40), np.ones(40, np.int64)
+    report = learner.assess(given, labels, kinds, ones, first)
+    assert learner.dump() == before
+    assert (report.withheld, len(report.ids)) == (True, 0)
+    learnt = learner.learn(given, labels, kinds, ones, first)
+    np.testing.assert_allclose(report.predicted, learnt.predicted, rtol=1e-4)
+
+
+def test_the_base_rate_is_followed_by_a_shift(package: ModelPackage) -> None:
+    learner = OnlineLearner.from_package(package, SPEC, SETTINGS)
+    off = SETTINGS.model_copy(update={"recalibration": False})
+    without = OnlineLearner.from_package(package, SPEC, off)
+    given = samples(1500, seed=1)
+    labels = clicks(given) * (np.random.default_rng(0).random(1500) < 0.25)
+    kinds = np.where(labels > 0, "POSITIVE", "NEGATIVE")
+    losses = []
+    for each in (learner, without):
+        ones, first = np.ones(1500), np.ones(1500, np.int64)
+        losses.append(each.learn(given, labels, kinds, ones, first).log_loss)
+    assert learner.shift < -0.2
+    assert without.shift == 0.0
+    assert losses[0] < losses[1]
+
+
 def test_no_samples_are_no_news(learner: OnlineLearner) -> None:
     before = learner.dump()
     assert len(learn(learner, samples(0)).ids) == 0
@@ -189,7 +241,8 @@ def test_late_clicks_do_not_pull_predictions_down(package: ModelPackage) -> None
     shuffled = np.random.default_rng(1).permutation(len(order))
     means = {}
     for method in ("es_dfm", "vanilla"):
-        settings = OnlineModelSettings(**{**SETTINGS.model_dump(), "delayed_feedback": method})
+        changed = {"delayed_feedback": method, "recalibration": False}
+        settings = OnlineModelSettings(**{**SETTINGS.model_dump(), **changed})
         learner = OnlineLearner.from_package(package, SPEC, settings)
         learner.learn(
             given[order[shuffled]],

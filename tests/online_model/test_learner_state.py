@@ -27,14 +27,16 @@ def test_all_of_it_comes_back(package: ModelPackage) -> None:
     touched = np.array([3, 11], np.int32)
     late_clicks = LateClicks(LateShare(0.1, 1 / 3), np.arange(20, dtype=np.float32))
     late_clicks.curvature[5] = 1.5
-    data = learner_state.write(package, table, curvature, touched, 42, late_clicks)
+    rate = [[0.1, 1 / 3], [1e300, 2.0], [0.5, 0.5]]
+    data = learner_state.write(package, table, curvature, touched, 42, late_clicks, rate)
     back = learner_state.read(data)
     assert (back.samples_seen, back.early_clicks, back.late_clicks) == (42, 0.1, 1 / 3)
     assert back.touched.tolist() == [3, 11]
     assert back.package.manifest == package.manifest
     restored = LateClicks.from_files(back.package.files, rows=20)
     assert (restored.weights[5], restored.curvature[5]) == (5.0, 1.5)
-    again = learner_state.write(back.package, table, curvature, touched, 42, late_clicks)
+    assert back.base_rate == rate
+    again = learner_state.write(back.package, table, curvature, touched, 42, late_clicks, rate)
     assert again == data
 
 

@@ -85,5 +85,8 @@ def test_calibration_keeps_the_order_and_does_not_saturate() -> None:
     assert np.all(np.diff(probabilities) >= 0)
     assert probabilities[0] < probabilities[10]
     assert np.allclose(Calibration().probabilities(scores), 1 / (1 + np.exp(-scores)))
+    shifted = calibration.shifted(-0.7).probabilities(scores)
+    before = calibration.probabilities(scores)
+    assert np.allclose(shifted / (1 - shifted), np.exp(-0.7) * before / (1 - before))
     with pytest.raises(ValueError, match="increase"):
         Calibration(logits=(1, 0), outputs=(0, 0))

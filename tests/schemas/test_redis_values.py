@@ -1,5 +1,7 @@
 """Values and stream entries: round trips, cut bytes, versions that compare as text."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -58,6 +60,7 @@ def delta() -> RowDelta:
         ids=np.array([4, 9], np.int32),
         values=np.arange(6, dtype=np.float32).reshape(2, 3),
         click_ts=np.array([1_767_225_612_000], np.int64),
+        shift=-0.3,
     )
 
 
@@ -67,9 +70,18 @@ def test_a_delta_survives_its_encoding() -> None:
     assert np.array_equal(read.ids, delta().ids)
     assert np.array_equal(read.values, delta().values)
     assert read.click_ts.tolist() == [1_767_225_612_000]
+    assert read.shift == -0.3
 
 
-@pytest.mark.parametrize("field", [b"base", b"epoch", b"sequence", b"ids", b"values", b"digest"])
+def test_a_delta_of_before_there_were_shifts_is_read() -> None:
+    fields = replace(delta(), shift=0.0).to_fields()
+    del fields[b"shift"]
+    assert RowDelta.from_fields(fields).shift == 0.0
+
+
+@pytest.mark.parametrize(
+    "field", [b"base", b"epoch", b"sequence", b"ids", b"values", b"shift", b"digest"]
+)
 def test_a_damaged_delta_is_refused(field: bytes) -> None:
     fields = delta().to_fields()
     changed = bytearray(fields[field])

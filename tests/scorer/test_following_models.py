@@ -1,6 +1,7 @@
 """Snapshots and row deltas reach the served probability without a restart; broken ones do not."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -60,6 +61,24 @@ def test_back_to_the_version_before(
     publisher.client.set(model_current(MODEL), "v1")
     scorer.wait_for_model("v1")
     assert_parity(scorer.rank(), model)
+
+
+def test_the_learners_shift_is_served(
+    scorer: RunningScorer, publisher: Publisher, model: TinyModel
+) -> None:
+    """At once as deltas bring it, and after a resync, which finds it in the newest one."""
+
+    def odds() -> float:
+        ctr = scorer.score("ad-1").ads[0].ctr
+        return ctr / (1 - ctr)
+
+    before = odds()
+    begin_epoch(scorer, publisher)
+    publisher.delta(replace(row_delta("v1", 1, {}), shift=-0.5))
+    eventually(lambda: odds() == pytest.approx(before * np.exp(-0.5), rel=1e-4))
+    publisher.delta(replace(row_delta("v1", 7, {}), shift=0.25))
+    eventually(lambda: scorer.metric("ctr_scorer_delta_resyncs_total", reason="gap") == 1)
+    eventually(lambda: odds() == pytest.approx(before * np.exp(0.25), rel=1e-4))
 
 
 def test_deltas_change_scores(

@@ -1,5 +1,9 @@
 """Following the base that is served, and what operators see of the learner."""
 
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
 import pytest
 import redis
 from prometheus_client import CollectorRegistry
@@ -7,6 +11,7 @@ from prometheus_client import CollectorRegistry
 from schemas import redis_keys
 from schemas.features import FeatureSpec
 from schemas.layout import Layout
+from schemas.learner_status import LearnerStatus
 from schemas.model_package import PackageError
 from streaming.learning.base_packages import BasePackages, NoBasePackageError
 from streaming.learning.continual_learning import ContinualLearning
@@ -126,6 +131,41 @@ def test_a_damaged_base_is_passed_over(
     publish(new_package("after"))
     assert learning.process(samples.batch(20, 10))
     assert learning.model.learner.base_version == "after"
+
+
+def test_labels_that_contradict_the_model_are_withheld_and_told(
+    learning: ContinualLearning,
+    samples: SampleFactory,
+    registry: CollectorRegistry,
+    client: redis.Redis,
+) -> None:
+    """Ad 0 gets all the clicks, which the model learns; then it gets none and the others all."""
+
+    def process(start: int, clicked: bool) -> None:
+        batch = samples.batch(start, 300)
+        is_ad_0 = np.arange(start, start + 300) % 5 == 0
+        labels = (is_ad_0 == clicked).astype(np.int32)
+        labels ^= (np.random.default_rng(start).random(300) < 0.05).astype(np.int32)
+        kinds = np.where(labels > 0, 0, 1).astype(np.uint8)
+        learning.process(replace(batch, labels=labels, outcomes=kinds))
+
+    for number in range(8):
+        process(300 * number, clicked=True)
+    assert learning.model.learner.armed
+    rows = learning.model.learner.touched_rows()[1]
+    value = registry.get_sample_value
+    process(2_400, clicked=False)
+    np.testing.assert_array_equal(learning.model.learner.touched_rows()[1], rows)
+    assert value("ctr_learner_withheld") == 1
+    assert value("ctr_learner_samples_refused_total", {"reason": "withheld"}) == 300
+    stored: Any = client.hgetall(redis_keys.model_learner(MODEL))
+    status = LearnerStatus.from_fields(stored)
+    assert status is not None
+    assert status.withheld_since_ms == samples.record(2_699).label_ts
+    assert (status.refused, status.total) == ({"withheld": 300}, 2_700)
+    process(2_700, clicked=True)
+    assert value("ctr_learner_withheld") == 0
+    assert learning.model.withheld_since_ms == 0
 
 
 def test_metrics_tell_what_was_learnt(

@@ -1,10 +1,14 @@
 """The model and its account: resumed bit by bit, from a snapshot and a log of batches."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.special import expit
+from sklearn.metrics import roc_auc_score
 
+from online_model.learn_report import LearnReport
 from schemas.layout import Layout
 from streaming.learning.learnt_model import LearntModel, SnapshotError
 from streaming.learning.progress import HALF_LIFE_SAMPLES, Progress
@@ -66,22 +70,52 @@ def test_other_bytes_are_no_snapshot(learners: TorchLearners, layout: Layout) ->
             LearntModel.load(data, learners, layout)
 
 
+def report(rows: int, clicks: int, predicted: float) -> LearnReport:
+    """Of first labels that all got one prediction."""
+    return LearnReport(
+        ids=np.zeros(0, np.int32),
+        values=np.zeros((0, 5), np.float32),
+        predicted=np.full(rows, predicted),
+        labels=(np.arange(rows) < clicks).astype(np.float32),
+        weights=np.ones(rows, np.float32),
+        first=np.ones(rows, np.bool_),
+        counts={},
+    )
+
+
 def test_progress_counts_older_samples_less() -> None:
     progress = Progress()
     assert math.isnan(progress.log_loss)
     assert math.isnan(progress.pcoc)
-    progress.add(HALF_LIFE_SAMPLES, log_loss=1.0, predicted=600.0, observed=500.0)
-    progress.add(HALF_LIFE_SAMPLES, log_loss=0.4, predicted=300.0, observed=300.0)
-    assert progress.log_loss == pytest.approx((0.5 * 1.0 + 0.4) / 1.5)
-    assert progress.pcoc == pytest.approx((300 + 300) / (250 + 300))
+    progress.add(report(HALF_LIFE_SAMPLES, clicks=5_000, predicted=0.3))
+    progress.add(report(HALF_LIFE_SAMPLES, clicks=3_000, predicted=0.1))
+    losses = [0.25 * -math.log(0.3) + 0.75 * -math.log(0.7)]
+    losses += [0.15 * -math.log(0.1) + 0.85 * -math.log(0.9)]
+    assert progress.log_loss == pytest.approx((0.5 * losses[0] + losses[1]) / 1.5)
+    assert progress.pcoc == pytest.approx((3_000 + 2_000) / (2_500 + 3_000))
 
 
 def test_progress_without_first_labels_keeps_the_loss() -> None:
     progress = Progress()
-    progress.add(10, log_loss=0.5, predicted=1.0, observed=1.0)
-    progress.add(0, log_loss=float("nan"), predicted=0.0, observed=1.0)
-    assert progress.log_loss == pytest.approx(0.5)
+    progress.add(report(10, clicks=1, predicted=0.1))
+    before = progress.log_loss
+    late_click = replace(report(1, clicks=1, predicted=0.1), first=np.zeros(1, np.bool_))
+    progress.add(late_click)
+    assert progress.log_loss == pytest.approx(before)
     assert progress.pcoc == pytest.approx(0.5)
+
+
+def test_progressive_auc_is_that_of_the_scores() -> None:
+    random = np.random.default_rng(0)
+    logits = random.normal(-2, 1, 5_000)
+    labels = (random.random(5_000) < expit(logits)).astype(np.float32)
+    progress = Progress()
+    for part in np.split(np.arange(5_000), 5):
+        made = report(1_000, 0, 0.5)
+        progress.add(replace(made, labels=labels[part], predicted=expit(logits[part])))
+    weights = 0.5 ** ((4 - np.arange(5_000) // 1_000) * 1_000 / HALF_LIFE_SAMPLES)
+    expected = roc_auc_score(labels, logits, sample_weight=weights)
+    assert progress.auc == pytest.approx(expected, abs=1e-3)
 
 
 def test_a_snapshot_is_due_when_the_log_outgrows_it() -> None:

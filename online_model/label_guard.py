@@ -1,0 +1,126 @@
+"""Whether labels that come in contradict a model that was right until now.
+
+Labels y of rows with served logits z are fitted by logit P(y) = a + b·z, the calibration line of
+Cox (Biometrika 45, 1958). With b = 1 the model is right up to its base rate; with b near 0 the
+labels know nothing of the model, with b < 0 they are its opposite: no market turns so in seconds,
+a broken or hostile label stream does. Bounds are 3 σ of the sandwich variance (White, 1982), which
+holds for weighted rows too. A base rate may fall, and rise within reason.
+"""
+
+import math
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import expit
+
+Floats = NDArray[np.float64]
+SIGMAS = 3.0
+NEWTON_STEPS = 8
+#: All rows, the last half and the last quarter are asked whether they contradict.
+LAST_PARTS = (1, 2, 4)
+
+
+class Verdict(Enum):
+    """What labels say of the model."""
+
+    AGREE = "agree"
+    UNDECIDED = "undecided"
+    CONTRADICT = "contradict"
+
+
+@dataclass(frozen=True, slots=True)
+class GuardLimits:
+    """``least`` rows of either label are needed for a slope, and as many rows for a rate.
+    ``window`` is how many rows are looked at, ``chunk`` how often."""
+
+    slope: float = 0.25
+    odds_rise: float = 8.0
+    least: int = 30
+    window: int = 4_000
+    chunk: int = 200
+
+
+@dataclass(slots=True)
+class LabelGuard:
+    """``armed``: labels have agreed before, so that there is something to protect."""
+
+    limits: GuardLimits = GuardLimits()
+    armed: bool = False
+    rows: Floats = field(default_factory=lambda: np.zeros((0, 3)))
+
+    @property
+    def is_full(self) -> bool:
+        """Whether as many rows as are looked at have decided nothing."""
+        return len(self.rows) >= self.limits.window
+
+    def judge(self, logits: Floats, labels: NDArray[Any], weights: NDArray[Any]) -> Verdict:
+        """Rows [n] in order, looked at chunk by chunk: CONTRADICT as soon as one says so,
+        otherwise what is to be said in the end. Forgets the rows unless it is undecided.
+        """
+        new = np.column_stack([logits, labels, weights]).astype(np.float64)
+        size = max(self.limits.chunk, -(-len(new) // 20))
+        verdict = Verdict.UNDECIDED
+        for start in range(0, len(new), size):
+            self.rows = np.concatenate([self.rows, new[start : start + size]])
+            self.rows = self.rows[-self.limits.window :]
+            verdict = self._verdict()
+            if verdict is Verdict.CONTRADICT:
+                break
+        self.armed = self.armed or verdict is Verdict.AGREE
+        if verdict is not Verdict.UNDECIDED:
+            self.rows = self.rows[:0]
+        return verdict
+
+    def _verdict(self) -> Verdict:
+        """Of all rows; the last ones alone may contradict, too, when it has only just begun."""
+        lengths = [len(self.rows) // part for part in LAST_PARTS]
+        if self.armed and any(self._contradict(self.rows[-rows:]) for rows in lengths if rows):
+            return Verdict.CONTRADICT
+        slope, deviation = self._slope(self.rows)
+        agree = slope - SIGMAS * deviation > self.limits.slope
+        return Verdict.AGREE if agree else Verdict.UNDECIDED
+
+    def _contradict(self, rows: Floats) -> bool:
+        slope, deviation = self._slope(rows)
+        return slope + SIGMAS * deviation < self.limits.slope or self._has_risen(rows)
+
+    def _slope(self, rows: Floats) -> tuple[float, float]:
+        """Unknown where there are too few rows of a label."""
+        logits, labels, weights = rows.T
+        clicks = int(labels.sum())
+        if min(clicks, len(labels) - clicks) < self.limits.least:
+            return 1.0, math.inf
+        return calibration_slope(logits, labels, weights)
+
+    def _has_risen(self, rows: Floats) -> bool:
+        """Whether the odds of a click are beyond chance more than the allowed multiple."""
+        logits, labels, weights = rows.T
+        if len(labels) < self.limits.least:
+            return False
+        total = weights.sum()
+        count = total**2 / np.square(weights).sum()
+        rate = (count * (weights @ labels) / total + 1.0) / (count + 2.0)
+        expected = weights @ expit(logits) / total
+        rise = math.log(rate / (1.0 - rate)) - math.log(expected / (1.0 - expected))
+        deviation = 1.0 / math.sqrt(count * rate * (1.0 - rate))
+        return rise - SIGMAS * deviation > math.log(self.limits.odds_rise)
+
+
+def calibration_slope(logits: Floats, labels: Floats, weights: Floats) -> tuple[float, float]:
+    """b of rows [n] of both classes, and its standard deviation; infinite where z says nothing."""
+    x = np.column_stack([np.ones(len(logits)), logits - np.average(logits, weights=weights)])
+    rate = np.average(labels, weights=weights)
+    line = np.array([math.log(rate / (1.0 - rate)), 1.0])
+    for _ in range(NEWTON_STEPS):
+        p = expit(x @ line)
+        curvature = (x.T * (weights * p * (1.0 - p))) @ x
+        if np.linalg.cond(curvature) > 1e9:
+            return 1.0, math.inf
+        line = line + np.clip(np.linalg.solve(curvature, x.T @ (weights * (labels - p))), -1.0, 1.0)
+    p = expit(x @ line)
+    inverse = np.linalg.pinv((x.T * (weights * p * (1.0 - p))) @ x)
+    noise = (x.T * np.square(weights * (labels - p))) @ x
+    return float(line[1]), math.sqrt(float((inverse @ noise @ inverse)[1, 1]))

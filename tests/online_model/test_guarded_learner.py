@@ -1,0 +1,93 @@
+"""A poisoned stream: nothing of it is served, and learning goes on when it is over."""
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from online_model.guarded_learner import GuardedLearner
+from online_model.learn_report import LearnReport
+from online_model.learner import OnlineLearner
+from online_model.quality import log_loss
+from schemas.model_package import ModelPackage
+from tests.online_model.small_log import SETTINGS, SPEC, clicks, samples
+
+BATCH = 100
+
+
+class Stream:
+    """Batches of first labels; ``served`` has the rows as scorers would have them by deltas."""
+
+    def __init__(self, learner: GuardedLearner | OnlineLearner) -> None:
+        self.learner = learner
+        self.served: dict[int, NDArray[np.float32]] = {}
+
+    def send(self, number: int, flipped: bool = False) -> LearnReport:
+        given = samples(BATCH, seed=number)
+        labels = clicks(given, seed=number + 1)
+        labels = 1 - labels if flipped else labels
+        kinds = np.where(labels > 0, "POSITIVE", "NEGATIVE")
+        ones, first = np.ones(BATCH), np.ones(BATCH, np.int64)
+        report = self.learner.learn(given, labels, kinds, ones, first)
+        self.served.update(zip(report.ids.tolist(), report.values, strict=True))
+        return report
+
+    def loss(self) -> float:
+        """Of what is served, by true labels of other rows."""
+        given = samples(3000, seed=777)
+        return log_loss(clicks(given, seed=778), self.learner.predict(given))
+
+
+@pytest.fixture
+def stream(package: ModelPackage) -> Stream:
+    stream = Stream(GuardedLearner.from_package(package, SPEC, SETTINGS))
+    for number in range(15):
+        assert not stream.send(number).withheld
+    return stream
+
+
+def test_a_poisoned_stream_changes_next_to_nothing(stream: Stream, package: ModelPackage) -> None:
+    before = stream.loss()
+    found = [stream.send(number, flipped=True).withheld for number in range(20, 60)]
+    assert found[3:] == [True] * 37
+    assert stream.loss() < 1.02 * before
+    after = [stream.send(number).withheld for number in range(60, 80)]
+    assert not any(after[10:])
+    assert stream.loss() < 1.02 * before
+    plain = Stream(OnlineLearner.from_package(package, SPEC, SETTINGS))
+    for number in range(60):
+        plain.send(number, flipped=number >= 20)
+    assert plain.loss() > 1.5 * before
+
+
+def test_what_was_served_of_the_poison_is_taken_back(stream: Stream) -> None:
+    for number in range(20, 30):
+        stream.send(number, flipped=True)
+    ids, values = stream.learner.touched_rows()
+    np.testing.assert_array_equal([stream.served[row] for row in ids.tolist()], values)
+
+
+def test_going_on_from_a_dump_gives_the_same_bits(stream: Stream) -> None:
+    assert isinstance(stream.learner, GuardedLearner)
+    for number, flipped in ((20, True), (21, True), (22, True), (40, False), (41, False)):
+        again = Stream(GuardedLearner.load(stream.learner.dump(), SPEC, SETTINGS))
+        reports = [each.send(number, flipped) for each in (stream, again)]
+        assert reports[0].withheld == reports[1].withheld
+        np.testing.assert_array_equal(reports[0].values, reports[1].values)
+        assert again.learner.dump() == stream.learner.dump()
+
+
+def test_it_goes_on_from_a_state_without_a_guard(package: ModelPackage) -> None:
+    plain = OnlineLearner.from_package(package, SPEC, SETTINGS)
+    guarded = GuardedLearner.load(plain.dump(), SPEC, SETTINGS)
+    assert (guarded.armed, guarded.withholds) == (False, False)
+    assert guarded.base_version == "v1"
+
+
+def test_another_base_stays_wary(stream: Stream, package: ModelPackage) -> None:
+    new = GuardedLearner.from_package(package, SPEC, SETTINGS)
+    new.be_wary(armed=True, withholds=True)
+    other = Stream(new)
+    assert other.send(20, flipped=True).withheld
+    for number in range(30, 45):
+        other.send(number)
+    assert not new.withholds

@@ -1,0 +1,85 @@
+"""Labels that agree, contradict, or say nothing, at their chances."""
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from scipy.special import expit
+
+from online_model.label_guard import LabelGuard, Verdict, calibration_slope
+
+Floats = NDArray[np.float64]
+AGREE, UNDECIDED, CONTRADICT = Verdict.AGREE, Verdict.UNDECIDED, Verdict.CONTRADICT
+
+
+def scores(count: int, seed: int = 0, deviation: float = 1.0) -> Floats:
+    return np.random.default_rng(seed).normal(-2.0, deviation, count)
+
+
+def drawn(logits: Floats, seed: int = 1) -> Floats:
+    clicked: Floats = np.random.default_rng(seed).random(len(logits)) < expit(logits)
+    return clicked.astype(np.float64)
+
+
+def judged(guard: LabelGuard, logits: Floats, labels: Floats) -> Verdict:
+    return guard.judge(logits, labels, np.ones(len(logits)))
+
+
+@pytest.fixture
+def armed() -> LabelGuard:
+    guard, z = LabelGuard(), scores(3000)
+    assert judged(guard, z, drawn(z)) is AGREE
+    assert guard.armed
+    return guard
+
+
+def test_labels_of_the_model_never_contradict_it() -> None:
+    for seed in range(20):
+        guard = LabelGuard()
+        z = scores(20_000, seed)
+        found = [judged(guard, z[at : at + 250], drawn(z, seed + 1)[at : at + 250])
+                 for at in range(0, 20_000, 250)]  # fmt: skip
+        assert CONTRADICT not in found
+        assert found.count(AGREE) > 5
+
+
+@pytest.mark.parametrize("change", ["flipped", "random", "all clicks"])
+def test_labels_of_nothing_contradict_it_soon(armed: LabelGuard, change: str) -> None:
+    z = scores(4000, seed=5)
+    labels = {
+        "flipped": 1 - drawn(z),
+        "random": drawn(np.full(4000, -2.0)),
+        "all clicks": np.ones(4000),
+    }[change]
+    assert judged(armed, z, labels) is CONTRADICT
+
+
+@pytest.mark.parametrize("shift", [np.log(1 / 4), np.log(1 / 20), np.log(3)])
+def test_a_market_may_move(armed: LabelGuard, shift: float) -> None:
+    z = scores(20_000, seed=6)
+    assert judged(armed, z, drawn(z + shift)) in (AGREE, UNDECIDED)
+
+
+def test_a_model_that_was_never_right_is_not_protected() -> None:
+    guard, z = LabelGuard(), scores(3000)
+    assert judged(guard, z, 1 - drawn(z)) is not CONTRADICT
+    assert not guard.armed
+
+
+def test_a_model_that_says_the_same_of_all_is_not_contradicted(armed: LabelGuard) -> None:
+    z = np.full(3000, -2.0)
+    assert judged(armed, z, drawn(z)) is UNDECIDED
+    assert judged(armed, z, np.zeros(3000)) is UNDECIDED
+
+
+def test_the_slope_is_found_with_its_error() -> None:
+    """Negatives are down-sampled 1:4 and weigh as much more: slope and error hold."""
+    slopes, errors = [], []
+    for seed in range(60):
+        z = scores(6000, seed)
+        y = drawn(0.6 * z + 0.3, seed + 1)
+        kept = (y > 0) | (np.random.default_rng(seed).random(6000) < 0.25)
+        slope, error = calibration_slope(z[kept], y[kept], np.where(y > 0, 1.0, 4.0)[kept])
+        slopes.append(slope)
+        errors.append(error)
+    assert np.mean(slopes) == pytest.approx(0.6, abs=0.03)
+    assert np.mean(errors) == pytest.approx(np.std(slopes), rel=0.3)
