@@ -17,6 +17,14 @@ class Budget:
         """A budget that begins now."""
         return cls(now() + seconds, now)
 
+    def for_reading(self, most_seconds: float, reserve_seconds: float) -> float:
+        """Seconds that a read may take at most, so that what comes after it has its time.
+
+        What is over when ``reserve_seconds`` are kept, and half of what is left in any case.
+        """
+        left = self.remaining()
+        return min(most_seconds, max(left - reserve_seconds, left / 2))
+
     def remaining(self) -> float:
         """Seconds left, never negative."""
         return max(0.0, self.deadline - self.now())

@@ -97,7 +97,7 @@ class ScorerProcess:
             metrics,
         )
         try:
-            self.server = ScorerServer(servicer, admin, settings)
+            self.server = ScorerServer(servicer, admin, settings, metrics)
         except (PortError, TlsError) as error:
             raise StartError(str(error)) from None
         loader = ModelLoader(client, shared.model, self.catalogue, settings)

@@ -29,7 +29,7 @@ from scorer.questions import Answer, Asker, RankQuestion, Rung, ScoredAd, ScoreQ
 from scorer.retrieval import retrieve
 from scorer.settings import ScorerSettings
 from scorer.tokens import RequestMint, TokenMint
-from scorer.user_reader import UserReader
+from scorer.user_reader import UserQuestion, UserReader
 
 _log = structlog.get_logger(__name__)
 _LARGEST_LOGIT = 30.0
@@ -70,13 +70,15 @@ class Ranker:
         self._pools = pools
         self._settings = settings
         self._metrics = metrics
+        self._user_timeout = settings.user_timeout_ms / 1000
         self._retrieval_reserve = settings.retrieval_reserve_ms / 1000
         self._tower_reserve = settings.tower_reserve_ms / 1000
 
     def rank(self, question: RankQuestion, budget: Budget) -> Answer:
         """The best ads of the catalogue. Raises NoModelError before a first model."""
-        request = self._request(question.asker, question.variant, budget)
+        served, user = self._holder.require(), self._users.ask(question.asker.user_id)
         eligible = eligible_ads(self._catalogue, question.blocked, question.required)
+        request = self._request(question, served, user, budget)
         if eligible.count == 0:
             return _answer(request, request.rung, ())
         if request.assigned.is_popularity:
@@ -91,10 +93,11 @@ class Ranker:
 
     def score(self, question: ScoreQuestion, budget: Budget) -> Answer:
         """Candidates in the order given. Raises NoModelError before a first model."""
-        request = self._request(question.asker, question.variant, budget)
-        served, catalogue = request.served, self._catalogue
+        served, user = self._holder.require(), self._users.ask(question.asker.user_id)
+        catalogue = self._catalogue
         with self._metrics.stage("gather"):
             candidates = Candidates.of(question.candidates, catalogue)
+        request = self._request(question, served, user, budget)
         late = budget.remaining() < self._retrieval_reserve
         popular = request.assigned.is_popularity
         if not (late or popular):
@@ -117,11 +120,18 @@ class Ranker:
             ]
         return _answer(request, rung, ads)
 
-    def _request(self, asker: Asker, variant: str, budget: Budget) -> _Request:
-        served = self._holder.require()
-        assigned = self._assignment.of(asker.user_id, variant)
+    def _request(
+        self,
+        question: RankQuestion | ScoreQuestion,
+        served: ServedModel,
+        asked: UserQuestion,
+        budget: Budget,
+    ) -> _Request:
+        asker = question.asker
+        assigned = self._assignment.of(asker.user_id, question.variant)
         with self._metrics.stage("user"):
-            known = self._users.read(asker.user_id, budget.remaining())
+            seconds = budget.for_reading(self._user_timeout, self._tower_reserve)
+            known = self._users.answer(asked, seconds)
         user = UserRow(asker.user_id) if known is None else known
         with self._metrics.stage("encode"):
             part = self._catalogue.encoder.request(user, asker.context)

@@ -1,16 +1,19 @@
 """The gRPC server: the scorer, health and reflection on one port."""
 
-from concurrent.futures import ThreadPoolExecutor
-
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from scorer import model_admin
+from scorer.admission import AdmittedService, RequestPool
+from scorer.metrics import ScorerMetrics
 from scorer.model_admin import ModelAdmin
 from scorer.servicer import SERVICE, ScorerServicer
 from scorer.settings import ScorerSettings
 from scorer.tls import TlsFiles, credentials
+
+#: Calls of health, reflection and ModelAdmin that are taken while no request is.
+OTHER_CALLS = 16
 
 
 class PortError(RuntimeError):
@@ -21,14 +24,21 @@ class ScorerServer:
     """Not ready (health NOT_SERVING) until told otherwise."""
 
     def __init__(
-        self, servicer: ScorerServicer, admin: ModelAdmin, settings: ScorerSettings
+        self,
+        servicer: ScorerServicer,
+        admin: ModelAdmin,
+        settings: ScorerSettings,
+        metrics: ScorerMetrics,
     ) -> None:
         """Listens, but answers only after start. Raises PortError, TlsError."""
         tls = TlsFiles.of(settings)
         self._health = health.HealthServicer()
+        pool = RequestPool(
+            settings.threads, settings.max_in_flight, settings.overload_latency_ms / 1000
+        )
         self._server = grpc.server(
-            ThreadPoolExecutor(settings.threads, thread_name_prefix="request"),
-            maximum_concurrent_rpcs=settings.max_in_flight,
+            pool,
+            maximum_concurrent_rpcs=settings.max_in_flight + OTHER_CALLS,
             options=[
                 # Two scorers on one port by accident would share its requests.
                 ("grpc.so_reuseport", 0),
@@ -37,7 +47,8 @@ class ScorerServer:
                 ("grpc.absolute_max_metadata_size", settings.max_metadata_bytes),
             ],
         )
-        self._server.add_generic_rpc_handlers((servicer.handler(), admin.handler()))
+        scoring = AdmittedService(servicer.handler(), pool, metrics.requests)
+        self._server.add_generic_rpc_handlers((scoring, admin.handler()))
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         names = (SERVICE, model_admin.SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME)
         reflection.enable_server_reflection(names, self._server)

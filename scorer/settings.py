@@ -34,6 +34,12 @@ class ScorerSettings(Settings):
     max_in_flight: int = Field(
         64, ge=1, description="requests accepted at a time, queued ones included; more are refused"
     )
+    overload_latency_ms: float = Field(
+        5.0,
+        gt=0,
+        description="while more comes than can be answered: a request that would take longer is "
+        "refused at once",
+    )
     drain_seconds: float = Field(
         0.5, ge=0, description="on SIGTERM: time between not ready and the last new request"
     )

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from time import monotonic
 from typing import Any
 
@@ -17,9 +18,18 @@ from stores.redis_client import connect, look_again, node_of
 
 _log = structlog.get_logger(__name__)
 
-#: After so many failures in a row, reads pause: waiting for a dead Redis would hold every thread.
+#: After so many failures in a row, one request in each pause reads: waiting for a dead Redis
+#: would hold every thread.
 FAILURES_BEFORE_PAUSE = 3
-PAUSE_SECONDS = 0.1
+PAUSE_SECONDS = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class UserQuestion:
+    """A read under way; no ``connection``: it could not be sent, or was not tried."""
+
+    user_id: str
+    connection: Any
 
 
 class UserReader:
@@ -32,7 +42,6 @@ class UserReader:
         reads: Counter,
         clock: Callable[[], float] = monotonic,
     ) -> None:
-        self._timeout_seconds = timeout_seconds
         self._client = connect(
             redis_address, socket_timeout=timeout_seconds, socket_connect_timeout=timeout_seconds
         )
@@ -42,48 +51,81 @@ class UserReader:
         self._failures = 0
         self._paused_until = 0.0
 
-    def read(self, user_id: str, budget_seconds: float) -> UserRow | None:
-        """The user's row, empty for an unknown one; None if it cannot be had in time."""
-        timeout = min(self._timeout_seconds, budget_seconds)
-        if timeout <= 0 or self._clock() < self._paused_until:
+    def ask(self, user_id: str) -> UserQuestion:
+        """Send the read; Redis works on it beside what the caller does before ``answer``."""
+        now = self._clock()
+        if now < self._paused_until:
+            return UserQuestion(user_id, None)
+        if self._failures >= FAILURES_BEFORE_PAUSE:
+            self._paused_until = now + PAUSE_SECONDS
+        key = redis_keys.user(user_id)
+        try:
+            connection = self._connection(node_of(self._client, key))
+            connection.send_command("HGETALL", key)
+        except (redis.RedisError, OSError):
+            self._failed()
+            return UserQuestion(user_id, None)
+        self._local.unread = connection
+        return UserQuestion(user_id, connection)
+
+    def answer(self, question: UserQuestion, seconds: float) -> UserRow | None:
+        """The user's row, empty for an unknown one; None if it does not come within ``seconds``.
+
+        For the thread that asked.
+        """
+        if question.connection is None:
             self._reads["late"].inc()
             return None
         try:
-            fields = self._fields(redis_keys.user(user_id), timeout)
+            fields = self._fields(question.connection, seconds)
         except (redis.RedisError, OSError):
             self._reads["late"].inc()
-            self._failures += 1
-            if self._failures >= FAILURES_BEFORE_PAUSE:
-                self._paused_until = self._clock() + PAUSE_SECONDS
-                self._look_again()
+            self._failed()
             return None
-        self._failures = 0
+        self._failures, self._paused_until = 0, 0.0
         try:
-            row = user_row(user_id, fields)
+            row = user_row(question.user_id, fields)
         except ValueError:
             self._reads["damaged"].inc()
             return None
         self._reads["found" if fields else "unknown"].inc()
         return row
 
-    def _fields(self, key: str, timeout: float) -> dict[bytes, bytes]:
-        connection = self._connection(node_of(self._client, key))
+    def read(self, user_id: str, seconds: float) -> UserRow | None:
+        """Ask, and wait for the answer."""
+        return self.answer(self.ask(user_id), seconds)
+
+    def _failed(self) -> None:
+        self._failures += 1
+        if self._failures == FAILURES_BEFORE_PAUSE:
+            self._paused_until = self._clock() + PAUSE_SECONDS
+        if self._failures >= FAILURES_BEFORE_PAUSE:
+            self._look_again()
+
+    def _fields(self, connection: Any, seconds: float) -> dict[bytes, bytes]:
         try:
-            connection.send_command("HGETALL", key)
-            if not connection.can_read(timeout=timeout):
-                raise redis.TimeoutError(f"no answer in {timeout} s")
+            if not connection.can_read(timeout=seconds):
+                raise redis.TimeoutError(f"no answer in {seconds} s")
             answer = connection.read_response()
         except redis.ResponseError:
+            self._local.unread = None
             raise
         except BaseException:
             # An answer that comes later must never be taken for that of the next request.
-            connection.disconnect()
+            self._drop_unread()
             raise
+        self._local.unread = None
         return dict(zip(answer[::2], answer[1::2], strict=True))
+
+    def _drop_unread(self) -> None:
+        self._local.unread.disconnect()
+        self._local.unread = None
 
     def _connection(self, server: redis.Redis) -> Any:
         if not hasattr(self._local, "connections"):
-            self._local.connections = {}
+            self._local.connections, self._local.unread = {}, None
+        if self._local.unread is not None:  # the request that asked has failed before its answer
+            self._drop_unread()
         connections: dict[redis.Redis, Any] = self._local.connections
         if server not in connections:
             connections[server] = server.connection_pool.make_connection()

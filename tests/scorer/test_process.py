@@ -5,10 +5,8 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 import urllib.request
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -156,31 +154,6 @@ def test_reflection_lets_any_client_in(scorer: RunningScorer) -> None:
     answer = json_format.MessageToDict(call(request))
     assert answer["modelVersion"] == "v1"
     assert len(answer["ads"]) == 2
-
-
-def test_overload_is_refused_at_once(redis_url: str, scorer: RunningScorer) -> None:
-    """With room for two requests, both waiting, a third is refused; afterwards all is well."""
-    with RunningScorer(redis_url, {"max_in_flight": 2, "threads": 2}) as small:
-        small.wait_for_model("v1")
-        ranker = small.process.ranker
-        entered, release = threading.Semaphore(0), threading.Event()
-        plain_rank = ranker.rank
-
-        def waiting_rank(*arguments: object) -> object:
-            entered.release()
-            release.wait(30)
-            return plain_rank(*arguments)  # type: ignore[arg-type]
-
-        ranker.rank = waiting_rank  # type: ignore[assignment, method-assign]
-        with ThreadPoolExecutor(2) as pool:
-            waiting = [pool.submit(small.rank, limit=1) for _ in range(2)]
-            for _ in waiting:
-                assert entered.acquire(timeout=30)
-            code, _ = refusal(lambda: small.rank(limit=1))
-            assert code == grpc.StatusCode.RESOURCE_EXHAUSTED
-            release.set()
-            assert all(len(answer.result().ads) == 1 for answer in waiting)
-        eventually(lambda: len(small.score("ad-1").ads) == 1)
 
 
 @contextmanager
