@@ -34,9 +34,12 @@ def test_one_request_in_each_pause_tries_a_redis_that_is_away(
     reader = UserReader(f"redis://127.0.0.1:{port}/0", 1.0, counter(), clock=lambda: now)
     tried: list[str] = []
     connect = reader._connection
-    monkeypatch.setattr(
-        reader, "_connection", lambda server: (tried.append(""), connect(server))[1]
-    )
+
+    def counted(server: redis.Redis) -> object:
+        tried.append("")
+        return connect(server)
+
+    monkeypatch.setattr(reader, "_connection", counted)
     for _ in range(FAILURES_BEFORE_PAUSE + 5):
         assert reader.read("u", 1.0) is None
     assert len(tried) == FAILURES_BEFORE_PAUSE
