@@ -1,65 +1,132 @@
-"""Arrays of one value per ad slot. They grow by doubling; readers take them under the lock."""
+"""Everything about ads that no model has a part in, by slot, in arrays that workers map."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from schemas.layout import Layout
+from schemas.windows import WINDOWS_MS
+from scorer import shared_arrays
+from scorer.string_table import StringTable
 
-FIRST_CAPACITY = 1_024
+#: Different names of attributes that ads may have.
+ATTRIBUTE_NAMES = 64
+#: Counters, other than those of a single ad, that features may use.
+SHARED_COUNTERS = 16
+POPULAR_ADS = 4_096
+#: Changes of ads that look-ups by attribute go through one by one.
+LARGEST_RECENT = 1 << 20
+_TRIES = 1_000
 
 
-def grown(array: NDArray[Any], capacity: int) -> NDArray[Any]:
-    """A copy with ``capacity`` rows, the new ones zero."""
-    larger = np.zeros((capacity, *array.shape[1:]), array.dtype)
-    larger[: len(array)] = array
-    return larger
+@dataclass(frozen=True, slots=True)
+class AdRows:
+    """Ads of one request, each of one moment: [n] each."""
+
+    active: NDArray[np.bool_]
+    parts: NDArray[np.void]
+    prices: NDArray[np.int64]
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class AdArrays:
-    """Everything about ads that no model has a part in, [capacity] each.
+    """[capacity] each unless it says otherwise.
 
-    ``parts`` are the encoded ad parts; ``revisions`` the catalogue's revision at the last change
-    of a part; ``impressions`` and ``clicks`` those of the last day.
+    ``parts`` are the encoded ad parts; ``versions`` those of Redis plus 1, 0 where there is no ad;
+    ``revisions`` the catalogue's revision at the last change; ``impressions`` and ``clicks`` those
+    of the last day. ``attributes`` [names, capacity] and ``counter_keys`` [counters, capacity]
+    hold numbers of strings plus 1, 0 for none; ``counter_versions`` and ``counter_rows`` are by
+    the number of a counter's key. ``state`` is revision, active ads, slots in use, loaded;
+    ``popular`` [1 + POPULAR_ADS] counts slots in ``popular[0]``, then lists them.
+
+    A row is written between two steps of its number in ``sequences``, odd meanwhile, and read
+    again if that changed (a seqlock: Hemminger, Linux 2.5.60; stores are seen in order on x86).
     """
 
     parts: NDArray[np.void]
+    sequences: NDArray[np.uint32]
     active: NDArray[np.bool_]
+    versions: NDArray[np.int64]
     prices: NDArray[np.int64]
     revisions: NDArray[np.int64]
     impressions: NDArray[np.float32]
     clicks: NDArray[np.float32]
+    attributes: NDArray[np.int32]
+    counter_keys: NDArray[np.int32]
+    counter_versions: NDArray[np.int64]
+    counter_rows: NDArray[np.int64]
+    state: NDArray[np.int64]
+    recent: NDArray[np.int32]
+    recent_used: NDArray[np.int64]
+    popular: NDArray[np.int32]
+    popular_ctrs: NDArray[np.float64]
+    ids: StringTable
+    names: StringTable
+    values: StringTable
+    counters: StringTable
 
     @classmethod
-    def empty(cls, layout: Layout) -> "AdArrays":
-        """Room for the first ads."""
-        return cls(
-            parts=np.zeros(FIRST_CAPACITY, layout.ad_dtype),
-            active=np.zeros(FIRST_CAPACITY, np.bool_),
-            prices=np.zeros(FIRST_CAPACITY, np.int64),
-            revisions=np.zeros(FIRST_CAPACITY, np.int64),
-            impressions=np.zeros(FIRST_CAPACITY, np.float32),
-            clicks=np.zeros(FIRST_CAPACITY, np.float32),
-        )
+    def create(cls, path: Path, layout: Layout, capacity: int) -> "AdArrays":
+        """Room for ``capacity`` ads in a new file."""
+        ads = (capacity,)
+        keys = 2 * capacity
+        tables = {"ids": capacity, "names": ATTRIBUTE_NAMES, "values": capacity, "counters": keys}
+        arrays: dict[str, shared_arrays.Entry] = {
+            "parts": (layout.ad_dtype, ads),
+            "sequences": ("<u4", ads),
+            "active": ("?", ads),
+            "versions": ("<i8", ads),
+            "prices": ("<i8", ads),
+            "revisions": ("<i8", ads),
+            "impressions": ("<f4", ads),
+            "clicks": ("<f4", ads),
+            "attributes": ("<i4", (ATTRIBUTE_NAMES, capacity)),
+            "counter_keys": ("<i4", (SHARED_COUNTERS, capacity)),
+            "counter_versions": ("<i8", (keys,)),
+            "counter_rows": ("<i8", (keys, 2 * len(WINDOWS_MS))),
+            "state": ("<i8", (4,)),
+            "recent": ("<i4", (2, LARGEST_RECENT)),
+            "recent_used": ("<i8", (3,)),
+            "popular": ("<i4", (1 + POPULAR_ADS,)),
+            "popular_ctrs": ("<f8", (1 + POPULAR_ADS,)),
+        }
+        for name, size in tables.items():
+            arrays |= shared_arrays.prefixed(name, StringTable.layout(size))
+        shared_arrays.create(path, arrays)
+        return cls.attach(path, writable=True)
+
+    @classmethod
+    def attach(cls, path: Path, writable: bool = False) -> "AdArrays":
+        """The arrays of a file that was created."""
+        arrays = shared_arrays.attach(path, writable)
+        plain = {name: array for name, array in arrays.items() if "." not in name}
+        tables = {
+            name: StringTable(shared_arrays.part(name, arrays))
+            for name in ("ids", "names", "values", "counters")
+        }
+        return cls(**plain, **tables)
 
     @property
     def capacity(self) -> int:
-        """How many slots there is room for."""
+        """How many ads there is room for."""
         return len(self.active)
 
-    def reserve(self, slots: int) -> None:
-        """Make room for this many slots."""
-        capacity = self.capacity
-        while capacity < slots:
-            capacity *= 2
-        if capacity == self.capacity:
-            return
-        self.parts = grown(self.parts, capacity)
-        self.active = grown(self.active, capacity)
-        self.prices = grown(self.prices, capacity)
-        self.revisions = grown(self.revisions, capacity)
-        self.impressions = grown(self.impressions, capacity)
-        self.clicks = grown(self.clicks, capacity)
+    def read(self, slots: NDArray[np.int32]) -> AdRows:
+        """The ads in ``slots`` [n], each as it was at one moment."""
+        for _ in range(_TRIES):
+            before = self.sequences.take(slots)
+            rows = AdRows(self.active.take(slots), self.parts.take(slots), self.prices.take(slots))
+            if not (before & 1).any() and np.array_equal(before, self.sequences.take(slots)):
+                break
+        return rows
+
+    def begin(self, slots: NDArray[np.int32]) -> None:
+        """The rows of ``slots`` [n] are about to be written."""
+        self.sequences[slots] |= 1
+
+    def end(self, slots: NDArray[np.int32]) -> None:
+        """They are written. After a crash in between, writing them again ends it."""
+        self.sequences[slots] += 1

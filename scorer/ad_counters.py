@@ -11,20 +11,24 @@ from schemas.layout import width
 from schemas.redis_values import CounterRow, split_version
 from schemas.row_changes import RowChange
 from schemas.windows import WINDOWS_MS
+from scorer.ad_arrays import AdArrays
 
 POPULARITY_WINDOW = list(WINDOWS_MS).index("1d")
 _AD_KEY = ("ad.ad_id",)
+_NO_SLOTS: NDArray[np.int32] = np.empty(0, np.int32)
 
 
 class AdCounters:
     """Newest counter rows by key, for the counters that features or popularity need.
 
-    Only the feeder's thread writes; a look-up from a request's thread sees old or new.
+    What it knows lies in the shared arrays; only the feeder writes.
     """
 
-    def __init__(self, encoder: Encoder) -> None:
+    def __init__(self, encoder: Encoder, arrays: AdArrays) -> None:
+        """Raises ValueError if the features use too many counters."""
         spec, layout = encoder.spec, encoder.layout
         self._encoder = encoder
+        self._arrays = arrays
         self._columns: dict[str, list[slice]] = {}
         start = 0
         for feature in layout.ad_numbers:
@@ -35,8 +39,12 @@ class AdCounters:
         self._popularity = next((n for n, parts in spec.counters.items() if parts == _AD_KEY), None)
         names = [*self._columns, *([self._popularity] if self._popularity else [])]
         self._names = tuple(dict.fromkeys(names))
-        self._rows: dict[str, tuple[int, CounterRow]] = {}
-        self._owners: dict[str, set[int]] = {}
+        #: Counters of a single ad are found by its id; those that ads share by a column of keys.
+        self._own = {name for name in self._names if spec.counters[name] == _AD_KEY}
+        shared = [name for name in self._names if name not in self._own]
+        self._key_columns = {name: column for column, name in enumerate(shared)}
+        if len(shared) > len(arrays.counter_keys):
+            raise ValueError(f"features: at most {len(arrays.counter_keys)} counters of ads")
 
     def keys(self, ad_id: str, attributes: Mapping[str, str]) -> dict[str, str]:
         """The keys that describe an ad, by counter name."""
@@ -45,43 +53,74 @@ class AdCounters:
 
     def rows(self, keys: Mapping[str, str]) -> dict[str, CounterRow]:
         """Newest rows by counter name, without those that are zero."""
-        found = {name: self._rows.get(key) for name, key in keys.items()}
-        return {name: entry[1] for name, entry in found.items() if entry is not None}
+        found = {name: self._row(key) for name, key in keys.items()}
+        return {name: row for name, row in found.items() if row is not None}
 
-    def own(self, slot: int, keys: Iterable[str]) -> None:
-        """The ad in ``slot`` is described by these keys."""
-        for key in keys:
-            self._owners.setdefault(key, set()).add(slot)
+    def own(self, slot: int, ad_id: str, attributes: Mapping[str, str]) -> None:
+        """The ad in ``slot`` is described by the keys that follow. Raises TableFullError."""
+        arrays = self._arrays
+        if self._key_columns:
+            keys = self.keys(ad_id, attributes)
+            for name, column in self._key_columns.items():
+                arrays.counter_keys[column, slot] = 1 + arrays.counters.add(keys[name])
+        if self._popularity is not None:
+            self._put_popularity(slot, self._row(f"{self._popularity}:{ad_id}"))
 
-    def disown(self, slot: int, keys: Iterable[str]) -> None:
-        """The ad in ``slot`` was described by these keys."""
-        for key in keys:
-            owners = self._owners[key]
-            owners.discard(slot)
-            if not owners:
-                del self._owners[key]
+    def disown(self, slot: int) -> None:
+        """There is no ad in ``slot``."""
+        self._arrays.counter_keys[:, slot] = 0
 
     def apply(self, change: RowChange) -> bool:
         """Keep a change if it is newer or equal. Raises ValueError if it is damaged."""
         if change.key.partition(":")[0] not in self._names:
             return False
+        arrays = self._arrays
         version, body = split_version(change.value)
-        known = self._rows.get(change.key)
-        if known is not None and version < known[0]:
+        row = CounterRow.unpack(body) if body else None
+        number = arrays.counters.number(change.key)
+        if number is None:
+            if row is None:
+                return True
+            number = arrays.counters.add(change.key)
+        if version + 1 < arrays.counter_versions[number]:
             return False
-        if body:
-            self._rows[change.key] = (version, CounterRow.unpack(body))
-        else:
-            self._rows.pop(change.key, None)
+        # As in Redis: a delete leaves no version behind.
+        arrays.counter_versions[number] = 0 if row is None else version + 1
+        arrays.counter_rows[number] = 0 if row is None else (*row.impressions, *row.clicks)
         return True
 
     def clear(self) -> None:
         """Forget every row; who owns which key stays."""
-        self._rows.clear()
+        count = len(self._arrays.counters)
+        self._arrays.counter_versions[:count] = 0
+        self._arrays.counter_rows[:count] = 0
 
-    def slots(self, key: str) -> set[int]:
-        """Slots of the ads that the key describes."""
-        return self._owners.get(key, set())
+    def slots(self, keys: Iterable[str]) -> Iterator[tuple[str, NDArray[np.int32]]]:
+        """Slots of the ads that each of the keys describes."""
+        shared: dict[str, list[str]] = {}
+        for key in keys:
+            name, _, ad_id = key.partition(":")
+            if name in self._own:
+                slot = self._arrays.ids.number(ad_id)
+                yield key, _NO_SLOTS if slot is None else np.array([slot], np.int32)
+            else:
+                shared.setdefault(name, []).append(key)
+        for name, names_keys in shared.items():
+            yield from self._shared_slots(name, names_keys)
+
+    def _shared_slots(
+        self, name: str, keys: list[str]
+    ) -> Iterator[tuple[str, NDArray[np.int32]]]:
+        """One pass over the column of a counter, for all of its keys."""
+        arrays = self._arrays
+        numbers = [arrays.counters.number(key) for key in keys]
+        wanted = np.zeros(len(arrays.counters) + 1, np.bool_)
+        wanted[[number + 1 for number in numbers if number is not None]] = True
+        column = arrays.counter_keys[self._key_columns[name], : int(arrays.state[2])]
+        owners = np.flatnonzero(wanted[column]).astype(np.int32)
+        owned = column[owners]
+        for key, number in zip(keys, numbers, strict=True):
+            yield key, _NO_SLOTS if number is None else owners[owned == number + 1]
 
     def numbers(self, key: str) -> Iterator[tuple[slice, NDArray[np.float32]]]:
         """Columns of ``ad_numbers`` and what the key's row puts there, whichever ad has it."""
@@ -92,11 +131,23 @@ class AdCounters:
             for column in columns:
                 yield column, numbers[column]
 
-    def popularity(self, key: str) -> tuple[int, int] | None:
-        """Impressions and clicks of a day, if the key counts a single ad."""
-        if key.partition(":")[0] != self._popularity:
+    def put_popularity(self, keys: Iterable[str]) -> None:
+        """Take over the impressions and clicks of a day of the ads that these keys count."""
+        for key in keys:
+            name, _, ad_id = key.partition(":")
+            slot = self._arrays.ids.number(ad_id) if name == self._popularity else None
+            if slot is not None:
+                self._put_popularity(slot, self._row(key))
+
+    def _put_popularity(self, slot: int, row: CounterRow | None) -> None:
+        arrays = self._arrays
+        arrays.impressions[slot] = 0 if row is None else row.impressions[POPULARITY_WINDOW]
+        arrays.clicks[slot] = 0 if row is None else row.clicks[POPULARITY_WINDOW]
+
+    def _row(self, key: str) -> CounterRow | None:
+        arrays = self._arrays
+        number = arrays.counters.number(key)
+        if number is None or not arrays.counter_versions[number]:
             return None
-        entry = self._rows.get(key)
-        if entry is None:
-            return 0, 0
-        return entry[1].impressions[POPULARITY_WINDOW], entry[1].clicks[POPULARITY_WINDOW]
+        row = arrays.counter_rows[number].tolist()
+        return CounterRow(tuple(row[: len(WINDOWS_MS)]), tuple(row[len(WINDOWS_MS) :]))

@@ -1,50 +1,136 @@
-"""Targeting: which ads have an attribute value. Memory follows the ads that are there."""
+"""Attributes of ads and targeting: which ads have an attribute value.
+
+Each name has a column of numbers of values. Slots are sorted by number once in a while, into a new
+file; ads that changed since are listed and looked at one by one.
+"""
 
 from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+
+from scorer import shared_arrays
+from scorer.ad_arrays import LARGEST_RECENT, AdArrays
+from scorer.postings import Postings
 
 _EMPTY: NDArray[np.int32] = np.empty(0, np.int32)
 
 
 class AttributeIndex:
-    """Slots by (attribute, value). Not thread-safe: used under the catalogue's lock."""
+    """``put``, ``changed`` and ``sort`` are the feeder's; look-ups read what all processes share.
 
-    def __init__(self) -> None:
-        self._slots: dict[tuple[str, str], set[int]] = {}
-        self._arrays: dict[tuple[str, str], NDArray[np.int32]] = {}
+    ``arrays.recent`` has two lists; the number of the sorted file says which one is in use.
+    """
 
-    def add(self, slot: int, attributes: Mapping[str, str]) -> None:
-        """The ad in ``slot`` has these attributes."""
-        for item in attributes.items():
-            self._slots.setdefault(item, set()).add(slot)
-            self._arrays.pop(item, None)
+    def __init__(self, arrays: AdArrays, folder: Path) -> None:
+        self._arrays = arrays
+        self._folder = folder
+        self._sorted: tuple[int, list[Postings]] = (0, [])
 
-    def remove(self, slot: int, attributes: Mapping[str, str]) -> None:
-        """The ad in ``slot`` had these attributes, as they were added."""
-        for item in attributes.items():
-            slots = self._slots[item]
-            slots.remove(slot)
-            self._arrays.pop(item, None)
-            if not slots:
-                del self._slots[item]
+    def put(self, slot: int, attributes: Mapping[str, str]) -> None:
+        """The ad in ``slot`` has these attributes and no others. Raises TableFullError."""
+        arrays = self._arrays
+        numbers = {arrays.names.add(name): name for name in attributes}
+        for column in range(len(arrays.names)):
+            name = numbers.get(column)
+            code = 0 if name is None else 1 + arrays.values.add(attributes[name])
+            if arrays.attributes[column, slot] != code:
+                arrays.attributes[column, slot] = code
+
+    def changed(self, slots: NDArray[np.int32]) -> None:
+        """The attributes of these ads [n] may differ from those that were sorted."""
+        used = self._arrays.recent_used
+        side = int(used[0]) % 2
+        begin, end = int(used[1 + side]), int(used[1 + side]) + len(slots)
+        kept = slots[: max(0, LARGEST_RECENT - begin)]
+        self._arrays.recent[side, begin : begin + len(kept)] = kept
+        used[1 + side] = min(end, LARGEST_RECENT)
+
+    @property
+    def recent(self) -> int:
+        """How many changes are not sorted yet."""
+        used = self._arrays.recent_used
+        return int(used[1 + int(used[0]) % 2])
+
+    def sort(self, slots: int) -> None:
+        """Sort the first ``slots`` slots, while others go on changing some of them."""
+        arrays, used = self._arrays, self._arrays.recent_used
+        number = int(used[0])
+        side, before = number % 2, self.recent
+        layout: dict[str, shared_arrays.Entry] = {}
+        for column in range(len(arrays.names)):
+            codes = int(arrays.attributes[column, :slots].max(initial=0)) + 1
+            layout |= shared_arrays.prefixed(str(column), Postings.layout(slots, codes))
+        path = self._path(number + 1)
+        built = shared_arrays.create(path, layout)
+        for column in range(len(arrays.names)):
+            postings = Postings(shared_arrays.part(str(column), built))
+            postings.fill(arrays.attributes[column, :slots])
+        later = arrays.recent[side, before : int(used[1 + side])]
+        arrays.recent[1 - side, : len(later)] = later
+        used[2 - side] = len(later)
+        used[0] = number + 1
+        self._path(number).unlink(missing_ok=True)
+
+    def of(self, slot: int) -> dict[str, str]:
+        """The attributes of the ad in ``slot``."""
+        arrays = self._arrays
+        codes = arrays.attributes[: len(arrays.names), slot].tolist()
+        return {
+            arrays.names.text(column): arrays.values.text(code - 1)
+            for column, code in enumerate(codes)
+            if code
+        }
+
+    def matches(self, slots: NDArray[np.int32], required: Mapping[str, str]) -> NDArray[np.bool_]:
+        """Which of the ads in ``slots`` [n] have all of the values."""
+        matching = np.ones(len(slots), np.bool_)
+        for item in required.items():
+            column, code = self._code(item)
+            if code == 0:
+                return np.zeros(len(slots), np.bool_)
+            matching &= self._arrays.attributes[column].take(slots) == code
+        return matching
 
     def matching(self, required: Mapping[str, str]) -> NDArray[np.int32]:
         """Slots [n] of the ads that have all of the values, ascending; ``required`` not empty."""
-        postings = sorted((self._posting(item) for item in required.items()), key=len)
-        found = postings[0]
-        for posting in postings[1:]:
-            found = np.intersect1d(found, posting, assume_unique=True)
+        codes = [self._code(item) for item in required.items()]
+        if any(code == 0 for _, code in codes):
+            return _EMPTY
+        sorted_columns, recent = self._look()
+        column, code = min(
+            codes,
+            key=lambda item: sorted_columns[item[0]].count(item[1])
+            if item[0] < len(sorted_columns)
+            else 0,
+        )
+        listed = sorted_columns[column].of(code) if column < len(sorted_columns) else _EMPTY
+        slots = np.union1d(listed, recent) if len(recent) else listed
+        found: NDArray[np.int32] = slots[self.matches(slots, required)]
         return found
 
-    def _posting(self, item: tuple[str, str]) -> NDArray[np.int32]:
-        array = self._arrays.get(item)
-        if array is None:
-            slots = self._slots.get(item)
-            if slots is None:
-                return _EMPTY
-            array = np.fromiter(slots, np.int32, len(slots))
-            array.sort()
-            self._arrays[item] = array
-        return array
+    def _code(self, item: tuple[str, str]) -> tuple[int, int]:
+        """Column of a name and number of a value plus 1; 0 if no ad ever had it."""
+        column = self._arrays.names.number(item[0])
+        value = self._arrays.values.number(item[1])
+        return (0, 0) if column is None or value is None else (column, value + 1)
+
+    def _look(self) -> tuple[list[Postings], NDArray[np.int32]]:
+        """The newest sorted columns, and what changed since."""
+        arrays = self._arrays
+        number = int(arrays.recent_used[0])
+        while number != self._sorted[0]:
+            try:
+                found = shared_arrays.attach(self._path(number))
+            except FileNotFoundError:  # sorted again meanwhile
+                number = int(arrays.recent_used[0])
+                continue
+            columns = sorted({int(name.partition(".")[0]) for name in found})
+            postings = [Postings(shared_arrays.part(str(column), found)) for column in columns]
+            self._sorted = (number, postings)
+        side = number % 2
+        return self._sorted[1], arrays.recent[side, : int(arrays.recent_used[1 + side])]
+
+    def _path(self, number: int) -> Path:
+        return self._folder / f"attributes-{number}"

@@ -1,10 +1,9 @@
 """The ads in memory: slots, encoded parts, prices, targeting. One writer, many readers.
 
-The feeder's thread stages changes (slow, no lock, see scorer.staging) and commits them (short,
-under the lock), so that what a request reads together belongs together.
+The feeder stages changes (slow, see scorer.staging) and commits them row by row; what a request
+reads of an ad belongs together, see AdArrays. Workers read the same arrays in other processes.
 """
 
-import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -17,26 +16,24 @@ from schemas.encoding import Encoder
 from scorer.ad_arrays import AdArrays
 from scorer.ad_counters import AdCounters
 from scorer.attribute_index import AttributeIndex
-from scorer.deepfm import Halves
-from scorer.half_store import HalfStore
 from scorer.row_owners import RowOwners
 
 #: A deleted ad's slot waits this long, so that no request in flight mixes two ads.
 SLOT_REUSE_SECONDS = 30.0
-#: Ads that are written while the lock is held once.
+#: Ads that are written at a time.
 SLICE = 256
+_REVISION, _ACTIVE, _SLOTS, _LOADED = range(4)
 
 
 @dataclass(frozen=True, slots=True)
 class AdEntry:
-    """What is said of an ad; ``keys`` are its counters' keys by counter name."""
+    """What is said of an ad."""
 
     ad_id: str
     version: int
     active: bool
     price: int
     attributes: Mapping[str, str]
-    keys: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,145 +44,141 @@ class Update:
     parts: NDArray[np.void]
     entries: Mapping[int, AdEntry] = field(default_factory=dict)
 
-    def slices(self) -> Iterator["Update"]:
-        """The update in pieces of at most SLICE ads."""
-        for start in range(0, len(self.slots), SLICE):
-            slots = self.slots[start : start + SLICE]
+    def slices(self, size: int = SLICE) -> Iterator["Update"]:
+        """The update in pieces of at most ``size`` ads."""
+        if len(self.slots) <= size:
+            yield self
+            return
+        for start in range(0, len(self.slots), size):
+            slots = self.slots[start : start + size]
             entries = {s: self.entries[s] for s in slots.tolist() if s in self.entries}
-            yield Update(slots, self.parts[start : start + SLICE], entries)
+            yield Update(slots, self.parts[start : start + size], entries)
 
 
 class Catalogue:
-    """Ads by slot. ``lock`` guards the arrays, the targeting index and the served halves.
-
-    ``slot_count`` slots were ever used; ``revision`` counts commits; ``loaded`` is set once all
-    ads of Redis are here.
-    """
+    """Ads by slot. What changes it is for the feeder only, in one thread."""
 
     def __init__(
-        self, encoder: Encoder, shared_row_ads: int, clock: Callable[[], float] = monotonic
+        self,
+        encoder: Encoder,
+        arrays: AdArrays,
+        shared_row_ads: int,
+        clock: Callable[[], float] = monotonic,
     ) -> None:
         self.encoder = encoder
-        self.lock = threading.Lock()
-        self.loaded = threading.Event()
-        self.arrays = AdArrays.empty(encoder.layout)
-        self.counters = AdCounters(encoder)
-        self.row_owners = RowOwners(shared_row_ads)
-        self.entries: list[AdEntry | None] = []
-        self.slot_count = 0
-        self.revision = 0
-        self.active_ads = 0
-        self._attributes = AttributeIndex()
-        self._slots: dict[str, int] = {}
+        self.arrays = arrays
+        self.counters = AdCounters(encoder, arrays)
+        self.attributes = AttributeIndex(arrays)
+        self.row_owners = RowOwners(arrays, shared_row_ads)
+        self._state = arrays.state
         self._free: deque[tuple[float, int]] = deque()
-        self._recent: dict[int, int] = {}
         self._clock = clock
+
+    @property
+    def revision(self) -> int:
+        """How many commits there were."""
+        return int(self._state[_REVISION])
+
+    @property
+    def active_ads(self) -> int:
+        """How many ads may be answered."""
+        return int(self._state[_ACTIVE])
+
+    @property
+    def slot_count(self) -> int:
+        """How many slots were ever used."""
+        return int(self._state[_SLOTS])
+
+    @property
+    def loaded(self) -> bool:
+        """Whether all ads of Redis are here."""
+        return bool(self._state[_LOADED])
+
+    def set_loaded(self) -> None:
+        """All ads of Redis are here."""
+        self._state[_LOADED] = 1
 
     def slot(self, ad_id: str) -> int | None:
         """The slot of a known ad, active or paused."""
-        return self._slots.get(ad_id)
+        slot = self.arrays.ids.number(ad_id)
+        return None if slot is None or self.arrays.versions[slot] == 0 else slot
 
-    def ad_ids(self) -> list[str]:
-        """All known ads; for the feeder's thread."""
-        return list(self._slots)
+    def entry(self, slot: int) -> AdEntry | None:
+        """What is said of the ad in a slot, None if it was deleted."""
+        arrays = self.arrays
+        if not arrays.versions[slot]:
+            return None
+        return AdEntry(
+            ad_id=arrays.ids.text(slot),
+            version=int(arrays.versions[slot]) - 1,
+            active=bool(arrays.active[slot]),
+            price=int(arrays.prices[slot]),
+            attributes=self.attributes.of(slot),
+        )
 
-    def slots_with(self, required: Mapping[str, str]) -> NDArray[np.int32]:
-        """Slots of the ads that have all of the attributes."""
-        with self.lock:
-            return self._attributes.matching(required)
-
-    def recent(self, revision: int) -> NDArray[np.int32]:
-        """Slots of the ads that came or changed after ``revision``."""
-        with self.lock:
-            newer = [slot for slot, at in self._recent.items() if at > revision]
-        return np.array(newer, np.int32)
-
-    def forget_recent(self, revision: int) -> None:
-        """An index built at ``revision`` is in use: older changes are in it."""
-        with self.lock:
-            self._recent = {slot: at for slot, at in self._recent.items() if at > revision}
+    def slots_in_use(self) -> NDArray[np.int32]:
+        """Slots of all known ads."""
+        return np.flatnonzero(self.arrays.versions[: self.slot_count]).astype(np.int32)
 
     def changed_after(self, revision: int) -> NDArray[np.int32]:
-        """Slots whose part changed after ``revision``; for the feeder's thread."""
+        """Slots whose ad changed after ``revision``."""
         revisions = self.arrays.revisions[: self.slot_count]
         return np.flatnonzero(revisions > revision).astype(np.int32)
 
-    def remember_recent(self, slots: NDArray[np.int32]) -> None:
-        """An index that does not know the changes of these ads is about to be used."""
-        with self.lock:
-            for slot in slots.tolist():
-                if self.entries[slot] is not None:
-                    self._recent[slot] = int(self.arrays.revisions[slot])
-
-    def allocate(self) -> int:
-        """A slot for a new ad; it is not seen before its commit."""
+    def allocate(self, ad_id: str) -> int:
+        """A slot for a new ad; it is not seen before its commit. Raises TableFullError."""
+        reused = None
         if self._free and self._free[0][0] + SLOT_REUSE_SECONDS <= self._clock():
-            return self._free.popleft()[1]
-        self.entries.append(None)
-        return len(self.entries) - 1
+            reused = self._free[0][1]
+        slot = self.arrays.ids.add(ad_id, reused)
+        if slot == reused:
+            self._free.popleft()
+        return slot
 
-    def commit(self, update: Update, store: HalfStore | None, halves: Halves | None) -> None:
-        """Make an update visible, together with its halves [n] in ``store`` if a model is served.
+    def commit(self, update: Update) -> None:
+        """Make an update of at most a few hundred ads visible."""
+        arrays, slots = self.arrays, update.slots
+        self._state[_REVISION] += 1
+        arrays.begin(slots)
+        for slot, entry in update.entries.items():
+            self._put(slot, entry)
+        arrays.parts[slots] = update.parts
+        arrays.revisions[slots] = self.revision
+        arrays.end(slots)
+        new = np.fromiter(update.entries, np.int32, len(update.entries))
+        self._state[_SLOTS] = max(self.slot_count, 1 + int(new.max(initial=-1)))
+        self.row_owners.changed(new)
+        self.attributes.changed(new)
 
-        Give it at most SLICE ads: the lock is held meanwhile.
-        """
+    def _put(self, slot: int, entry: AdEntry) -> None:
         arrays = self.arrays
-        with self.lock:
-            self.revision += 1
-            arrays.reserve(len(self.entries))
-            for slot, entry in update.entries.items():
-                self._put(slot, entry, arrays.parts[slot]["ad_ids"])
-            arrays.parts[update.slots] = update.parts
-            arrays.revisions[update.slots] = self.revision
-            for slot in update.entries:
-                self.row_owners.add(slot, arrays.parts[slot]["ad_ids"])
-            self.slot_count = max(self.slot_count, 1 + max(update.entries, default=-1))
-            if store is not None and halves is not None:
-                store.write(update.slots, halves, arrays.prices[update.slots])
-
-    def _put(self, slot: int, entry: AdEntry, old_rows: NDArray[np.int32]) -> None:
-        self._withdraw(slot, old_rows)
-        arrays = self.arrays
-        self.entries[slot] = entry
-        self._slots[entry.ad_id] = slot
+        self._state[_ACTIVE] += int(entry.active) - int(arrays.active[slot])
+        arrays.versions[slot] = entry.version + 1
         arrays.active[slot] = entry.active
         arrays.prices[slot] = entry.price
-        self.active_ads += entry.active
-        self._attributes.add(slot, entry.attributes)
-        self.counters.own(slot, entry.keys.values())
-        for key in entry.keys.values():
-            self._put_popularity(slot, key)
-        self._recent[slot] = self.revision
+        self.attributes.put(slot, entry.attributes)
+        self.counters.own(slot, entry.ad_id, entry.attributes)
 
-    def _withdraw(self, slot: int, rows: NDArray[np.int32]) -> None:
-        old = self.entries[slot]
-        if old is None:
-            return
-        self.active_ads -= old.active
-        self.arrays.active[slot] = False
-        self._attributes.remove(slot, old.attributes)
-        self.counters.disown(slot, old.keys.values())
-        self.row_owners.remove(slot, rows)
+    def remove(self, ad_ids: Iterable[str]) -> NDArray[np.int32]:
+        """Deleted ads are seen no more; their slots [n], which are used again later."""
+        arrays = self.arrays
+        found = [slot for ad_id in ad_ids if (slot := self.slot(ad_id)) is not None]
+        slots = np.array(found, np.int32)
+        self._state[_REVISION] += 1
+        self._state[_ACTIVE] -= int(arrays.active[slots].sum())
+        arrays.begin(slots)
+        arrays.active[slots] = False
+        arrays.versions[slots] = 0
+        arrays.revisions[slots] = self.revision
+        arrays.end(slots)
+        for slot in found:
+            arrays.ids.remove(arrays.ids.text(slot))
+            self.attributes.put(slot, {})
+            self.counters.disown(slot)
+            self._free.append((self._clock(), slot))
+        return slots
 
-    def put_popularity(self, keys: Iterable[str]) -> None:
-        """Take over the impressions and clicks of a day of the ads that these keys count."""
-        with self.lock:
-            for key in keys:
-                for slot in self.counters.slots(key):
-                    self._put_popularity(slot, key)
-
-    def _put_popularity(self, slot: int, key: str) -> None:
-        counted = self.counters.popularity(key)
-        if counted is not None:
-            self.arrays.impressions[slot], self.arrays.clicks[slot] = counted
-
-    def remove(self, ad_ids: Iterable[str]) -> None:
-        """Deleted ads are seen no more; their slots are used again later."""
-        with self.lock:
-            self.revision += 1
-            for ad_id in ad_ids:
-                slot = self._slots.pop(ad_id)
-                self._withdraw(slot, self.arrays.parts[slot]["ad_ids"])
-                self.entries[slot] = None
-                self._recent.pop(slot, None)
-                self._free.append((self._clock(), slot))
+    def sort(self) -> None:
+        """Look-ups by attribute, row and counter become fast for the ads as they are now."""
+        self.attributes.sort(self.slot_count)
+        self.row_owners.sort(self.slot_count)

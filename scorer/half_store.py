@@ -1,61 +1,70 @@
-"""The ad halves of one model version, by slot, ready to be gathered."""
+"""The ad halves of one model version, by slot: what retrieval and the choice of finalists read.
 
-from dataclasses import dataclass
+They are approximate, and may be read while they change: what is served is computed from an ad's
+part again, see scorer.ranking.
+"""
+
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from scorer.ad_arrays import AdArrays, grown
 from scorer.deepfm import Floats, Halves
+from scorer.shared_arrays import Layout
 
-
-@dataclass(frozen=True, slots=True)
-class AdRows:
-    """Ads of one request, read together: [n] each, ``vectors`` and ``hidden`` as in the store."""
-
-    active: NDArray[np.bool_]
-    parts: NDArray[np.void]
-    vectors: Floats
-    hidden: Floats
-    prices: NDArray[np.int64]
+_LARGEST = 127
 
 
 class HalfStore:
-    """``vectors`` [capacity, dim + 2]: FM sum, scalar, log price; ``hidden`` [capacity, h1].
-
-    Written and gathered under the catalogue's lock, except while it is built aside. ``writes``
-    counts the writes.
+    """``vectors`` [capacity, dim + 2]: FM sum, scalar, log price; ``hidden`` [capacity, towers ·
+    width] in 8 bits, in ``steps`` [capacity]. ``width`` is ``tower_width`` up to a multiple of 16.
     """
 
-    def __init__(self, capacity: int, dim: int, hidden: int) -> None:
-        self.vectors: Floats = np.zeros((capacity, dim + 2), np.float32)
-        self.hidden: Floats = np.zeros((capacity, hidden), np.float32)
-        self.writes = 0
+    def __init__(self, arrays: Mapping[str, NDArray[Any]], towers: int) -> None:
+        self.vectors: Floats = arrays["vectors"]
+        self.hidden: NDArray[np.int8] = arrays["hidden"]
+        self.steps: Floats = arrays["steps"]
+        self._towers = towers
+        self._writes = arrays["writes"]
+
+    @staticmethod
+    def layout(capacity: int, dim: int, towers: int, tower_width: int) -> Layout:
+        """Arrays of a store."""
+        return {
+            "vectors": ("<f4", (capacity, dim + 2)),
+            "hidden": ("i1", (capacity, towers * padded(tower_width))),
+            "steps": ("<f4", (capacity,)),
+            "writes": ("<i8", (1,)),
+        }
+
+    @property
+    def writes(self) -> int:
+        """How many rows were written."""
+        return int(self._writes[0])
 
     def write(self, slots: NDArray[np.int32], halves: Halves, prices: NDArray[np.int64]) -> None:
         """Halves [n] of the ads in ``slots`` [n], which cost ``prices`` [n]."""
-        needed = int(slots.max(initial=-1)) + 1
-        if needed > len(self.vectors):
-            capacity = max(needed, 2 * len(self.vectors))
-            self.vectors = grown(self.vectors, capacity)
-            self.hidden = grown(self.hidden, capacity)
+        steps = np.abs(halves.hidden).max(axis=1, initial=0.0) / np.float32(_LARGEST)
+        steps = np.maximum(steps, np.float32(1e-9))
         self.vectors[slots] = ad_vectors(halves, prices)
-        self.hidden[slots] = halves.hidden
-        self.writes += 1
+        self.hidden[slots] = self.by_tower(np.rint(halves.hidden / steps[:, None])).astype(np.int8)
+        self.steps[slots] = steps
+        self._writes[0] += len(slots)
 
-    def gather(self, slots: NDArray[np.int32], arrays: AdArrays) -> AdRows:
-        """The ads in ``slots`` [n]; call it under the catalogue's lock.
+    def by_tower(self, hidden: Floats) -> Floats:
+        """First layers [n, towers · width] with each tower's part padded as in ``hidden``."""
+        width = hidden.shape[1] // self._towers
+        if padded(width) == width:
+            return hidden
+        parts = np.zeros((len(hidden), self._towers, padded(width)), hidden.dtype)
+        parts[:, :, :width] = hidden.reshape(len(hidden), self._towers, width)
+        return parts.reshape(len(hidden), -1)
 
-        A request that keeps a model which was just replaced may ask for an ad that is newer than
-        this store: it gets some other halves for it, but no error.
-        """
-        return AdRows(
-            active=arrays.active.take(slots),
-            parts=arrays.parts.take(slots),
-            vectors=self.vectors.take(slots, axis=0, mode="clip"),
-            hidden=self.hidden.take(slots, axis=0, mode="clip"),
-            prices=arrays.prices.take(slots),
-        )
+
+def padded(width: int) -> int:
+    """The next multiple of 16."""
+    return -(-width // 16) * 16
 
 
 def ad_vectors(halves: Halves, prices: NDArray[np.int64]) -> Floats:

@@ -1,44 +1,58 @@
 """Which ads own a row of the embedding table: what a changed row makes stale."""
 
-from collections.abc import Iterable
-
 import numpy as np
 from numpy.typing import NDArray
 
+from scorer.ad_arrays import AdArrays
+from scorer.postings import Postings
+
+Slots = NDArray[np.int32]
+
 
 class RowOwners:
-    """Slots by row. Only the feeder's thread uses it."""
+    """For the feeder's process. An ad that had a row and lost it may be told, too: no harm."""
 
-    def __init__(self, shared_row_ads: int) -> None:
-        self._slots: dict[int, set[int]] = {}
+    def __init__(self, arrays: AdArrays, first_rows: NDArray[np.int32], rows: int,
+                 shared_row_ads: int) -> None:  # fmt: skip
+        """``first_rows`` [fields] are where the ad fields' rows begin in the table of ``rows``."""
+        self._arrays = arrays
+        self._bounds = np.append(first_rows, rows)
         self._shared_row_ads = shared_row_ads
+        self._fields: list[Postings] = []
+        self._recent: list[Slots] = []
 
-    def add(self, slot: int, rows: NDArray[np.int32]) -> None:
-        """The ad in ``slot`` has these rows."""
-        for row in rows.tolist():
-            self._slots.setdefault(row, set()).add(slot)
+    def changed(self, slots: Slots) -> None:
+        """The ads in ``slots`` [n] may have other rows than those that were sorted."""
+        self._recent.append(slots)
 
-    def remove(self, slot: int, rows: NDArray[np.int32]) -> None:
-        """The ad in ``slot`` had these rows, as they were added."""
-        for row in rows.tolist():
-            slots = self._slots[row]
-            slots.discard(slot)
-            if not slots:
-                del self._slots[row]
+    def sort(self, slots: int) -> None:
+        """Sort the first ``slots`` slots by row, while others go on changing some of them."""
+        taken = len(self._recent)
+        fields = []
+        for field, (begin, end) in enumerate(zip(self._bounds, self._bounds[1:], strict=False)):
+            rows = self._arrays.parts["ad_ids"][:slots, field]
+            # A slot that was never used has row 0, which may lie before its field.
+            fields.append(Postings.built(np.clip(rows - begin, 0, end - begin - 1), end - begin))
+        self._fields = fields
+        self._recent = self._recent[taken:]
 
-    def of(self, rows: Iterable[int]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    def of(self, rows: NDArray[np.int32]) -> tuple[Slots, Slots]:
         """Slots of rows: those to refresh at once, and those of rows that very many ads share."""
-        few: set[int] = set()
-        many: set[int] = set()
-        for row in rows:
-            slots = self._slots.get(row)
-            if slots is not None:
-                (few if len(slots) <= self._shared_row_ads else many).update(slots)
-        many -= few
-        return _sorted(few), _sorted(many)
+        few, many = [self._recent_of(rows)], []
+        for field, postings in enumerate(self._fields):
+            begin, end = self._bounds[field], self._bounds[field + 1]
+            own = rows[(rows >= begin) & (rows < end)] - begin
+            own_few, own_many = postings.of_many(own.astype(np.int32), self._shared_row_ads)
+            few.append(own_few)
+            many.append(own_many)
+        at_once = np.unique(np.concatenate(few))
+        later = np.unique(np.concatenate((np.empty(0, np.int32), *many)))
+        return at_once, np.setdiff1d(later, at_once, assume_unique=True)
 
-
-def _sorted(slots: set[int]) -> NDArray[np.int32]:
-    array = np.fromiter(slots, np.int32, len(slots))
-    array.sort()
-    return array
+    def _recent_of(self, rows: NDArray[np.int32]) -> Slots:
+        recent = np.unique(np.concatenate((np.empty(0, np.int32), *self._recent)))
+        if len(self._recent) > 1:
+            self._recent = [recent]
+        owned = np.isin(self._arrays.parts["ad_ids"].take(recent, axis=0), rows)
+        found: Slots = recent[owned.any(axis=1)]
+        return found

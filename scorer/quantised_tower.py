@@ -1,0 +1,96 @@
+"""The tower in 8 bits, which chooses the ads that the exact tower then scores.
+
+Activations are unsigned with one step a layer, weights signed with one step an output (Jacob et
+al., CVPR'18, arXiv 1712.05877); steps follow from activations that were seen.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scorer.half_store import HalfStore, padded
+from scorer.kernels import Kernels, TowerWeights
+from scorer.kernels.native import WIDEST_LAYER
+from scorer.tower_layers import Layer
+
+Floats = NDArray[np.float32]
+_QUANTILE = 0.9999
+#: Of what is served, this share must be among those that 8 bits choose.
+LEAST_OVERLAP = 0.97
+
+
+class QuantisedTower:
+    """Approximate logits of ads by their slots."""
+
+    def __init__(self, weights: TowerWeights, kernels: Kernels) -> None:
+        self._weights = weights
+        self._kernels = kernels
+
+    @classmethod
+    def of(cls, layers: list[Layer], seen: Floats, kernels: Kernels) -> "QuantisedTower | None":
+        """``seen`` [n, towers · width] are first layers before activation, as they come.
+
+        None if a layer is too wide for the kernels.
+        """
+        towers = len(layers[0].weights)
+        widths = [padded(layer.weights.shape[1]) for layer in layers]
+        if max(widths) > WIDEST_LAYER:
+            return None
+        values = np.maximum(seen.reshape(len(seen), towers, -1).transpose(1, 0, 2), 0)
+        units, weights, scales, shifts = [_units(values)], [], [], []
+        for index, layer in enumerate(layers[:-1]):
+            steps = np.maximum(np.abs(layer.weights).max(axis=1) / 127, 1e-12)
+            rounded = np.rint(layer.weights / steps[:, None])
+            inputs, outputs = widths[index], widths[index + 1]
+            weights.append(_padded(rounded, inputs, outputs).astype(np.int8))
+            scales.append(_padded(steps[:, None], 1, outputs)[:, 0] / units[-1])
+            shifts.append(_padded(layer.shifts[:, None], 1, outputs)[:, 0])
+            values = np.maximum(values @ layer.weights + layer.shifts[:, None], 0)
+            units.append(_units(values))
+        last = _padded(layers[-1].weights.transpose(0, 2, 1), 1, widths[-1])[:, 0]
+        by_tower = [
+            w[tower].reshape(w.shape[1] // 4, 4, -1).transpose(0, 2, 1).ravel()
+            for tower in range(towers)
+            for w in weights
+        ]
+        return cls(
+            TowerWeights(
+                towers=towers,
+                widths=np.array(widths, np.int32),
+                weights=np.concatenate((np.empty(0, np.int8), *by_tower)),
+                scales=_in_turn(scales, towers),
+                shifts=_in_turn(shifts, towers),
+                units=np.array(units, np.float32),
+                last=np.ascontiguousarray(last, np.float32),
+                constant=float(layers[-1].shifts.mean()),
+            ),
+            kernels,
+        )
+
+    def logits(self, store: HalfStore, slots: NDArray[np.int32], request: Floats) -> Floats:
+        """Logits [n] of the ads in ``slots`` [n] for a request's first layer [1, towers · width]."""
+        return self._kernels.tower_logits(
+            self._weights, store.hidden, store.steps, slots, store.by_tower(request)[0]
+        )
+
+
+def overlap(exact: Floats, approximate: Floats, served: int, chosen: int) -> float:
+    """Share of the best ``served`` by exact logits [n] among the ``chosen`` best approximate ones."""
+    best = np.argsort(-exact)[:served]
+    return float(np.isin(best, np.argsort(-approximate)[:chosen]).mean())
+
+
+def _units(values: Floats) -> float:
+    """Steps in 1, so that nearly all activations fit."""
+    largest = float(np.quantile(values, _QUANTILE)) if values.size else 0.0
+    return 255 / max(largest, 1e-6)
+
+
+def _padded(array: NDArray[np.floating], rows: int, columns: int) -> NDArray[np.floating]:
+    out = np.zeros((len(array), rows, columns), array.dtype)
+    out[:, : array.shape[1], : array.shape[2]] = array
+    return out
+
+
+def _in_turn(arrays: list[NDArray[np.floating]], towers: int) -> Floats:
+    parts = [array[tower] for tower in range(towers) for array in arrays]
+    return np.concatenate((np.empty(0, np.float32), *parts)).astype(np.float32)

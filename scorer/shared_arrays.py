@@ -1,0 +1,67 @@
+"""Named arrays in one file of a memory file system: one process writes them, others map them.
+
+A file may be far larger than its content: pages that were never written take no memory.
+"""
+
+import ast
+import mmap
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+#: Type and shape of each array.
+Entry = tuple[np.dtype[Any] | str, tuple[int, ...]]
+Layout = Mapping[str, Entry]
+Arrays = dict[str, NDArray[Any]]
+_HEADER_BYTES = 16_384
+_PAGE = 4_096
+
+
+def create(path: Path, layout: Layout) -> Arrays:
+    """Arrays of zeros in a new file."""
+    descriptions = {
+        name: (np.lib.format.dtype_to_descr(np.dtype(dtype)), shape)
+        for name, (dtype, shape) in layout.items()
+    }
+    header = repr(descriptions).encode()
+    if len(header) > _HEADER_BYTES:
+        raise ValueError(f"{path.name}: too many arrays")
+    with path.open("wb") as file:
+        file.write(header.ljust(_HEADER_BYTES))
+        file.truncate(_HEADER_BYTES + sum(_room(*entry) for entry in layout.values()))
+    return attach(path, writable=True)
+
+
+def attach(path: Path, writable: bool = False) -> Arrays:
+    """The arrays of a file; they stay valid when it is deleted or replaced."""
+    with path.open("r+b" if writable else "rb") as file:
+        access = mmap.ACCESS_WRITE if writable else mmap.ACCESS_READ
+        memory = mmap.mmap(file.fileno(), 0, access=access)
+    memory.madvise(mmap.MADV_HUGEPAGE)
+    descriptions = ast.literal_eval(memory[:_HEADER_BYTES].decode().rstrip())
+    arrays: Arrays = {}
+    at = _HEADER_BYTES
+    for name, (description, shape) in descriptions.items():
+        dtype = np.lib.format.descr_to_dtype(description)
+        arrays[name] = np.ndarray(shape, dtype, memory, at)
+        at += _room(dtype, shape)
+    return arrays
+
+
+def _room(dtype: np.dtype[Any] | str, shape: tuple[int, ...]) -> int:
+    size = np.dtype(dtype).itemsize * int(np.prod(shape, dtype=np.int64))
+    return -(-size // _PAGE) * _PAGE
+
+
+def prefixed(prefix: str, layout: Layout) -> dict[str, Entry]:
+    """A layout under a prefix, to be part of a larger one."""
+    return {f"{prefix}.{name}": entry for name, entry in layout.items()}
+
+
+def part(prefix: str, arrays: Mapping[str, NDArray[Any]]) -> Arrays:
+    """The arrays under a prefix."""
+    begin = prefix + "."
+    return {n.removeprefix(begin): a for n, a in arrays.items() if n.startswith(begin)}
