@@ -5,7 +5,7 @@ transformed here and standardised by the model package.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ import xxhash
 from numpy.typing import NDArray
 
 from schemas.features import ID_ATTRIBUTES, Categorical, Counter, FeatureSpec, Numeric
-from schemas.layout import Layout
+from schemas.layout import Layout, width
 from schemas.redis_values import CounterRow, UserRow
 from schemas.windows import WINDOWS_MS
 
@@ -128,6 +128,33 @@ class Encoder:
                 else _counter(f, counters.get(f.counter))
             )
         ]
+        return out
+
+    def ads(
+        self,
+        ads: Sequence[tuple[str, Mapping[str, str]]],
+        counters: Sequence[Mapping[str, CounterRow]],
+    ) -> NDArray[np.void]:
+        """The parts of many ads (id, attributes), shape (n,): as :meth:`ad` of each, but faster."""
+        layout = self.layout
+        out = np.zeros(len(ads), layout.ad_dtype)
+        values = [{**attributes, ID_ATTRIBUTES["ad"]: ad_id} for ad_id, attributes in ads]
+        for column, feature in enumerate(layout.ad_categoricals):
+            texts = [value.get(feature.source) for value in values]
+            buckets = {text: bucket(feature, text) for text in set(texts)}
+            out["ad_ids"][:, column] = [buckets[text] for text in texts]
+            out["ad_ids"][:, column] += layout.offsets[feature.name]
+        column = 0
+        for number in layout.ad_numbers:
+            columns = slice(column, column := column + width(number))
+            if isinstance(number, Numeric):
+                numbers = [_numeric(number, value.get(number.source)) for value in values]
+                out["ad_numbers"][:, columns] = np.array(numbers, np.float32).reshape(-1, 1)
+                continue
+            out["ad_numbers"][:, columns] = _counter(number, None)
+            for i, rows in enumerate(counters):
+                if number.counter in rows:
+                    out["ad_numbers"][i, columns] = _counter(number, rows[number.counter])
         return out
 
     def with_positions(

@@ -24,11 +24,18 @@ _TRIES = 1_000
 
 @dataclass(frozen=True, slots=True)
 class AdRows:
-    """Ads of one request, each of one moment: [n] each."""
+    """Ads of one request, each of one moment: [n] each; ``attributes`` [n, names]."""
 
     active: NDArray[np.bool_]
     parts: NDArray[np.void]
     prices: NDArray[np.int64]
+    attributes: NDArray[np.int32]
+
+    def take(self, places: NDArray[np.int64]) -> "AdRows":
+        """The rows at these places."""
+        return AdRows(
+            self.active[places], self.parts[places], self.prices[places], self.attributes[places]
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,12 +109,10 @@ class AdArrays:
     def attach(cls, path: Path, writable: bool = False) -> "AdArrays":
         """The arrays of a file that was created."""
         arrays = shared_arrays.attach(path, writable)
-        plain = {name: array for name, array in arrays.items() if "." not in name}
-        tables = {
-            name: StringTable(shared_arrays.part(name, arrays))
-            for name in ("ids", "names", "values", "counters")
-        }
-        return cls(**plain, **tables)
+        fields: dict[str, Any] = {n: array for n, array in arrays.items() if "." not in n}
+        for name in ("ids", "names", "values", "counters"):
+            fields[name] = StringTable(shared_arrays.part(name, arrays))
+        return cls(**fields)
 
     @property
     def capacity(self) -> int:
@@ -118,7 +123,12 @@ class AdArrays:
         """The ads in ``slots`` [n], each as it was at one moment."""
         for _ in range(_TRIES):
             before = self.sequences.take(slots)
-            rows = AdRows(self.active.take(slots), self.parts.take(slots), self.prices.take(slots))
+            rows = AdRows(
+                self.active.take(slots),
+                self.parts.take(slots),
+                self.prices.take(slots),
+                self.attributes[: len(self.names), slots].T,
+            )
             if not (before & 1).any() and np.array_equal(before, self.sequences.take(slots)):
                 break
         return rows

@@ -108,9 +108,7 @@ class AdCounters:
         for name, names_keys in shared.items():
             yield from self._shared_slots(name, names_keys)
 
-    def _shared_slots(
-        self, name: str, keys: list[str]
-    ) -> Iterator[tuple[str, NDArray[np.int32]]]:
+    def _shared_slots(self, name: str, keys: list[str]) -> Iterator[tuple[str, NDArray[np.int32]]]:
         """One pass over the column of a counter, for all of its keys."""
         arrays = self._arrays
         numbers = [arrays.counters.number(key) for key in keys]

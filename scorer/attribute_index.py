@@ -75,11 +75,14 @@ class AttributeIndex:
 
     def of(self, slot: int) -> dict[str, str]:
         """The attributes of the ad in ``slot``."""
+        return self.texts(self._arrays.attributes[: len(self._arrays.names), slot])
+
+    def texts(self, codes: NDArray[np.int32]) -> dict[str, str]:
+        """The attributes that a row [names] of ``attributes`` stands for."""
         arrays = self._arrays
-        codes = arrays.attributes[: len(arrays.names), slot].tolist()
         return {
             arrays.names.text(column): arrays.values.text(code - 1)
-            for column, code in enumerate(codes)
+            for column, code in enumerate(codes.tolist())
             if code
         }
 
@@ -101,9 +104,9 @@ class AttributeIndex:
         sorted_columns, recent = self._look()
         column, code = min(
             codes,
-            key=lambda item: sorted_columns[item[0]].count(item[1])
-            if item[0] < len(sorted_columns)
-            else 0,
+            key=lambda item: (
+                sorted_columns[item[0]].count(item[1]) if item[0] < len(sorted_columns) else 0
+            ),
         )
         listed = sorted_columns[column].of(code) if column < len(sorted_columns) else _EMPTY
         slots = np.union1d(listed, recent) if len(recent) else listed

@@ -7,9 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scorer.catalogue import Catalogue
-from scorer.half_store import AdRows, ad_vectors
-from scorer.model_holder import ServedModel
-from scorer.popularity import smoothed_ctrs
+from scorer.popularity import PopularAds, smoothed_ctrs
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +36,13 @@ class Candidates:
         parts: list[NDArray[np.void]] = []
         for i, (ad_id, given) in enumerate(candidates):
             slot = catalogue.slot(ad_id)
-            entry = None if slot is None else catalogue.entries[slot]
-            if slot is not None and entry is not None:
+            if slot is not None:
                 slots[i] = slot
-                attributes.append({**entry.attributes, **given} if given else entry.attributes)
+                known = catalogue.attributes.of(slot)
+                attributes.append({**known, **given} if given else known)
             else:
                 attributes.append(given)
-            if given or entry is None:
+            if given or slot is None:
                 own[i] = True
                 keys = counters.keys(ad_id, attributes[-1])
                 parts.append(encoder.ad(ad_id, attributes[-1], counters.rows(keys)))
@@ -56,38 +54,18 @@ class Candidates:
         known = self.slots >= 0
         prices = np.zeros(len(self.slots), np.int64)
         parts = np.empty(len(self.slots), self.own_parts.dtype)
-        with catalogue.lock:
-            prices[known] = catalogue.arrays.prices.take(self.slots[known])
-            parts[~self.own] = catalogue.arrays.parts.take(self.slots[~self.own])
+        rows = catalogue.arrays.read(self.slots[known])
+        prices[known] = rows.prices
+        parts[known] = rows.parts
         parts[self.own] = self.own_parts
         return parts, prices
 
-    def rows(self, served: ServedModel, catalogue: Catalogue) -> AdRows:
-        """Parts, halves and prices, read together."""
-        if not self.own.any():
-            with catalogue.lock:
-                return served.store.gather(self.slots, catalogue.arrays)
-        count, store = len(self.slots), served.store
-        parts, prices = self.parts_and_prices(catalogue)
-        vectors = np.empty((count, store.vectors.shape[1]), np.float32)
-        hidden = np.empty((count, store.hidden.shape[1]), np.float32)
-        halves = served.model.ad_halves(self.own_parts)
-        vectors[self.own] = ad_vectors(halves, prices[self.own])
-        hidden[self.own] = halves.hidden
-        stored = self.slots[~self.own]
-        with catalogue.lock:
-            memory = store.gather(stored, catalogue.arrays)
-        parts[~self.own], prices[~self.own] = memory.parts, memory.prices
-        vectors[~self.own], hidden[~self.own] = memory.vectors, memory.hidden
-        return AdRows(np.ones(count, np.bool_), parts, vectors, hidden, prices)
-
-    def popularity(self, served: ServedModel, catalogue: Catalogue) -> NDArray[np.float64]:
+    def popularity(self, popular: PopularAds, catalogue: Catalogue) -> NDArray[np.float64]:
         """Smoothed CTR of a day [n]; that of all ads for an unknown one."""
-        overall = served.popular.overall_ctr
-        ctrs = np.full(len(self.slots), overall)
+        ctrs = np.full(len(self.slots), popular.overall_ctr)
         known = self.slots >= 0
-        with catalogue.lock:
-            impressions = catalogue.arrays.impressions.take(self.slots[known])
-            clicks = catalogue.arrays.clicks.take(self.slots[known])
-        ctrs[known] = smoothed_ctrs(impressions, clicks, overall)
+        arrays, slots = catalogue.arrays, self.slots[known]
+        ctrs[known] = smoothed_ctrs(
+            arrays.impressions.take(slots), arrays.clicks.take(slots), popular.overall_ctr
+        )
         return ctrs

@@ -7,6 +7,7 @@ reads of an ad belongs together, see AdArrays. Workers read the same arrays in o
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from time import monotonic
 
 import numpy as np
@@ -62,14 +63,18 @@ class Catalogue:
         self,
         encoder: Encoder,
         arrays: AdArrays,
+        folder: Path,
         shared_row_ads: int,
         clock: Callable[[], float] = monotonic,
     ) -> None:
         self.encoder = encoder
         self.arrays = arrays
         self.counters = AdCounters(encoder, arrays)
-        self.attributes = AttributeIndex(arrays)
-        self.row_owners = RowOwners(arrays, shared_row_ads)
+        self.attributes = AttributeIndex(arrays, folder)
+        layout = encoder.layout
+        firsts = np.array([layout.offsets[f.name] for f in layout.ad_categoricals], np.int32)
+        ends = [layout.offsets[f.name] + f.buckets for f in layout.ad_categoricals]
+        self.row_owners = RowOwners(arrays, firsts, max(ends, default=0), shared_row_ads)
         self._state = arrays.state
         self._free: deque[tuple[float, int]] = deque()
         self._clock = clock

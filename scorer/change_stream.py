@@ -10,17 +10,20 @@ from schemas import redis_keys
 from schemas.row_changes import RowChange
 
 ENTRIES_PER_READ = 64
-_SHARDS_PER_READ = 16
 _Entries = Sequence[tuple[bytes, dict[bytes, bytes]]]
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """All rows of Redis; the stream goes on after ``entry_id``."""
+    """All rows of Redis, read while they are iterated; the stream goes on after ``entry_id``.
+
+    ``ads`` and ``counters`` come in pages; ``ad_count`` is how many ads there are.
+    """
 
     entry_id: str
-    ads: Sequence[RowChange]
-    counters: Sequence[RowChange]
+    ad_count: int
+    ads: Iterator[list[RowChange]]
+    counters: Iterator[list[RowChange]]
 
 
 def read_snapshot(client: redis.Redis) -> Snapshot:
@@ -28,19 +31,20 @@ def read_snapshot(client: redis.Redis) -> Snapshot:
     last = cast(_Entries, client.xrevrange(redis_keys.CHANGES, count=1))
     entry_id = last[0][0].decode() if last else "0-0"
     shards = range(redis_keys.SHARDS)
-    ads = _rows(client, [redis_keys.ads(shard) for shard in shards])
-    counters = _rows(client, [redis_keys.counters(shard) for shard in shards])
-    return Snapshot(entry_id, list(ads), list(counters))
+    ads = [redis_keys.ads(shard) for shard in shards]
+    pipeline = client.pipeline(transaction=False)
+    for key in ads:
+        pipeline.hlen(key)
+    count = sum(pipeline.execute())
+    counters = [redis_keys.counters(shard) for shard in shards]
+    return Snapshot(entry_id, count, _pages(client, ads), _pages(client, counters))
 
 
-def _rows(client: redis.Redis, keys: Sequence[str]) -> Iterator[RowChange]:
-    for start in range(0, len(keys), _SHARDS_PER_READ):
-        pipeline = client.pipeline(transaction=False)
-        for key in keys[start : start + _SHARDS_PER_READ]:
-            pipeline.hgetall(key)
-        for fields in pipeline.execute():
-            for name, value in fields.items():
-                yield RowChange(name.decode(), value)
+def _pages(client: redis.Redis, keys: Sequence[str]) -> Iterator[list[RowChange]]:
+    for key in keys:
+        fields = cast("dict[bytes, bytes]", client.hgetall(key))
+        if fields:
+            yield [RowChange(name.decode(), value) for name, value in fields.items()]
 
 
 def read_entries(

@@ -44,7 +44,7 @@ class _Side:
         standardised = (numbers - self.mean) / self.std
         scalars = fields[:, :, 0].sum(axis=1) + standardised @ self.number_weights
         scalars += 0.5 * ((sums**2).sum(axis=1) - (embeddings**2).sum(axis=(1, 2)))
-        hidden = embeddings.reshape(len(fields), -1) @ self.w1_fields
+        hidden = embeddings.reshape(len(fields), len(self.w1_fields)) @ self.w1_fields
         hidden += standardised @ self.w1_numbers
         return Halves(sums, scalars, hidden)
 

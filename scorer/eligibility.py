@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,23 +10,44 @@ from numpy.typing import NDArray
 from scorer.catalogue import Catalogue
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Eligible:
-    """``mask`` [slots]; ``slots`` lists them where targeting made them few enough to list."""
+    """As of now. ``slots`` [n] are those that have what is required; None: nothing is."""
 
-    mask: NDArray[np.bool_]
-    count: int
+    catalogue: Catalogue
+    blocked: NDArray[np.int32]
+    required: Mapping[str, str]
     slots: NDArray[np.int32] | None
 
-    def bitmap(self) -> NDArray[np.uint8]:
-        """A bit per slot, lowest first."""
-        return np.packbits(self.mask, bitorder="little")
+    @cached_property
+    def count(self) -> int:
+        """How many ads are eligible."""
+        if self.slots is not None:
+            return len(self.slots)
+        active = self.catalogue.arrays.active
+        return self.catalogue.active_ads - int(active.take(self.blocked).sum())
 
     def only(self, slots: NDArray[np.int32]) -> NDArray[np.int32]:
         """Those of the slots [n] that are eligible."""
-        known = slots[slots < len(self.mask)]
-        eligible: NDArray[np.int32] = known[self.mask[known]]
+        allowed = self.catalogue.arrays.active.take(slots)
+        if len(self.blocked):
+            allowed &= ~np.isin(slots, self.blocked)
+        if self.required:
+            allowed &= self.catalogue.attributes.matches(slots, self.required)
+        eligible: NDArray[np.int32] = slots[allowed]
         return eligible
+
+    @property
+    def listed(self) -> NDArray[np.int32]:
+        """All eligible slots, ascending: for when they are few."""
+        if self.slots is not None:
+            return self.slots
+        return self.only(self.catalogue.slots_in_use())
+
+    @property
+    def drawable(self) -> NDArray[np.int32] | range:
+        """Slots [n] of which the eligible ones are a part, to draw from."""
+        return range(self.catalogue.slot_count) if self.slots is None else self.slots
 
 
 def eligible_ads(
@@ -33,17 +55,10 @@ def eligible_ads(
 ) -> Eligible:
     """Eligible ads as of now. Unknown blocked ads do not matter."""
     found = (catalogue.slot(ad_id) for ad_id in blocked)
-    blocked_slots = np.array([slot for slot in found if slot is not None], np.int32)
-    matching = catalogue.slots_with(required) if required else None
-    with catalogue.lock:
-        active = catalogue.arrays.active[: catalogue.slot_count]
-        if matching is None:
-            mask, count = active.copy(), catalogue.active_ads
-        else:
-            mask = np.zeros(len(active), np.bool_)
-            mask[matching] = active[matching]
-            count = int(mask[matching].sum())
-    blocked_slots = np.unique(blocked_slots[blocked_slots < len(mask)])
-    count -= int(mask[blocked_slots].sum())
-    mask[blocked_slots] = False
-    return Eligible(mask, count, None if matching is None else matching[mask[matching]])
+    unwanted = np.unique(np.array([slot for slot in found if slot is not None], np.int32))
+    if not required:
+        return Eligible(catalogue, unwanted, required, None)
+    matching = catalogue.attributes.matching(required)
+    return Eligible(
+        catalogue, unwanted, required, Eligible(catalogue, unwanted, {}, None).only(matching)
+    )

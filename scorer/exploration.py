@@ -40,12 +40,12 @@ class Even:
 
     def draw(self, request_id: str) -> int | None:
         """See Distribution."""
-        mask = self.eligible.mask
-        for attempt in range(_TRIES if len(mask) else 0):
-            slot = int(uniform(request_id, f"ad-{attempt}") * len(mask))
-            if mask[slot]:
+        drawable = self.eligible.drawable
+        for attempt in range(_TRIES if len(drawable) else 0):
+            slot = int(drawable[int(uniform(request_id, f"ad-{attempt}") * len(drawable))])
+            if len(self.eligible.only(np.array([slot], np.int32))):
                 return slot
-        left = np.flatnonzero(mask)
+        left = self.eligible.listed
         return int(left[int(uniform(request_id, "ad") * len(left))]) if len(left) else None
 
     def probabilities(self, slots: NDArray[np.int32]) -> NDArray[np.float64]:

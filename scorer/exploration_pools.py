@@ -41,11 +41,10 @@ class ExplorationPools:
         """Look at the counters as they are now."""
         if not self._explorations:
             return
-        with catalogue.lock:
-            active = np.flatnonzero(catalogue.arrays.active).astype(np.int32)
-            slots = self._looked_at(active)
-            impressions = catalogue.arrays.impressions.take(slots)
-            clicks = catalogue.arrays.clicks.take(slots)
+        arrays = catalogue.arrays
+        active = np.flatnonzero(arrays.active[: catalogue.slot_count]).astype(np.int32)
+        slots = self._looked_at(active)
+        impressions, clicks = arrays.impressions.take(slots), arrays.clicks.take(slots)
         self._pools = {
             exploration: self._pool(exploration, slots, impressions, clicks)
             for exploration in self._explorations

@@ -1,11 +1,14 @@
 """The one thread that changes what is served: catalogue, counters, row deltas, new models."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from time import monotonic
 
 import numpy as np
 import redis
 import structlog
+from numpy.typing import NDArray
 
 from schemas import redis_keys, row_changes
 from schemas.row_changes import RowChange
@@ -13,6 +16,7 @@ from scorer import change_stream, delta_stream
 from scorer.catalogue import SLICE, Catalogue
 from scorer.delta_stream import DeltaGapError
 from scorer.half_refresher import HalfRefresher
+from scorer.index_keeper import IndexKeeper
 from scorer.metrics import ScorerMetrics
 from scorer.model_follower import ModelFollower
 from scorer.model_holder import ModelHolder, ServedModel
@@ -22,6 +26,7 @@ _log = structlog.get_logger(__name__)
 #: Fewer ads than this share of those in memory: Redis was emptied, not so many ads deleted.
 LOST_SHARE = 0.5
 _BLOCK_MS = 40
+_REPORT_SECONDS = 5.0
 _BACKOFF_SECONDS = 0.25
 _ROWS_PER_LOCK = 4_096
 
@@ -36,6 +41,7 @@ class Feeder(threading.Thread):
         catalogue: Catalogue,
         holder: ModelHolder,
         follower: ModelFollower,
+        keeper: IndexKeeper,
         metrics: ScorerMetrics,
         now_ms: Callable[[], int],
         on_model: Callable[[], None],
@@ -47,6 +53,7 @@ class Feeder(threading.Thread):
         self._catalogue = catalogue
         self._holder = holder
         self._follower = follower
+        self._keeper = keeper
         self._metrics = metrics
         self._now_ms = now_ms
         self._on_model = on_model
@@ -86,6 +93,7 @@ class Feeder(threading.Thread):
         prepared = self._follower.take_prepared()
         if prepared is not None:
             self._swap(prepared)
+        self._swap_index()
         self._follow_changes()
         served = self._holder.current
         if served is not None:
@@ -100,19 +108,35 @@ class Feeder(threading.Thread):
 
     def _reload(self) -> None:
         snapshot = change_stream.read_snapshot(self._client)
-        known = len(self._catalogue.ad_ids())
-        complete = len(snapshot.ads) >= LOST_SHARE * known
+        catalogue = self._catalogue
+        before = catalogue.slots_in_use()
+        complete = snapshot.ad_count >= LOST_SHARE * len(before)
         if complete:
-            self._catalogue.counters.clear()
+            catalogue.counters.clear()
         else:
             _log.warning(
-                "Redis has lost ads, those in memory stay", ads=len(snapshot.ads), in_memory=known
+                "Redis has lost ads, those in memory stay",
+                ads=snapshot.ad_count,
+                in_memory=len(before),
             )
-        self._apply(stage_counters(self._catalogue, snapshot.counters))
-        self._apply(stage_ads(self._catalogue, snapshot.ads, reload=complete))
+        counters = ads = 0
+        for page in snapshot.counters:
+            counters += len(page)
+            self._apply(stage_counters(catalogue, page))
+        revision, reported = catalogue.revision, monotonic()
+        for page in snapshot.ads:
+            ads += len(page)
+            self._apply(stage_ads(catalogue, page, reload=complete))
+            if monotonic() > reported + _REPORT_SECONDS:
+                reported = monotonic()
+                _log.info("catalogue is loading", ads=ads, of=snapshot.ad_count)
+        if complete:
+            gone = before[catalogue.arrays.revisions.take(before) <= revision]
+            self._remove(map(catalogue.arrays.ids.text, gone.tolist()))
         self._changes_after = snapshot.entry_id
-        self._catalogue.loaded.set()
-        _log.info("catalogue loaded", ads=len(snapshot.ads), counters=len(snapshot.counters))
+        self._catalogue.sort()
+        self._catalogue.set_loaded()
+        _log.info("catalogue loaded", ads=ads, counters=counters)
 
     def _follow_changes(self) -> None:
         entries = change_stream.read_entries(
@@ -143,19 +167,30 @@ class Feeder(threading.Thread):
         return stage_counters(self._catalogue, changes)
 
     def _apply(self, staged: Staged) -> None:
-        served = self._holder.current
+        served, arrays = self._holder.current, self._catalogue.arrays
         for piece in staged.update.slices():
-            if served is None:
-                self._catalogue.commit(piece, None, None)
-            else:
-                halves = served.model.ad_halves(piece.parts)
-                self._catalogue.commit(piece, served.store, halves)
-        if staged.removed:
-            self._catalogue.remove(staged.removed)
+            self._catalogue.commit(piece)
+            if served is not None:
+                new = np.fromiter(piece.entries, np.int32, len(piece.entries))
+                served.refresh(np.setdiff1d(piece.slots, new), arrays)
+                self._put(served, new)
+        self._remove(staged.removed)
         if staged.damaged:
             self._metrics.changes_refused.inc(staged.damaged)
             _log.warning("changes refused", count=staged.damaged)
         self._metrics.ads.set(self._catalogue.active_ads)
+
+    def _remove(self, ad_ids: Iterable[str]) -> None:
+        slots = self._catalogue.remove(ad_ids)
+        served = self._holder.current
+        if served is not None and len(slots):
+            self._put(served, slots)
+
+    def _put(self, served: ServedModel, slots: NDArray[np.int32]) -> None:
+        left_out = served.put(slots, self._catalogue.arrays)
+        if left_out:
+            self._metrics.feeder_errors.inc()
+            _log.error("the index is full until it is built again", ads=left_out)
 
     def _follow_deltas(self, served: ServedModel) -> None:
         version, model = served.manifest.version, served.model
@@ -180,8 +215,7 @@ class Feeder(threading.Thread):
                 return
             for start in range(0, len(delta.ids), _ROWS_PER_LOCK):
                 rows = slice(start, start + _ROWS_PER_LOCK)
-                with self._catalogue.lock:
-                    model.table[delta.ids[rows]] = delta.values[rows]
+                model.table[delta.ids[rows]] = delta.values[rows]
             model.recalibrate(delta.shift)
             served.position = position
             self._metrics.rows_applied.inc(len(delta.ids))
@@ -191,10 +225,7 @@ class Feeder(threading.Thread):
         catalogue, old = self._catalogue, self._holder.current
         changed = catalogue.changed_after(prepared.built_revision)
         for start in range(0, len(changed), SLICE):
-            slots = changed[start : start + SLICE]
-            halves = prepared.model.ad_halves(catalogue.arrays.parts.take(slots))
-            prepared.store.write(slots, halves, catalogue.arrays.prices.take(slots))
-        catalogue.remember_recent(changed)
+            self._put(prepared, changed[start : start + SLICE])
         version = prepared.manifest.version
         self._holder.current = prepared
         self._resyncing = False
@@ -213,3 +244,28 @@ class Feeder(threading.Thread):
             caught_up=int(np.size(changed)),
         )
         self._on_model()
+        if old is not None:
+            _delete(old.files)
+
+    def _swap_index(self) -> None:
+        found = self._keeper.take_prepared()
+        if found is None:
+            return
+        served, index, path, revision = found
+        if served is not self._holder.current:
+            _delete((path,))
+            return
+        changed = self._catalogue.changed_after(revision)
+        for start in range(0, len(changed), SLICE):
+            slots = changed[start : start + SLICE]
+            active = self._catalogue.arrays.active.take(slots)
+            index.put(slots, served.store.vectors.take(slots, axis=0), active)
+        served.index = index
+        _delete(served.files[1:])
+        served.files = (served.files[0], path)
+
+
+def _delete(files: Iterable[Path]) -> None:
+    """Who has them mapped keeps them."""
+    for path in files:
+        path.unlink(missing_ok=True)

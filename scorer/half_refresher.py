@@ -37,7 +37,7 @@ class HalfRefresher:
         self, served: ServedModel, rows: NDArray[np.int32], click_ts: list[int]
     ) -> None:
         """Table rows changed by the learning of clicks with these times (ms)."""
-        few, many = self._catalogue.row_owners.of(rows.tolist())
+        few, many = self._catalogue.row_owners.of(rows)
         for start in range(0, len(few), SLICE):
             self._refresh(served, few[start : start + SLICE])
         if not len(many):
@@ -79,7 +79,4 @@ class HalfRefresher:
         self._metrics.stale_seconds.set(max(0, age_ms) / 1000)
 
     def _refresh(self, served: ServedModel, slots: NDArray[np.int32]) -> None:
-        arrays = self._catalogue.arrays
-        halves = served.model.ad_halves(arrays.parts.take(slots))
-        with self._catalogue.lock:
-            served.store.write(slots, halves, arrays.prices.take(slots))
+        served.refresh(slots, self._catalogue.arrays)

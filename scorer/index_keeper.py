@@ -1,31 +1,40 @@
-"""Rebuilds the retrieval index and the popular ads and the pools to explore, in the background."""
+"""Rebuilds index, look-ups, popular ads and the pools to explore, in the background."""
 
 import threading
+from pathlib import Path
 from time import monotonic
 
 import structlog
 
 from scorer.catalogue import Catalogue
 from scorer.exploration_pools import ExplorationPools
+from scorer.memory import Memory
 from scorer.metrics import ScorerMetrics
 from scorer.model_holder import ModelHolder, ServedModel
 from scorer.model_loader import build_index
 from scorer.popularity import popular_ads
+from scorer.retrieval_index import RetrievalIndex
 from scorer.settings import ScorerSettings
 
 _log = structlog.get_logger(__name__)
 #: Rebuilding takes at most this share of a core.
 _LARGEST_SHARE = 0.1
+#: The index is built again when its open list is so full, or so many rows per ad were written.
+_OPEN_SHARE = 0.3
+_WRITES_PER_AD = 2.0
+#: Changed ads that look-ups go through one by one.
+_RECENT_ADS = 4_096
 
 
 class IndexKeeper(threading.Thread):
-    """Each index is built aside; requests see the old one or the new one."""
+    """An index is built aside, and handed to the feeder: it catches up and swaps."""
 
     def __init__(
         self,
         catalogue: Catalogue,
         holder: ModelHolder,
         pools: ExplorationPools,
+        memory: Memory,
         settings: ScorerSettings,
         metrics: ScorerMetrics,
     ) -> None:
@@ -33,10 +42,13 @@ class IndexKeeper(threading.Thread):
         self._catalogue = catalogue
         self._holder = holder
         self._pools = pools
+        self._memory = memory
         self._settings = settings
         self._metrics = metrics
         self._stopping = threading.Event()
-        self._seen: tuple[int, int, int] = (0, 0, 0)
+        self._prepared: tuple[ServedModel, RetrievalIndex, Path, int] | None = None
+        self._popular_at: tuple[int, int] = (0, 0)
+        self._writes = 0
 
     def stop(self) -> None:
         """End soon; join the thread afterwards."""
@@ -49,6 +61,8 @@ class IndexKeeper(threading.Thread):
             start = monotonic()
             served = self._holder.current
             try:
+                if self._catalogue.attributes.recent > _RECENT_ADS:
+                    self._catalogue.sort()
                 if served is not None:
                     self._renew(served)
             except Exception:  # the old index goes on being used
@@ -57,13 +71,21 @@ class IndexKeeper(threading.Thread):
             busy = monotonic() - start
             pause = max(self._settings.index_seconds, busy / _LARGEST_SHARE)
 
+    def take_prepared(self) -> tuple[ServedModel, RetrievalIndex, Path, int] | None:
+        """A model, its new index and the file, and the catalogue's revision it was built at."""
+        prepared, self._prepared = self._prepared, None
+        return prepared
+
     def _renew(self, served: ServedModel) -> None:
-        revision = self._catalogue.revision
-        state = (id(served), served.store.writes, revision)
-        if state == self._seen:
-            return
-        served.index = build_index(self._catalogue, served.store, revision, self._settings)
-        served.popular = popular_ads(self._catalogue, 2 * self._settings.max_limit)
-        self._pools.renew(self._catalogue)
-        self._catalogue.forget_recent(revision)
-        self._seen = state
+        seen = (id(served), served.store.writes + self._catalogue.revision)
+        if seen != self._popular_at:
+            served.popular = popular_ads(self._catalogue, 2 * self._settings.max_limit)
+            self._pools.renew(self._catalogue)
+            self._popular_at = seen
+        written = served.store.writes - self._writes
+        drifted = served.index.lists and written > _WRITES_PER_AD * self._catalogue.active_ads
+        if self._prepared is None and (served.index.open_share > _OPEN_SHARE or drifted):
+            revision, self._writes = self._catalogue.revision, served.store.writes
+            path = self._memory.new("index")
+            index = build_index(path, self._catalogue, served.store, self._settings)
+            self._prepared = (served, index, path, revision)

@@ -8,7 +8,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from schemas import metric_names, metrics
 
-STAGES = ("user", "encode", "retrieval", "gather", "tower", "answer")
+STAGES = ("user", "encode", "retrieval", "choice", "gather", "tower", "answer")
 
 
 class StageTimer:

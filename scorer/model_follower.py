@@ -63,7 +63,7 @@ class ModelFollower(threading.Thread):
         """Work until stopped; a fault is logged and tried again."""
         while not self._stopping.is_set():
             try:
-                if self._loader.wait_for_ads(self._poll_seconds):
+                if self._loader.has_ads():
                     self._follow()
             except redis.RedisError as error:
                 _log.warning("cannot read the model", error=str(error))

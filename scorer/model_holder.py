@@ -1,11 +1,17 @@
 """The model that is served: one reference, changed at once; requests keep the one they took."""
 
 from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
 
 from schemas.model_package import Manifest
+from scorer.ad_arrays import AdArrays
 from scorer.deepfm import DeepFm
 from scorer.half_store import HalfStore
 from scorer.popularity import PopularAds
+from scorer.quantised_tower import QuantisedTower
 from scorer.questions import NoModelError
 from scorer.retrieval_index import RetrievalIndex
 
@@ -23,6 +29,7 @@ class DeltaPosition:
 class ServedModel:
     """A model version with its ad halves. ``index`` and ``popular`` are replaced, never changed.
 
+    ``quantised`` is None where 8 bits would not find what the exact tower ranks first.
     ``mean_tower`` is the tower's mean logit, the best guess of it where there is no time for it.
     ``built_revision`` is the catalogue's revision that the halves were built from; ``position``
     is the feeder's.
@@ -32,11 +39,30 @@ class ServedModel:
     model: DeepFm
     store: HalfStore
     index: RetrievalIndex
+    quantised: QuantisedTower | None
     popular: PopularAds
     mean_tower: float
     built_revision: int
     position: DeltaPosition
     learnt_clicks: list[int] = field(default_factory=list)
+    files: tuple[Path, ...] = ()
+
+    def put(self, slots: NDArray[np.int32], arrays: AdArrays) -> int:
+        """The ads in ``slots`` [n] came or changed; how many the index had no room for."""
+        active = arrays.active.take(slots)
+        self._write(slots, arrays)
+        return self.index.put(slots, self.store.vectors.take(slots, axis=0), active)
+
+    def refresh(self, slots: NDArray[np.int32], arrays: AdArrays) -> None:
+        """Numbers of the ads in ``slots`` [n], or rows of theirs, changed."""
+        if not len(slots):
+            return
+        self._write(slots, arrays)
+        self.index.refresh(slots, self.store.vectors.take(slots, axis=0))
+
+    def _write(self, slots: NDArray[np.int32], arrays: AdArrays) -> None:
+        halves = self.model.ad_halves(arrays.parts.take(slots))
+        self.store.write(slots, halves, arrays.prices.take(slots))
 
 
 class ModelHolder:

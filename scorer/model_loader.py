@@ -1,37 +1,55 @@
 """Builds a served model aside, in its own thread: package, compacted rows, ad halves, index."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import cast
 
 import numpy as np
 import redis
+import structlog
 
 from schemas import redis_keys
-from schemas.model_package import ModelPackage, PackageError, fetch
+from schemas.model_package import TOWER_FILE, ModelPackage, PackageError, fetch
 from schemas.redis_values import UserRow
 from schemas.row_delta import DeltaError, rows_from_hash
-from scorer.catalogue import SLICE, Catalogue
+from scorer import shared_arrays
+from scorer.catalogue import Catalogue
 from scorer.deepfm import DeepFm
 from scorer.delta_stream import clicks_between, stream_end
 from scorer.half_store import HalfStore
+from scorer.kernels import best_kernels
+from scorer.memory import Memory
 from scorer.model_holder import DeltaPosition, ServedModel
 from scorer.package_reader import read_deepfm
 from scorer.popularity import popular_ads
+from scorer.quantised_tower import LEAST_OVERLAP, QuantisedTower, overlap
 from scorer.retrieval_index import RetrievalIndex
 from scorer.settings import ScorerSettings
+from scorer.tower_layers import Layer, layers_of
 
 _PROBE_ADS = 512
+_SERVED_ADS = 10
+#: Ads that 8 bits choose beyond those that are served.
+LEAST_SPARE = 16
+_ADS_AT_A_TIME = 8_192
+_log = structlog.get_logger(__name__)
 
 
 class ModelLoader:
     """Loads versions of one model for one catalogue."""
 
     def __init__(
-        self, client: redis.Redis, model: str, catalogue: Catalogue, settings: ScorerSettings
+        self,
+        client: redis.Redis,
+        model: str,
+        catalogue: Catalogue,
+        memory: Memory,
+        settings: ScorerSettings,
     ) -> None:
         self._client = client
         self._model = model
         self._catalogue = catalogue
+        self._memory = memory
         self._settings = settings
 
     def current_version(self) -> str | None:
@@ -39,9 +57,9 @@ class ModelLoader:
         value = cast("bytes | None", self._client.get(redis_keys.model_current(self._model)))
         return None if value is None else value.decode()
 
-    def wait_for_ads(self, seconds: float) -> bool:
-        """Whether the catalogue is loaded, after at most so long: a model is built for its ads."""
-        return self._catalogue.loaded.wait(seconds)
+    def has_ads(self) -> bool:
+        """Whether the catalogue is loaded: a model is built for its ads."""
+        return self._catalogue.loaded
 
     def load(self, version: str, skipped_from: DeltaPosition | None = None) -> ServedModel:
         """Everything that serving a version needs; ``skipped_from`` is where a resync left off.
@@ -86,46 +104,70 @@ class ModelLoader:
     def _with_ads(
         self, package: ModelPackage, model: DeepFm, position: DeltaPosition, clicks: list[int]
     ) -> ServedModel:
-        catalogue = self._catalogue
-        with catalogue.lock:
-            revision, count = catalogue.revision, catalogue.slot_count
-            store = HalfStore(catalogue.arrays.capacity, model.dim, model.hidden)
-        for start in range(0, count, SLICE):
-            slots = np.arange(start, min(start + SLICE, count), dtype=np.int32)
-            with catalogue.lock:
-                parts = catalogue.arrays.parts.take(slots)
-                prices = catalogue.arrays.prices.take(slots)
-            store.write(slots, model.ad_halves(parts), prices)
+        catalogue, version = self._catalogue, package.manifest.version
+        arrays = catalogue.arrays
+        revision, count = catalogue.revision, catalogue.slot_count
+        layers = layers_of(package.files[TOWER_FILE])
+        towers = len(layers[0].weights) if layers else 1
+        path = self._memory.new("model")
+        layout = HalfStore.layout(arrays.capacity, model.dim, towers, model.hidden // towers)
+        store = HalfStore(shared_arrays.create(path, layout), towers)
+        for start in range(0, count, _ADS_AT_A_TIME):
+            slots = np.arange(start, min(start + _ADS_AT_A_TIME, count), dtype=np.int32)
+            store.write(slots, model.ad_halves(arrays.parts.take(slots)), arrays.prices.take(slots))
+        index_path = self._memory.new("index")
+        quantised, mean_tower = self._warm(model, store, layers, version)
         return ServedModel(
             manifest=package.manifest,
             model=model,
             store=store,
-            index=build_index(catalogue, store, revision, self._settings),
+            index=build_index(index_path, catalogue, store, self._settings),
+            quantised=quantised,
             popular=popular_ads(catalogue, 2 * self._settings.max_limit),
-            mean_tower=self._warm(model, store, count, package.manifest.version),
+            mean_tower=mean_tower,
             built_revision=revision,
             position=position,
             learnt_clicks=clicks,
+            files=(path, index_path),
         )
 
-    def _warm(self, model: DeepFm, store: HalfStore, count: int, version: str) -> float:
-        """Run the whole path on a request without a user; the mean logit of the tower."""
-        encoder = self._catalogue.encoder
+    def _warm(
+        self, model: DeepFm, store: HalfStore, layers: list[Layer] | None, version: str
+    ) -> tuple[QuantisedTower | None, float]:
+        """Run the whole path on a request without a user; the mean logit of the tower.
+
+        The tower in 8 bits is refused unless it finds what the exact one ranks first.
+        """
+        encoder, arrays = self._catalogue.encoder, self._catalogue.arrays
         half = model.request_half(encoder.request(UserRow(""), {}))
-        rows = store.hidden[:count] if count else model.ad_halves(encoder.ad("", {})).hidden
-        probe = rows[:: max(1, len(rows) // _PROBE_ADS)]
-        logits = model.tower.logits(probe + half.hidden)
+        known = self._catalogue.slots_in_use()
+        probe = known[:: max(1, len(known) // _PROBE_ADS)]
+        parts = arrays.parts.take(probe) if len(probe) else encoder.ad("", {})
+        seen = model.ad_halves(parts).hidden + half.hidden
+        logits = model.tower.logits(seen)
         if not np.isfinite(logits).all() or not np.isfinite(half.scalars).all():
             raise PackageError(f"package {version}: the model answers with no finite number")
-        return float(logits.mean())
+        quantised = QuantisedTower.of(layers, seen, best_kernels()) if layers else None
+        if quantised is not None and len(probe):
+            approximate = quantised.logits(store, probe, half.hidden)
+            found = overlap(logits, approximate, _SERVED_ADS, _SERVED_ADS + LEAST_SPARE)
+            if found < LEAST_OVERLAP:
+                _log.warning("8 bits are too few for this tower", version=version, overlap=found)
+                quantised = None
+        return quantised, float(logits.mean())
 
 
 def build_index(
-    catalogue: Catalogue, store: HalfStore, revision: int, settings: ScorerSettings
+    path: Path, catalogue: Catalogue, store: HalfStore, settings: ScorerSettings
 ) -> RetrievalIndex:
-    """An index of the active ads; changes up to ``revision`` are in it."""
-    with catalogue.lock:
-        active = catalogue.arrays.active[: len(store.vectors)]
-        slots = np.flatnonzero(active)
-        vectors = store.vectors.take(slots, axis=0)
-    return RetrievalIndex(vectors, slots, revision, settings.flat_index_ads, settings.index_probes)
+    """An index of the active ads in a new file."""
+    active = np.flatnonzero(catalogue.arrays.active[: catalogue.slot_count]).astype(np.int32)
+    return RetrievalIndex.build(
+        path,
+        store.vectors,
+        active,
+        catalogue.arrays.capacity,
+        settings.flat_index_ads,
+        settings.index_probes,
+        best_kernels(),
+    )

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scorer.catalogue import Catalogue
+from scorer.eligibility import Eligible
 
 #: Smoothing towards the CTR of all ads; that one is smoothed towards PRIOR_CTR.
 PRIOR_IMPRESSIONS = 50.0
@@ -23,23 +24,27 @@ class PopularAds:
     ctrs: NDArray[np.float64]
     overall_ctr: float
 
-    def best(self, mask: NDArray[np.bool_], count: int) -> NDArray[np.int64]:
-        """Places in this list of the first ``count`` ads that ``mask`` [slots] allows."""
-        known = np.flatnonzero(self.slots < len(mask))
-        allowed: NDArray[np.int64] = known[mask[self.slots[known]]][:count]
-        return allowed
+    def best(self, eligible: Eligible, count: int) -> NDArray[np.int64]:
+        """Places in this list of the first ``count`` ads that are eligible."""
+        allowed = np.isin(self.slots, eligible.only(self.slots))
+        places: NDArray[np.int64] = np.flatnonzero(allowed)[:count]
+        return places
 
 
 def popular_ads(catalogue: Catalogue, count: int) -> PopularAds:
     """The ``count`` most popular ads as of now."""
-    with catalogue.lock:
-        active = np.flatnonzero(catalogue.arrays.active).astype(np.int32)
-        impressions = catalogue.arrays.impressions.take(active)
-        clicks = catalogue.arrays.clicks.take(active)
+    active = np.flatnonzero(catalogue.arrays.active[: catalogue.slot_count]).astype(np.int32)
+    impressions = catalogue.arrays.impressions.take(active)
+    clicks = catalogue.arrays.clicks.take(active)
     shown, clicked = impressions.sum(dtype=np.float64), clicks.sum(dtype=np.float64)
     prior_clicks = PRIOR_CTR * PRIOR_IMPRESSIONS
     overall = float((clicked + prior_clicks) / (shown + PRIOR_IMPRESSIONS))
     ctrs = smoothed_ctrs(impressions, clicks, overall)
+    if len(ctrs) > count:
+        # A few more, so that equal ones keep the order of their slots.
+        least = np.partition(ctrs, len(ctrs) - count)[len(ctrs) - count]
+        likely = np.flatnonzero(ctrs >= least)
+        active, ctrs = active[likely], ctrs[likely]
     order = np.argsort(-ctrs, kind="stable")[:count]
     return PopularAds(active[order], ctrs[order], overall)
 

@@ -1,4 +1,4 @@
-"""Which slots have a code in a column: sorted once in a while, what came since looked at one by one."""
+"""Which slots have a code in a column, sorted once in a while."""
 
 from collections.abc import Mapping
 from typing import Any

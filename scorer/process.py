@@ -13,6 +13,7 @@ from schemas.encoding import Encoder
 from schemas.features import FeatureError, FeatureSpec
 from schemas.served_token import TokenKeys
 from schemas.settings import SharedSettings
+from scorer.ad_arrays import AdArrays
 from scorer.arms import Arms, ArmsError
 from scorer.assignment import Assignment
 from scorer.catalogue import Catalogue
@@ -21,6 +22,7 @@ from scorer.explaining import Explaining
 from scorer.exploration_pools import ExplorationPools
 from scorer.feeder import Feeder
 from scorer.index_keeper import IndexKeeper
+from scorer.memory import Memory
 from scorer.metrics import scorer_metrics
 from scorer.model_admin import ModelAdmin
 from scorer.model_follower import ModelFollower
@@ -67,7 +69,9 @@ class ScorerProcess:
         metrics = scorer_metrics(registry)
         encoder = Encoder(spec)
         holder = ModelHolder()
-        self.catalogue = Catalogue(encoder, settings.shared_row_ads)
+        self._memory = _memory(settings)
+        arrays = AdArrays.create(self._memory.ads, encoder.layout, settings.max_ads)
+        self.catalogue = Catalogue(encoder, arrays, self._memory.folder, settings.shared_row_ads)
         users = UserReader(shared.redis, settings.user_timeout_ms / 1000, metrics.user_reads)
         mint = TokenMint(spec, keys)
         versions = {name: ModelVersions(client, name) for name in (shared.model, *arms.models)}
@@ -100,19 +104,22 @@ class ScorerProcess:
             self.server = ScorerServer(servicer, admin, settings, metrics)
         except (PortError, TlsError) as error:
             raise StartError(str(error)) from None
-        loader = ModelLoader(client, shared.model, self.catalogue, settings)
+        loader = ModelLoader(client, shared.model, self.catalogue, self._memory, settings)
         self._follower = ModelFollower(loader, holder, metrics, settings.poll_seconds)
+        self._keeper = IndexKeeper(
+            self.catalogue, holder, self.pools, self._memory, settings, metrics
+        )
         self._feeder = Feeder(
             client,
             shared.model,
             self.catalogue,
             holder,
             self._follower,
+            self._keeper,
             metrics,
             wall_clock_ms,
             on_model=lambda: self.server.set_ready(True),
         )
-        self._keeper = IndexKeeper(self.catalogue, holder, self.pools, settings, metrics)
         self.holder = holder
 
     def _serving(self, main_model: str, model: str) -> str | None:
@@ -146,12 +153,22 @@ class ScorerProcess:
             thread.stop()
         for thread in (self._follower, self._feeder, self._keeper, self.challengers):
             thread.join(_JOIN_SECONDS)
+        self._memory.remove()
 
     def run(self, stopping: threading.Event) -> None:
         """Serve until ``stopping`` is set."""
         self.start()
         stopping.wait()
         self.stop()
+
+
+def _memory(settings: ScorerSettings) -> Memory:
+    try:
+        return Memory.create(settings.memory_dir)
+    except OSError as error:
+        raise StartError(
+            f"CTR_SCORER_MEMORY_DIR: {settings.memory_dir}: {error.strerror}"
+        ) from None
 
 
 def _features(shared: SharedSettings) -> FeatureSpec:

@@ -67,14 +67,14 @@ class QuantisedTower:
         )
 
     def logits(self, store: HalfStore, slots: NDArray[np.int32], request: Floats) -> Floats:
-        """Logits [n] of the ads in ``slots`` [n] for a request's first layer [1, towers · width]."""
+        """Logits [n] of the ads in ``slots`` [n]; ``request`` [1, towers · width] is its half."""
         return self._kernels.tower_logits(
             self._weights, store.hidden, store.steps, slots, store.by_tower(request)[0]
         )
 
 
 def overlap(exact: Floats, approximate: Floats, served: int, chosen: int) -> float:
-    """Share of the best ``served`` by exact logits [n] among the ``chosen`` best approximate ones."""
+    """Share of the ``served`` best by exact logits [n] among the ``chosen`` by approximate."""
     best = np.argsort(-exact)[:served]
     return float(np.isin(best, np.argsort(-approximate)[:chosen]).mean())
 
@@ -85,12 +85,13 @@ def _units(values: Floats) -> float:
     return 255 / max(largest, 1e-6)
 
 
-def _padded(array: NDArray[np.floating], rows: int, columns: int) -> NDArray[np.floating]:
-    out = np.zeros((len(array), rows, columns), array.dtype)
+def _padded(array: Floats, rows: int, columns: int) -> Floats:
+    out: Floats = np.zeros((len(array), rows, columns), array.dtype)
     out[:, : array.shape[1], : array.shape[2]] = array
     return out
 
 
-def _in_turn(arrays: list[NDArray[np.floating]], towers: int) -> Floats:
+def _in_turn(arrays: list[Floats], towers: int) -> Floats:
     parts = [array[tower] for tower in range(towers) for array in arrays]
-    return np.concatenate((np.empty(0, np.float32), *parts)).astype(np.float32)
+    joined: Floats = np.concatenate((np.empty(0, np.float32), *parts), dtype=np.float32)
+    return joined

@@ -6,7 +6,6 @@ model). Whatever rung it is, the token has the inputs and the probability that w
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import structlog
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 
 from schemas.redis_values import UserRow
 from scorer import exploration
+from scorer.ad_arrays import AdRows
 from scorer.arms import POPULARITY
 from scorer.assignment import Assigned, Assignment
 from scorer.budget import Budget
@@ -22,17 +22,20 @@ from scorer.catalogue import Catalogue
 from scorer.deepfm import Halves
 from scorer.eligibility import Eligible, eligible_ads
 from scorer.exploration_pools import ExplorationPools
-from scorer.half_store import AdRows, query
+from scorer.half_store import query
+from scorer.kernels import best_kernels
 from scorer.metrics import ScorerMetrics
 from scorer.model_holder import ModelHolder, ServedModel
 from scorer.questions import Answer, Asker, RankQuestion, Rung, ScoredAd, ScoreQuestion
-from scorer.retrieval import retrieve
+from scorer.retrieval import best, retrieve
 from scorer.settings import ScorerSettings
 from scorer.tokens import RequestMint, TokenMint
 from scorer.user_reader import UserQuestion, UserReader
 
 _log = structlog.get_logger(__name__)
 _LARGEST_LOGIT = 30.0
+#: Ads beyond those asked for whose exact probability is computed: 8 bits rank nearly right.
+_SPARE = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,16 +106,15 @@ class Ranker:
         if not (late or popular):
             try:
                 half = served.model.request_half(request.part)
-                rows = candidates.rows(served, catalogue)
-                parts, prices = rows.parts, rows.prices
-                rung, ctrs = self._ctrs(request, half, rows)
+                parts, prices = candidates.parts_and_prices(catalogue)
+                rung, ctrs = self._ctrs(request, half, parts)
             except Exception:  # as in rank
                 _log.exception("scoring failed", request_id=question.asker.request_id)
                 late = True
         if late or popular:
             rung = Rung.POPULAR if late else request.rung
             parts, prices = candidates.parts_and_prices(catalogue)
-            ctrs = candidates.popularity(served, catalogue)
+            ctrs = candidates.popularity(served.popular, catalogue)
         with self._metrics.stage("answer"):
             ads = [
                 _scored(request.mint, ad, parts[i], float(ctrs[i]), int(prices[i]), 1.0, "request")
@@ -147,22 +149,21 @@ class Ranker:
         with self._metrics.stage("retrieval"):
             wanted = max(self._settings.candidates, question.limit)
             vector = query(half, question.by_value)
-            # In order of slots: memory is read forwards, and equal scores keep one order.
-            retrieved = np.sort(
-                retrieve(vector, wanted, eligible, served.index, served.store, catalogue)
-            )
+            retrieved = retrieve(vector, wanted, eligible, served.index, served.store)
             distribution = self._pools.distribution(explored, eligible)
             drawn = None
             if exploration.explores(request.asker.request_id, explored.epsilon):
                 drawn = distribution.draw(request.asker.request_id)
+        with self._metrics.stage("choice"):
+            chosen = self._finalists(request, half, retrieved, question)
         # A drawn ad that retrieval missed is scored, but competes for no slot but the last.
-        slots = retrieved if drawn is None else np.append(retrieved, np.int32(drawn))
-        with self._metrics.stage("gather"), catalogue.lock:
-            rows = served.store.gather(slots, catalogue.arrays)
-        rung, ctrs = self._ctrs(request, half, rows)
+        slots = chosen if drawn is None else np.append(chosen, np.int32(drawn))
+        with self._metrics.stage("gather"):
+            rows = catalogue.arrays.read(slots)
+        rung, ctrs = self._ctrs(request, half, rows.parts)
         with self._metrics.stage("answer"):
             values = ctrs * rows.prices if question.by_value else ctrs
-            ranked = np.flatnonzero(rows.active[: len(retrieved)])
+            ranked = np.flatnonzero(rows.active[: len(chosen)])
             order = ranked[np.argsort(-values[ranked], kind="stable")]
             slate = exploration.slate(
                 order, slots, question.limit, drawn, distribution, explored.epsilon
@@ -173,32 +174,58 @@ class Ranker:
             ads = self._ads(
                 request,
                 slots[slate.places],
-                rows.parts[slate.places],
-                rows.prices[slate.places],
+                rows.take(slate.places),
                 ctrs[slate.places],
                 slate.propensities,
                 sources,
             )
         return _answer(request, rung, ads)
 
+    def _finalists(
+        self, request: _Request, half: Halves, slots: NDArray[np.int32], question: RankQuestion
+    ) -> NDArray[np.int32]:
+        """Those of the slots [n] that may be among the best, by approximate arithmetic."""
+        wanted = question.limit + max(_SPARE, question.limit // 4)
+        if len(slots) <= wanted or request.assigned.challenger is not None:
+            return slots
+        served = request.served
+        vectors, plain = served.store.vectors, query(half, False)
+        logits = best_kernels().gathered_products(vectors, slots, plain)
+        logits += half.scalars[0]
+        if request.budget.remaining() >= self._tower_reserve:
+            logits += self._approximate_tower(served, slots, half)
+        if question.by_value:
+            prices = self._catalogue.arrays.prices.take(slots)
+            return np.sort(best(slots, served.model.probabilities(logits) * prices, wanted))
+        return np.sort(best(slots, logits, wanted))
+
+    def _approximate_tower(
+        self, served: ServedModel, slots: NDArray[np.int32], half: Halves
+    ) -> NDArray[np.float32]:
+        if served.quantised is not None:
+            return served.quantised.logits(served.store, slots, half.hidden)
+        halves = served.model.ad_halves(self._catalogue.arrays.parts.take(slots))
+        return served.model.tower.logits(halves.hidden + half.hidden)
+
     def _ctrs(
-        self, request: _Request, half: Halves, rows: AdRows
+        self, request: _Request, half: Halves, parts: NDArray[np.void]
     ) -> tuple[Rung, NDArray[np.float64]]:
-        """Calibrated probabilities [n], with the tower if there is time for it."""
+        """Calibrated probabilities [n] of exactly these parts, with the tower if there is time."""
         served, challenger = request.served, request.assigned.challenger
         if challenger is not None:
             with self._metrics.stage("tower"):
-                samples = self._catalogue.encoder.layout.joined(request.part, rows.parts)
+                samples = self._catalogue.encoder.layout.joined(request.part, parts)
                 return request.rung, challenger.ctrs(samples)
         model = served.model
-        logits = rows.vectors[:, : model.dim + 1] @ query(half, False)[:-1] + half.scalars[0]
+        ads = model.ad_halves(parts)
+        logits = ads.fm_sums @ half.fm_sums[0] + ads.scalars + half.scalars[0]
         if request.budget.remaining() < self._tower_reserve:
             rung = Rung.RETRIEVAL_ONLY
             logits += served.mean_tower
         else:
             rung = request.rung
             with self._metrics.stage("tower"):
-                logits += model.tower.logits(rows.hidden + half.hidden)
+                logits += model.tower.logits(ads.hidden + half.hidden)
         if not np.isfinite(logits).all():
             logits = np.nan_to_num(logits, nan=-_LARGEST_LOGIT, posinf=_LARGEST_LOGIT)
         return rung, model.probabilities(logits)
@@ -212,19 +239,16 @@ class Ranker:
     ) -> Answer:
         served, catalogue = request.served, self._catalogue
         popular = served.popular
-        places = popular.best(eligible.mask, question.limit)
+        places = popular.best(eligible, question.limit)
         slots, ctrs = popular.slots[places], popular.ctrs[places]
-        with catalogue.lock:
-            parts = catalogue.arrays.parts.take(slots)
-            prices = catalogue.arrays.prices.take(slots)
-        order: Any = slice(None)
+        rows = catalogue.arrays.read(slots)
+        order = np.flatnonzero(rows.active)
         if question.by_value:
-            order = np.argsort(-(ctrs * prices), kind="stable")
+            order = order[np.argsort(-(ctrs * rows.prices)[order], kind="stable")]
         ads = self._ads(
             request,
             slots[order],
-            parts[order],
-            prices[order],
+            rows.take(order),
             ctrs[order],
             np.ones(len(slots)),
             ["popularity"] * len(slots),
@@ -235,29 +259,25 @@ class Ranker:
         self,
         request: _Request,
         slots: NDArray[np.int32],
-        parts: NDArray[np.void],
-        prices: NDArray[np.int64],
+        rows: AdRows,
         ctrs: NDArray[np.float64],
         propensities: NDArray[np.float64],
         sources: Sequence[str],
     ) -> list[ScoredAd]:
-        """The chosen ads [k] with their tokens; those that were deleted meanwhile are left out."""
-        ads = []
-        for i, slot in enumerate(slots.tolist()):
-            entry = self._catalogue.entries[slot]
-            if entry is not None:
-                ads.append(
-                    _scored(
-                        request.mint,
-                        (entry.ad_id, entry.attributes),
-                        parts[i],
-                        float(ctrs[i]),
-                        int(prices[i]),
-                        float(propensities[i]),
-                        sources[i],
-                    )
-                )
-        return ads
+        """The chosen ads [k] with their tokens."""
+        catalogue = self._catalogue
+        return [
+            _scored(
+                request.mint,
+                (catalogue.arrays.ids.text(slot), catalogue.attributes.texts(rows.attributes[i])),
+                rows.parts[i],
+                float(ctrs[i]),
+                int(rows.prices[i]),
+                float(propensities[i]),
+                sources[i],
+            )
+            for i, slot in enumerate(slots.tolist())
+        ]
 
 
 def _answer(request: _Request, rung: Rung, ads: Sequence[ScoredAd]) -> Answer:

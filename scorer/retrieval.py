@@ -1,53 +1,47 @@
-"""Maximum inner product search over all ads: the index, what is newer than it, and targeting."""
+"""Maximum inner product search over the ads that a request may be answered with."""
 
 import numpy as np
 from numpy.typing import NDArray
 
-from scorer.catalogue import Catalogue
 from scorer.deepfm import Floats
 from scorer.eligibility import Eligible
 from scorer.half_store import HalfStore
+from scorer.kernels import best_kernels
 from scorer.retrieval_index import RetrievalIndex
 
 #: Targeting that leaves no more ads than this is searched without the index.
-EXACT_ADS = 5_000
+EXACT_ADS = 20_000
 
 
 def retrieve(
-    query: Floats,
-    count: int,
-    eligible: Eligible,
-    index: RetrievalIndex,
-    store: HalfStore,
-    catalogue: Catalogue,
+    query: Floats, count: int, eligible: Eligible, index: RetrievalIndex, store: HalfStore
 ) -> NDArray[np.int32]:
-    """Slots of about the best ``count`` eligible ads for a query vector [d], in no order."""
+    """Slots of about the best ``count`` eligible ads for a query vector [dim + 2], ascending."""
     if eligible.count <= count:
-        return np.flatnonzero(eligible.mask).astype(np.int32)
+        return eligible.listed
     if eligible.slots is not None and len(eligible.slots) <= EXACT_ADS:
-        return _best(eligible.slots, _exact(query, eligible.slots, store, catalogue), count)
-    slots, scores = index.search(query, count, eligible.bitmap())
-    recent = catalogue.recent(index.revision)
-    if len(recent):
-        kept = ~np.isin(slots, recent)
-        newer = eligible.only(recent)
-        slots = np.concatenate((slots[kept], newer))
-        scores = np.concatenate((scores[kept], _exact(query, newer, store, catalogue)))
-    return _best(slots, scores, count)
+        scores = best_kernels().gathered_products(store.vectors, eligible.slots, query)
+        return np.sort(best(eligible.slots, scores, count))
+    allowed = None if eligible.slots is None else index.allowed(eligible.slots)
+    # Blocked ads take places of others.
+    wanted = count + len(eligible.blocked)
+    probes = None
+    while True:
+        found, scores = index.search(query, wanted, allowed, probes)
+        if allowed is None or len(found) >= count or (probes or 0) >= index.lists:
+            break
+        probes = 4 * (probes or index.probes)
+    if len(eligible.blocked) or allowed is not None:
+        kept = np.isin(found, eligible.only(found))
+        found, scores = found[kept], scores[kept]
+    # An ad that changes at this moment may be found twice.
+    return np.unique(best(found, scores, count))
 
 
-def _exact(
-    query: Floats, slots: NDArray[np.int32], store: HalfStore, catalogue: Catalogue
-) -> Floats:
-    with catalogue.lock:
-        vectors = store.vectors.take(slots, axis=0, mode="clip")
-    scores: Floats = vectors @ query
-    return scores
-
-
-def _best(slots: NDArray[np.int32], scores: Floats, count: int) -> NDArray[np.int32]:
+def best(slots: NDArray[np.int32], scores: Floats, count: int) -> NDArray[np.int32]:
+    """The ``count`` best of slots [n] by their scores [n], in no order."""
     if len(slots) <= count:
         return slots
     worse = len(slots) - count
-    best: NDArray[np.int32] = slots[np.argpartition(scores, worse)[worse:]]
-    return best
+    chosen: NDArray[np.int32] = slots[np.argpartition(scores, worse)[worse:]]
+    return chosen

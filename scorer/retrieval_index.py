@@ -67,9 +67,7 @@ class Sizes:
 class RetrievalIndex:
     """``put`` and ``refresh`` are the feeder's."""
 
-    def __init__(
-        self, arrays: Mapping[str, NDArray[Any]], probes: int, kernels: Kernels
-    ) -> None:
+    def __init__(self, arrays: Mapping[str, NDArray[Any]], probes: int, kernels: Kernels) -> None:
         self.slots: Slots = arrays["slots"]
         self._arrays = arrays
         self._steps: Floats = arrays["steps"]
@@ -81,7 +79,7 @@ class RetrievalIndex:
         self._centroids = Lists(*(arrays[name] for name in names))
         self._all_centroids = (np.zeros(1, np.int64), np.array([len(arrays[names[0]])], np.int64))
         self._lists = len(self._starts) - 1
-        self._probes = probes
+        self.probes = probes
         self._kernels = kernels
 
     @property
@@ -108,7 +106,7 @@ class RetrievalIndex:
         if self._lists:
             lists, _ = self._kernels.scan(
                 self._centroids, *self._all_centroids, codes, scale, price_weight,
-                min(probes or self._probes, self._lists),
+                min(probes or self.probes, self._lists),
             )  # fmt: skip
             starts = np.concatenate((self._starts[lists], starts))
             ends = np.concatenate((self._starts[lists + 1], ends))
@@ -132,7 +130,7 @@ class RetrievalIndex:
         return mask
 
     def put(self, slots: Slots, vectors: Floats, active: NDArray[np.bool_]) -> int:
-        """The ads in ``slots`` [n], all different, came or changed; returns how many had no room."""
+        """The ads in ``slots`` [n], all different, came or changed; how many had no room."""
         places = self._positions[slots]
         old = places[places > 0] - 1
         start = int(self._open[0])
@@ -175,8 +173,10 @@ class RetrievalIndex:
         """``vectors`` [.., dim + 2] by slot; the ads in ``slots`` [n] are active."""
         dim = vectors.shape[1] - 2
         lists = int(4 * math.sqrt(len(slots))) if len(slots) > flat_ads else 0
-        centroids, assigned = _clusters(vectors, slots, lists) if lists else (None, None)
-        counts = np.bincount(assigned, minlength=lists) if lists else np.empty(0, np.int64)
+        clusters = _clusters(vectors, slots, lists) if lists else None
+        counts = np.empty(0, np.int64)
+        if clusters is not None:
+            counts = np.bincount(clusters[1], minlength=lists)
         starts = np.concatenate(([0], np.cumsum(-(-counts // BLOCK)))).astype(np.int64)
         room = max(_LEAST_OPEN, len(slots) // _OPEN_SHARE) + (0 if lists else len(slots))
         sizes = Sizes(capacity, dim, lists, int(starts[-1]) + -(-room // BLOCK))
@@ -188,11 +188,11 @@ class RetrievalIndex:
         index._steps[:] = np.maximum(largest, 1e-6) / 127
         index._starts[:] = starts
         index._open[0] = starts[-1] * BLOCK
-        if centroids is None:
+        if clusters is None:
             index.put(slots, vectors[slots], np.ones(len(slots), np.bool_))
         else:
-            index._fill_centroids(centroids)
-            index._fill(vectors, slots, assigned)
+            index._fill_centroids(clusters[0])
+            index._fill(vectors, slots, clusters[1])
         return index
 
     def _fill_centroids(self, centroids: Floats) -> None:

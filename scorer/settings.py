@@ -68,6 +68,13 @@ class ScorerSettings(Settings):
     index_probes: int = Field(64, ge=1, description="inverted lists searched beyond that")
     index_seconds: float = Field(1.0, gt=0, description="least time between two rebuilt indexes")
 
+    max_ads: int = Field(
+        1 << 24, ge=1, description="ads there is room for; room that is not used takes no memory"
+    )
+    memory_dir: Path = Field(
+        Path("/dev/shm"), description="memory file system of what workers share"
+    )
+
     poll_seconds: float = Field(0.5, gt=0, description="how often the current version is read")
     shared_row_ads: int = Field(
         1_000, ge=1, description="a row of more ads than this is refreshed in the background"

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 #: Type and shape of each array.
@@ -23,7 +24,7 @@ _PAGE = 4_096
 def create(path: Path, layout: Layout) -> Arrays:
     """Arrays of zeros in a new file."""
     descriptions = {
-        name: (np.lib.format.dtype_to_descr(np.dtype(dtype)), shape)
+        name: (npy.dtype_to_descr(np.dtype(dtype)), shape)  # type: ignore[no-untyped-call]
         for name, (dtype, shape) in layout.items()
     }
     header = repr(descriptions).encode()
@@ -45,7 +46,7 @@ def attach(path: Path, writable: bool = False) -> Arrays:
     arrays: Arrays = {}
     at = _HEADER_BYTES
     for name, (description, shape) in descriptions.items():
-        dtype = np.lib.format.descr_to_dtype(description)
+        dtype = npy.descr_to_dtype(description)  # type: ignore[no-untyped-call]
         arrays[name] = np.ndarray(shape, dtype, memory, at)
         at += _room(dtype, shape)
     return arrays

@@ -23,7 +23,7 @@ class Staged:
 def stage_ads(catalogue: Catalogue, changes: Iterable[RowChange], reload: bool = False) -> Staged:
     """Encode new and changed ads; what is older than what is known is left out.
 
-    On a ``reload`` the changes are the whole catalogue: everything is taken anew, the rest goes.
+    On a ``reload`` the changes are rows of Redis as they are: everything is taken anew.
     """
     newest: dict[str, tuple[int, Ad | None]] = {}
     damaged = 0
@@ -42,8 +42,6 @@ def stage_ads(catalogue: Catalogue, changes: Iterable[RowChange], reload: bool =
         if version >= known:
             newest[change.key] = (version, ad)
     removed = [name for name, (_, ad) in newest.items() if ad is None]
-    if reload:
-        removed += [name for name in catalogue.ad_ids() if name not in newest]
     ads = {name: (version, ad) for name, (version, ad) in newest.items() if ad is not None}
     known_and_removed = tuple(name for name in removed if catalogue.slot(name) is not None)
     return Staged(_encoded(catalogue, ads), known_and_removed, damaged)
@@ -61,23 +59,21 @@ def _parsed(change: RowChange) -> tuple[int, Ad | None]:
 
 def _known_version(catalogue: Catalogue, ad_id: str) -> int:
     slot = catalogue.slot(ad_id)
-    entry = None if slot is None else catalogue.entries[slot]
-    return -1 if entry is None else entry.version
+    return -1 if slot is None else int(catalogue.arrays.versions[slot]) - 1
 
 
 def _encoded(catalogue: Catalogue, ads: Mapping[str, tuple[int, Ad]]) -> Update:
     counters = catalogue.counters
     slots = np.empty(len(ads), np.int32)
-    parts = np.zeros(len(ads), catalogue.arrays.parts.dtype)
     entries: dict[int, AdEntry] = {}
+    rows = []
     for i, (ad_id, (version, ad)) in enumerate(ads.items()):
-        keys = counters.keys(ad_id, ad.attributes)
         known = catalogue.slot(ad_id)
-        slot = catalogue.allocate() if known is None else known
-        slots[i] = slot
-        parts[i] = catalogue.encoder.ad(ad_id, ad.attributes, counters.rows(keys))[0]
+        slots[i] = slot = catalogue.allocate(ad_id) if known is None else known
+        rows.append(counters.rows(counters.keys(ad_id, ad.attributes)))
         active = ad.status == "ACTIVE"
-        entries[slot] = AdEntry(ad_id, version, active, ad.price, ad.attributes, keys)
+        entries[slot] = AdEntry(ad_id, version, active, ad.price, ad.attributes)
+    parts = catalogue.encoder.ads([(name, ad.attributes) for name, (_, ad) in ads.items()], rows)
     return Update(slots, parts, entries)
 
 
@@ -92,9 +88,9 @@ def stage_counters(catalogue: Catalogue, changes: Iterable[RowChange]) -> Staged
                 keys.add(change.key)
         except ValueError:
             damaged += 1
-    catalogue.put_popularity(keys)
+    counters.put_popularity(keys)
     numbers = {key: list(counters.numbers(key)) for key in keys}
-    by_key = {key: np.fromiter(counters.slots(key), np.int32) for key in keys if numbers[key]}
+    by_key = dict(counters.slots(key for key in keys if numbers[key]))
     slots = np.unique(np.concatenate((np.empty(0, np.int32), *by_key.values())))
     parts = catalogue.arrays.parts.take(slots)
     for key, owners in by_key.items():

@@ -1,17 +1,26 @@
 """The catalogue against a plain dictionary, over random changes in any order."""
 
-from collections.abc import Mapping
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
+import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.records import Ad
 from schemas.redis_values import CounterRow, versioned
 from schemas.row_changes import RowChange
-from scorer.catalogue import SLOT_REUSE_SECONDS, Catalogue
+from scorer.ad_arrays import AdArrays
+from scorer.catalogue import SLOT_REUSE_SECONDS, AdEntry, Catalogue
 from scorer.eligibility import eligible_ads
+from scorer.memory import Memory
 from scorer.staging import Staged, stage_ads, stage_counters
+from scorer.string_table import TableFullError
 from tests.scorer.publisher import ad, counter_row
 from tests.scorer.tiny_model import ENCODER, SPEC
 
@@ -19,8 +28,17 @@ from tests.scorer.tiny_model import ENCODER, SPEC
 def apply(catalogue: Catalogue, staged: Staged) -> None:
     """As the feeder does, without a model."""
     for piece in staged.update.slices():
-        catalogue.commit(piece, None, None)
+        catalogue.commit(piece)
     catalogue.remove(staged.removed)
+
+
+@contextmanager
+def new_catalogue(clock: Callable[[], float] = time.monotonic) -> Iterator[Catalogue]:
+    """With room for 4,096 ads."""
+    memory = Memory.create(Path(tempfile.gettempdir()))
+    arrays = AdArrays.create(memory.ads, ENCODER.layout, 4_096)
+    yield Catalogue(ENCODER, arrays, memory.folder, 3, clock)
+    memory.remove()
 
 
 def change_of(ad: Ad) -> RowChange:
@@ -84,35 +102,49 @@ BATCHES = st.lists(
 
 
 @settings(max_examples=150, deadline=None)
-@given(batches=BATCHES)
-def test_any_changes(batches: list[list[tuple[str, int | str, int, int | str, int]]]) -> None:
+@given(batches=BATCHES, sort_every=st.integers(1, 4))
+def test_any_changes(
+    batches: list[list[tuple[str, int | str, int, int | str, int]]], sort_every: int
+) -> None:
     now = 0.0
-    catalogue, plain = Catalogue(ENCODER, 3, clock=lambda: now), Plain()
-    for batch in batches:
-        now += 20.0
-        ads, counters = [], []
-        for kind, name, version, what, variation in batch:
-            if kind == "counter":
-                row = counter_row(int(what), int(what) // 2) if what else None
-                body = b"" if row is None else row.pack()
-                counters.append(RowChange(str(name), versioned(version, body)))
-                plain.counter_changed(str(name), version, row)
-                continue
-            new = ad(int(name), version, str(what), price=version, advertiser=f"v{variation}")
-            if what == "DELETED":
-                ads.append(RowChange(new.ad_id, versioned(version, b"")))
-                plain.ad_changed(new.ad_id, version, None)
-            else:
-                ads.append(change_of(new))
-                plain.ad_changed(new.ad_id, version, new)
-        apply(catalogue, stage_ads(catalogue, ads))
-        apply(catalogue, stage_counters(catalogue, counters))
-        assert_same(catalogue, plain)
+    with new_catalogue(lambda: now) as catalogue:
+        plain = Plain()
+        for step, batch in enumerate(batches):
+            now += 20.0
+            ads, counters = changes_of(batch, plain)
+            apply(catalogue, stage_ads(catalogue, ads))
+            apply(catalogue, stage_counters(catalogue, counters))
+            if step % sort_every == 0:
+                catalogue.sort()
+            assert_same(catalogue, plain)
+
+
+def changes_of(
+    batch: list[tuple[str, int | str, int, int | str, int]], plain: Plain
+) -> tuple[list[RowChange], list[RowChange]]:
+    """Changes of ads and of counters, which the plain catalogue takes at once."""
+    ads, counters = [], []
+    for kind, name, version, what, variation in batch:
+        if kind == "counter":
+            row = counter_row(int(what), int(what) // 2) if what else None
+            body = b"" if row is None else row.pack()
+            counters.append(RowChange(str(name), versioned(version, body)))
+            plain.counter_changed(str(name), version, row)
+            continue
+        new = ad(int(name), version, str(what), price=version, advertiser=f"v{variation}")
+        if what == "DELETED":
+            ads.append(RowChange(new.ad_id, versioned(version, b"")))
+            plain.ad_changed(new.ad_id, version, None)
+        else:
+            ads.append(change_of(new))
+            plain.ad_changed(new.ad_id, version, new)
+    return ads, counters
 
 
 def assert_same(catalogue: Catalogue, plain: Plain) -> None:
     arrays = catalogue.arrays
-    assert set(catalogue.ad_ids()) == set(plain.ads)
+    known = {arrays.ids.text(slot) for slot in catalogue.slots_in_use().tolist()}
+    assert known == set(plain.ads)
     for name, expected in plain.ads.items():
         slot = catalogue.slot(name)
         assert slot is not None
@@ -125,13 +157,15 @@ def assert_same(catalogue: Catalogue, plain: Plain) -> None:
             counted.clicks[2],
         )
         for row in arrays.parts[slot]["ad_ids"].tolist():
-            few, many = catalogue.row_owners.of([row])
+            few, many = catalogue.row_owners.of(np.array([row], np.int32))
             assert slot in {*few.tolist(), *many.tolist()}
+        assert catalogue.entry(slot) == AdEntry(
+            name, expected.ts, expected.status == "ACTIVE", expected.price, expected.attributes
+        )
     for blocked in (set(), {"ad-1", "ad-2", "nobody"}):
         for required in ({}, {"advertiser": "v1"}, {"advertiser": "v1", "category": "c1"}):
             eligible = eligible_ads(catalogue, blocked, required)
-            found = [catalogue.entries[slot] for slot in eligible.mask.nonzero()[0]]
-            names = {entry.ad_id for entry in found if entry is not None}
+            names = {arrays.ids.text(slot) for slot in eligible.listed.tolist()}
             assert names == plain.matching(blocked, required)
             assert eligible.count == len(names)
 
@@ -139,23 +173,27 @@ def assert_same(catalogue: Catalogue, plain: Plain) -> None:
 def test_a_slot_is_used_again_only_after_a_while() -> None:
     """A request in flight must not find another ad under the slot it was told."""
     now = 0.0
-    catalogue = Catalogue(ENCODER, 3, clock=lambda: now)
-    apply(catalogue, stage_ads(catalogue, [change_of(ad(1))]))
-    slot = catalogue.slot("ad-1")
-    apply(catalogue, stage_ads(catalogue, [RowChange("ad-1", versioned(2, b""))]))
-    apply(catalogue, stage_ads(catalogue, [change_of(ad(2))]))
-    assert catalogue.slot("ad-2") != slot
-    now = SLOT_REUSE_SECONDS
-    apply(catalogue, stage_ads(catalogue, [change_of(ad(3))]))
-    assert catalogue.slot("ad-3") == slot
+    with new_catalogue(lambda: now) as catalogue:
+        apply(catalogue, stage_ads(catalogue, [change_of(ad(1))]))
+        slot = catalogue.slot("ad-1")
+        apply(catalogue, stage_ads(catalogue, [RowChange("ad-1", versioned(2, b""))]))
+        apply(catalogue, stage_ads(catalogue, [change_of(ad(2))]))
+        assert catalogue.slot("ad-2") != slot
+        now = SLOT_REUSE_SECONDS
+        apply(catalogue, stage_ads(catalogue, [change_of(ad(3))]))
+        assert catalogue.slot("ad-3") == slot
 
 
-def test_memory_grows_with_the_ads() -> None:
-    catalogue = Catalogue(ENCODER, 3)
-    apply(catalogue, stage_ads(catalogue, [change_of(ad(n)) for n in range(2_500)]))
-    assert catalogue.active_ads == 2_500
-    assert catalogue.arrays.capacity == 4_096
-    slot = catalogue.slot("ad-2499")
-    assert slot is not None
-    expected = ENCODER.ad("ad-2499", ad(2499).attributes)
-    assert catalogue.arrays.parts[slot].tobytes() == expected.tobytes()
+def test_there_is_room_for_so_many() -> None:
+    with new_catalogue() as catalogue:
+        apply(catalogue, stage_ads(catalogue, [change_of(ad(n)) for n in range(4_096)]))
+        assert catalogue.active_ads == 4_096
+        slot = catalogue.slot("ad-2499")
+        assert slot is not None
+        expected = ENCODER.ad("ad-2499", ad(2499).attributes)
+        assert catalogue.arrays.parts[slot].tobytes() == expected.tobytes()
+        with pytest.raises(TableFullError, match="4096"):
+            stage_ads(catalogue, [change_of(ad(5_000))])
+        again = AdArrays.attach(catalogue.attributes._folder / "ads")
+        assert again.ids.number("ad-2499") == slot
+        assert again.parts[slot].tobytes() == expected.tobytes()
