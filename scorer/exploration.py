@@ -12,10 +12,28 @@ import numpy as np
 import xxhash
 from numpy.typing import NDArray
 
-from scorer.eligibility import Eligible
 from scorer.exploration_pool import Pool
 
 _TRIES = 64
+
+
+class Drawable(Protocol):
+    """What is asked of eligible ads, see scorer.eligibility."""
+
+    @property
+    def count(self) -> int:
+        """How many there are."""
+
+    @property
+    def drawable(self) -> NDArray[np.int32] | range:
+        """Slots of which they are a part."""
+
+    @property
+    def listed(self) -> NDArray[np.int32]:
+        """All of them."""
+
+    def only(self, slots: NDArray[np.int32]) -> NDArray[np.int32]:
+        """Those of the slots [n]."""
 
 
 class Distribution(Protocol):
@@ -36,7 +54,7 @@ class Distribution(Protocol):
 class Even:
     """ε-greedy: all eligible ads alike."""
 
-    eligible: Eligible
+    eligible: Drawable
 
     def draw(self, request_id: str) -> int | None:
         """See Distribution."""
@@ -65,7 +83,7 @@ class Pooled:
     pool: Pool
 
     @classmethod
-    def among(cls, pool: Pool, eligible: Eligible) -> "Pooled":
+    def among(cls, pool: Pool, eligible: Drawable) -> "Pooled":
         """The rest of a pool in which some ads may not be shown; their share is that of others."""
         kept = np.isin(pool.slots, eligible.only(pool.slots))
         probabilities = pool.probabilities[kept]

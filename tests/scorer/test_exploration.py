@@ -1,6 +1,7 @@
 """Exploration replays, and its propensities are the true shares, whatever policy draws."""
 
 from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -11,7 +12,6 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from scorer import exploration
-from scorer.eligibility import Eligible
 from scorer.exploration import Distribution, Even, Pooled
 from scorer.exploration_pool import Pool, highest_of, thompson, ucb
 from tests.scorer.running_scorer import RunningScorer, assert_parity, served
@@ -21,10 +21,23 @@ EPSILON = 0.3
 ALL = np.arange(8, dtype=np.int32)
 
 
-def eligible(*slots: int, of: int = 8) -> Eligible:
-    mask = np.zeros(of, np.bool_)
-    mask[list(slots)] = True
-    return Eligible(mask, len(slots), None)
+@dataclass(frozen=True)
+class Ads:
+    """Eligible ads without a catalogue."""
+
+    listed: NDArray[np.int32]
+    drawable: range
+
+    @property
+    def count(self) -> int:
+        return len(self.listed)
+
+    def only(self, slots: NDArray[np.int32]) -> NDArray[np.int32]:
+        return np.intersect1d(slots, self.listed)
+
+
+def eligible(*slots: int, of: int = 8) -> Ads:
+    return Ads(np.array(slots, np.int32), range(of))
 
 
 def pooled(*shares: float) -> Pool:
