@@ -21,6 +21,8 @@ STANDARDISATION_FILE = "standardisation.npz"  # mean, std [numbers]
 CALIBRATION_FILE = "calibration.json"  # see schemas/calibration.py
 DELAYED_FEEDBACK_FILE = "delayed_feedback.json"  # late_click_share
 
+REFERENCE_FILE = "reference.json"  # see schemas/feature_reference.py
+
 
 class PackageError(ValueError):
     """A package that is incomplete, damaged, or made for other features."""
@@ -118,15 +120,19 @@ def fetch(
         manifest = Manifest.model_validate_json(raw)
     except ValidationError as error:
         raise PackageError(f"package {version} of {model}: manifest: {error}") from None
-    files: dict[str, bytes] = {}
-    for name, entry in manifest.files.items():
-        keys = [
-            redis_keys.model_chunk(model, version, name, index)
-            for index in range(chunk_count(entry.size_bytes))
-        ]
-        chunks = [get([key])[0] for key in keys]
-        missing = [key for key, chunk in zip(keys, chunks, strict=True) if chunk is None]
-        if missing:
-            raise PackageError(f"package {version}: {missing[0]} is missing")
-        files[name] = b"".join(chunk for chunk in chunks if chunk is not None)
+    files = {name: fetch_file(manifest, name, get) for name in manifest.files}
     return ModelPackage.checked(manifest, files)
+
+
+def fetch_file(
+    manifest: Manifest, name: str, get: Callable[[Sequence[str]], Sequence[bytes | None]]
+) -> bytes:
+    """One file of a package, unchecked; ``get`` as in :func:`fetch`. Raises PackageError."""
+    model, version = manifest.model, manifest.version
+    count = chunk_count(manifest.files[name].size_bytes)
+    keys = [redis_keys.model_chunk(model, version, name, index) for index in range(count)]
+    chunks = [get([key])[0] for key in keys]
+    missing = [key for key, chunk in zip(keys, chunks, strict=True) if chunk is None]
+    if missing:
+        raise PackageError(f"package {version}: {missing[0]} is missing")
+    return b"".join(chunk for chunk in chunks if chunk is not None)

@@ -97,6 +97,12 @@ def model_learner(model: str) -> str:
     return f"ctr:model:{{{model}}}:learner"
 
 
+def model_drift(model: str) -> str:
+    """Hash feature -> JSON of psi, kl, default_share, rows, version and at_ms: what is served now
+    against what the version was trained on. It expires an hour after the monitor's last word."""
+    return f"ctr:model:{{{model}}}:drift"
+
+
 FUNCTION_LIBRARY = "ctr"
 PUT_NEWER = "ctr_put_newer"
 PART_DONE = "ctr_part_done"

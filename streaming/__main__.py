@@ -11,6 +11,7 @@ from streaming import dead_letter_commands, operate, start_commands, uid_command
 from streaming.command_options import FromOption
 from streaming.flink_start import JobFailed
 from streaming.lake import commands as lake_commands
+from streaming.monitor.command import monitor
 from streaming.readiness import NotReady
 from streaming.rebuild_redis import rebuild_redis
 from streaming.recovery import DrainedError, NoRestorePointError, at, newest_of
@@ -26,6 +27,7 @@ app.add_typer(start_commands.app)
 app.add_typer(uid_commands.app, name="uids")
 app.add_typer(dead_letter_commands.app, name="dead-letters")
 app.add_typer(lake_commands.app, name="lake")
+app.command()(monitor)
 app.command()(replay)
 app.command(name="rebuild-redis")(rebuild_redis)
 

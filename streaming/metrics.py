@@ -37,6 +37,8 @@ class LearnerMetrics:
     drift: Counter
     withheld: Gauge
     delta_rows: Counter
+    click_to_gradient_seconds: Histogram
+    click_to_delta_seconds: Histogram
     batch_seconds: Histogram
 
 
@@ -64,6 +66,12 @@ def learner_metrics(registry: CollectorRegistry) -> LearnerMetrics:
         drift=metrics.counter(metric_names.LEARNER_DRIFT, registry),
         withheld=metrics.gauge(metric_names.LEARNER_WITHHELD, registry),
         delta_rows=metrics.counter(metric_names.DELTA_ROWS, registry),
+        click_to_gradient_seconds=metrics.histogram(
+            metric_names.CLICK_TO_GRADIENT_SECONDS, metric_names.FRESHNESS_BUCKETS, registry
+        ),
+        click_to_delta_seconds=metrics.histogram(
+            metric_names.CLICK_TO_DELTA_SECONDS, metric_names.FRESHNESS_BUCKETS, registry
+        ),
         batch_seconds=metrics.histogram(metric_names.LEARN_SECONDS, BATCH_BUCKETS, registry),
     )
 

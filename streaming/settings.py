@@ -72,6 +72,10 @@ class StreamingSettings(Settings):
     metrics_port_learning: int = Field(9102, ge=1, le=65535, description="Prometheus")
     flink_metrics_port_events: int = Field(9103, ge=1, le=65535, description="Flink's own metrics")
     flink_metrics_port_learning: int = Field(9104, ge=1, le=65535, description="likewise")
+    metrics_port_monitor: int = Field(9105, ge=1, le=65535, description="Prometheus")
+    monitor_minutes: float = Field(
+        15.0, gt=0, description="labels of so long tell calibration and drift"
+    )
 
     @model_validator(mode="after")
     def _windows(self) -> Self:

@@ -1,0 +1,1 @@
+"""The monitor: what no other process can say of the engine, read from Kafka and Redis."""
