@@ -26,6 +26,7 @@ from online_model.export import Origin, export
 from online_model.package_scorer import PackageScorer
 from online_model.peers import Peers
 from online_model.settings import OnlineModelSettings
+from schemas.feature_reference import FeatureReference
 from schemas.features import FeatureSpec
 from schemas.layout import Layout
 from schemas.model_package import ModelPackage
@@ -157,6 +158,7 @@ def _exported(
             parent=None if live is None else live.manifest.version,
             watermark_ms=retrained.watermark_ms,
             metrics=numbers(tested.quality()) | measured,
+            reference=FeatureReference.of(Layout.of(spec), retrained.tested.samples),
         ),
         retrained.tested.samples[-settings.check_rows :],
     )

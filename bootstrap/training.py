@@ -17,11 +17,15 @@ from online_model.package_scorer import PackageScorer
 from online_model.quality import Quality, quality
 from online_model.settings import OnlineModelSettings
 from online_model.trainer import train
+from schemas.feature_reference import FeatureReference
 from schemas.features import FeatureSpec
+from schemas.layout import Layout
 from schemas.model_package import ModelPackage
 
 #: Prefix of the metrics in a manifest that are of the model that was live then, on the same rows.
 LIVE = "live_"
+#: The newest rows, whose features tell later what has changed.
+REFERENCE_ROWS = 50_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +87,9 @@ class Training:
                 parent=None if live is None else live.manifest.version,
                 watermark_ms=int(self.log.ts_ms[-1]),
                 metrics=numbers(trained.validation) | measured,
+                reference=FeatureReference.of(
+                    Layout.of(self.spec), history.samples[-REFERENCE_ROWS:]
+                ),
             ),
             history.samples[-self.settings.check_rows :],
         )

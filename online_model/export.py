@@ -18,11 +18,13 @@ from online_model.late_clicks import LATE_CLICKS_FILE, LateClicks
 from online_model.model import Architecture, Model, Shape, dense_part
 from online_model.package_scorer import PackageScorer
 from schemas.calibration import Calibration
+from schemas.feature_reference import FeatureReference
 from schemas.features import FeatureSpec
 from schemas.model_arrays import ModelArrays
 from schemas.model_package import (
     CALIBRATION_FILE,
     DELAYED_FEEDBACK_FILE,
+    REFERENCE_FILE,
     TOWER_FILE,
     Manifest,
     ModelPackage,
@@ -40,7 +42,7 @@ class ExportError(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """What a manifest says of where a model comes from."""
+    """What a package says of where its model comes from; ``reference`` is of the training rows."""
 
     model: str
     version: str
@@ -49,6 +51,7 @@ class Origin:
     offsets: Mapping[str, int] = field(default_factory=dict)
     watermark_ms: int = 0
     metrics: Mapping[str, float] = field(default_factory=dict)
+    reference: FeatureReference | None = None
 
 
 def export(
@@ -73,6 +76,8 @@ def export(
     if shape.architecture == "deepfm":
         files[TOWER_FILE] = tower_graph.write(dense)
     files[CALIBRATION_FILE] = calibration.model_dump_json().encode()
+    if origin.reference is not None:
+        files[REFERENCE_FILE] = origin.reference.model_dump_json().encode()
     files[DELAYED_FEEDBACK_FILE] = late_clicks.share.to_bytes()
     files[LATE_CLICKS_FILE] = late_clicks.weights_file()
     curvature = model.table.curvature.numpy()

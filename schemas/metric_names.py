@@ -43,7 +43,7 @@ CLICK_TO_SCORE_SECONDS = Metric(
 
 # scorer
 REQUESTS = Metric("ctr_scorer_requests", "Requests answered", ("method", "code", "rung"))
-REQUEST_SECONDS = Metric("ctr_scorer_request_seconds", "Latency of requests", ("method",))
+REQUEST_SECONDS = Metric("ctr_scorer_request_seconds", "Latency of requests", ("method", "rung"))
 STAGE_SECONDS = Metric("ctr_scorer_stage_seconds", "Latency of stages", ("stage",))
 MODEL_INFO = Metric("ctr_scorer_model_info", "1 for the version that is served", ("version",))
 MODEL_AGE_SECONDS = Metric("ctr_scorer_model_age_seconds", "Age of the package that is served")

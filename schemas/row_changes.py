@@ -5,6 +5,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
+from schemas.redis_values import split_version
+
 ChangeKind = Literal["ads", "counters"]
 KIND_FIELD = b"kind"
 ROWS_FIELD = b"rows"
@@ -16,6 +18,11 @@ class RowChange:
 
     key: str
     value: bytes
+
+    @property
+    def version_ms(self) -> int:
+        """Event time of the value. Raises ValueError if it is damaged."""
+        return split_version(self.value)[0]
 
 
 def to_fields(kind: ChangeKind, changes: Iterable[RowChange]) -> dict[bytes, bytes]:

@@ -160,6 +160,9 @@ class Feeder(threading.Thread):
             _log.warning("changes refused", error=str(error))
             return
         self._apply(self._staged(kind, changes))
+        if kind == "counters" and changes:
+            newest_ms = max(change.version_ms for change in changes)
+            self._metrics.counter_to_scorer_seconds.observe((self._now_ms() - newest_ms) / 1000)
 
     def _staged(self, kind: str, changes: list[RowChange]) -> Staged:
         if kind == "ads":

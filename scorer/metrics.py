@@ -44,6 +44,7 @@ class ScorerMetrics:
     feeder_errors: Counter
     stale_seconds: Gauge
     click_to_score_seconds: Histogram
+    counter_to_scorer_seconds: Histogram
 
     def stage(self, name: str) -> "StageTimer":
         """Time one stage of a request; ``name`` is one of STAGES."""
@@ -76,5 +77,8 @@ def scorer_metrics(registry: CollectorRegistry) -> ScorerMetrics:
         stale_seconds=metrics.gauge(metric_names.STALE_SECONDS, registry),
         click_to_score_seconds=metrics.histogram(
             metric_names.CLICK_TO_SCORE_SECONDS, metric_names.FRESHNESS_BUCKETS, registry
+        ),
+        counter_to_scorer_seconds=metrics.histogram(
+            metric_names.COUNTER_TO_SCORER_SECONDS, metric_names.FRESHNESS_BUCKETS, registry
         ),
     )

@@ -30,7 +30,6 @@ def method(
 
     The generated registration is not used: there, an unreadable message ends as INTERNAL.
     """
-    seconds = metrics.request_seconds.labels(name)
 
     def serve(data: bytes, context: grpc.ServicerContext) -> Message:
         start = perf_counter()
@@ -42,7 +41,7 @@ def method(
         rung = getattr(response, "rung", None)
         rung_name = "" if rung is None else scorer_pb2.Rung.Name(rung)
         metrics.requests.labels(name, "OK", rung_name).inc()
-        seconds.observe(perf_counter() - start)
+        metrics.request_seconds.labels(name, rung_name).observe(perf_counter() - start)
         return response
 
     return grpc.unary_unary_rpc_method_handler(

@@ -1,10 +1,10 @@
-"""Our own processes as parts of the local stack: the two Flink jobs, the scorer, the console."""
+"""Our own processes as parts of the local stack: Flink jobs, scorer, console, monitor."""
 
 import sys
 from typing import Literal
 
 from deploy.local.part import Part, Port, RestartPolicy
-from deploy.local.probes import console_probe, flink_probe, scorer_probe
+from deploy.local.probes import console_probe, flink_probe, metrics_probe, scorer_probe
 
 _FIVE_TIMES = RestartPolicy(limit=5)
 
@@ -58,4 +58,15 @@ def console_part(*, port: int) -> Part:
         restart=_FIVE_TIMES,
         ready_timeout_seconds=60,
         grace_seconds=10,
+    )
+
+
+def monitor_part(metrics_port: int) -> Part:
+    """Return the monitor; ready when it answers Prometheus."""
+    return Part(
+        name="monitor",
+        command=(sys.executable, "-m", "streaming", "monitor"),
+        probe=metrics_probe(metrics_port),
+        ports=(Port(metrics_port, "CTR_LOCAL_MONITOR_METRICS_PORT"),),
+        restart=_FIVE_TIMES,
     )

@@ -120,6 +120,20 @@ def console_probe(port: int) -> Probe:
     return _listening(port, probe)
 
 
+def metrics_probe(port: int) -> Probe:
+    """Ready when metrics are answered."""
+
+    def probe() -> Readiness:
+        try:
+            with urlopen(f"http://{HOST}:{port}/metrics", timeout=_TIMEOUT_SECONDS) as answer:
+                answer.read()
+        except (URLError, OSError) as error:
+            return Readiness(False, f"no metrics: {error}")
+        return Readiness(True, "answers Prometheus")
+
+    return _listening(port, probe)
+
+
 def _listening(port: int, probe: Probe) -> Callable[[], Readiness]:
     """Ask only once something listens: clients would retry and complain on the terminal."""
 

@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import Self
 
 from deploy.console.settings import ConsoleSettings
-from deploy.local.engine import console_part, flink_job_part, scorer_part
+from deploy.local.engine import console_part, flink_job_part, monitor_part, scorer_part
 from deploy.local.kafka_broker import kafka_part
 from deploy.local.part import Part, StackError
 from deploy.local.ports import HOST
@@ -21,7 +21,7 @@ from schemas.settings import Settings, SharedSettings
 from scorer.settings import ScorerSettings
 from streaming.settings import StreamingSettings
 
-PART_NAMES = ("kafka", "redis", "events", "learning", "scorer", "console")
+PART_NAMES = ("kafka", "redis", "events", "learning", "scorer", "monitor", "console")
 #: No compiler threads that take the cores from the rest of the stack: warm in seconds, and on a
 #: long run slower than with the default.
 QUICK_JVM = "-XX:+UseSerialGC -XX:TieredStopAtLevel=1"
@@ -83,6 +83,7 @@ class LocalStack:
             "CTR_STREAMING_REST_PORT_LEARNING": str(settings.learning_rest_port),
             "CTR_STREAMING_METRICS_PORT_EVENTS": str(settings.events_metrics_port),
             "CTR_STREAMING_METRICS_PORT_LEARNING": str(settings.learning_metrics_port),
+            "CTR_STREAMING_METRICS_PORT_MONITOR": str(settings.monitor_metrics_port),
             "CTR_STREAMING_FLINK_METRICS_PORT_EVENTS": str(settings.events_flink_metrics_port),
             "CTR_STREAMING_FLINK_METRICS_PORT_LEARNING": str(settings.learning_flink_metrics_port),
             "CTR_SCORER_PORT": str(settings.scorer_port),
@@ -184,5 +185,6 @@ class LocalStack:
                 port=settings.scorer_port, metrics_port=settings.scorer_metrics_port
             ),
             "console": lambda: console_part(port=settings.console_port),
+            "monitor": lambda: monitor_part(settings.monitor_metrics_port),
         }
         return definitions[name]()

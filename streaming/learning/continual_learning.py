@@ -4,6 +4,7 @@ import structlog
 
 from online_model.quality_drift import QualityDrift
 from schemas.model_package import PackageError
+from streaming.freshness import observe_since
 from streaming.learning.base_packages import BasePackages
 from streaming.learning.delta_publisher import DeltaPublisher
 from streaming.learning.learner import Learners, LearnReport
@@ -42,10 +43,12 @@ class ContinualLearning:
         adopted = self._follow_current()
         if batch.is_empty and not adopted:
             return False
+        observe_since(self._metrics.click_to_gradient_seconds, batch.click_ts)
         with self._metrics.batch_seconds.time():
             report = self.model.learn(batch)
         self._look_for_drift(report)
         delta = self._publisher.publish(self.model, report, batch.click_ts)
+        observe_since(self._metrics.click_to_delta_seconds, batch.click_ts)
         refused = batch.refused()
         if report.withheld:
             refused[WITHHELD] = len(batch.labels)

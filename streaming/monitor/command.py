@@ -18,7 +18,7 @@ _log = structlog.get_logger(__name__)
 
 
 def monitor() -> None:
-    """Watch the engine: lag, freshness, calibration, drift, dead letters. Exit code 2: cannot start."""
+    """Watch lag, freshness, calibration, drift and dead letters. Exit code 2: cannot start."""
     from streaming.monitor.monitor import Monitor
 
     try:

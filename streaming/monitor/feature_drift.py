@@ -60,7 +60,7 @@ class FeatureDrift:
         parts = np.split(self._sums.total()[:-1], self._ends[:-1])
         for (name, bins), counts in zip(self._reference.features.items(), parts, strict=True):
             now = shares(counts)
-            reference = shares(np.asarray(bins.shares) * self._reference.rows)
+            reference = shares(np.asarray(bins.shares, np.float64) * self._reference.rows)
             missing = float(counts[0] / counts.sum()) if bins.buckets else 0.0
             found[name] = Drift(
                 population_stability(now, reference), kullback_leibler(now, reference), missing

@@ -9,7 +9,7 @@ SLICES = 15
 
 
 class SlidingSum:
-    """Adds arrays of one shape; :meth:`total` is of the newest 14 to 15 fifteenths of the window."""
+    """Adds arrays of one shape; what is told is of the newest 14 to 15 fifteenths of the window."""
 
     def __init__(self, shape: tuple[int, ...], window_ms: int) -> None:
         self._shape = shape

@@ -44,7 +44,7 @@ class TopicTail:
         self._reads += 1
         if self._reads % LOOK_AT_LAG_EVERY == 0:
             self._skip()
-        messages = self._consumer.consume(BATCH, seconds)
+        messages: list[Message] = self._consumer.consume(BATCH, seconds)
         for message in messages:
             if message.error() is not None:
                 raise KafkaException(message.error())
