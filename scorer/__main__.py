@@ -1,4 +1,4 @@
-"""``python -m scorer`` serves Rank and Score until SIGTERM or Ctrl-C."""
+"""``python -m scorer`` serves until SIGTERM or Ctrl-C; ``experiment-report`` judges its arms."""
 
 import os
 import signal
@@ -8,7 +8,17 @@ from typing import NoReturn
 
 import typer
 
+from scorer.experiments.command import experiment_report
+
 app = typer.Typer(help=__doc__, add_completion=False)
+app.command()(experiment_report)
+
+
+@app.callback(invoke_without_command=True)
+def main(context: typer.Context) -> None:
+    """Without a command: serve."""
+    if context.invoked_subcommand is None:
+        serve()
 
 
 @app.command()

@@ -38,12 +38,14 @@ class _Declared(BaseModel):
 class Exploration(_Declared):
     """With ``probability`` the last slot of an answer is drawn by ``policy``.
 
-    UCB and Thompson sampling draw from as many ads as are ``share`` of the candidates.
+    UCB and Thompson sampling draw from as many ads as are ``share`` of the candidates, among those
+    with fewer than ``new_until`` impressions a day: of others the model knows more than a counter.
     """
 
     policy: Literal["none", "epsilon_greedy", "ucb", "thompson"] = "none"
     probability: float = Field(0.0, ge=0, lt=1)
     share: float = Field(0.1, gt=0, le=1)
+    new_until: int = Field(1_000, ge=1)
 
     @property
     def epsilon(self) -> float:

@@ -68,6 +68,8 @@ class ExplorationPools:
         shown = float(impressions.sum())
         overall = (float(clicks.sum()) + PRIOR_CTR) / (shown + 1.0)
         overall = min(max(overall, 1e-6), 1.0 - 1e-6)
+        new = impressions < exploration.new_until
+        ads = (slots[new], impressions[new], clicks[new])
         if exploration.policy == "ucb":
-            return ucb(slots, impressions, clicks, overall, size)
-        return thompson(slots, impressions, clicks, overall, size, self._random)
+            return ucb(*ads, overall, size)
+        return thompson(*ads, overall, size, self._random)

@@ -172,7 +172,10 @@ def test_users_keep_their_arm_and_shares_hold(arms_file: Path) -> None:
         (("share: 0.2", "shore: 0.2"), "arms.0.shore: unknown key, did you mean share"),
         (("policy: thompson", "policy: greedy"), "arms.2.exploration.policy"),
         (("policy: thompson", "policy: greedy"), "'epsilon_greedy', 'ucb' or 'thompson'"),
-        (("probability: 0.1", "propability: 0.1"), "known are policy, probability, share"),
+        (
+            ("probability: 0.1", "propability: 0.1"),
+            "known are policy, probability, share, new_until",
+        ),
         (("probability: 0.1", "probability: 1.5"), "less than 1"),
         (("share: 0.2", "share: 0.3"), "sum to 1, got 1.1"),
         (("name: popular", "name: main"), "there twice: main"),
