@@ -180,14 +180,21 @@ class World:
 
     def probabilities(self, visit: Visit) -> Floats:
         """True click probability of every ad [ad_count] at position 1."""
-        angle = 2 * np.pi * visit.elapsed_seconds / self.settings.world_drift_period_seconds
+        angle = self._angle(visit.elapsed_seconds)
         segment, country = self._segment[visit.user], self._country[visit.user]
         by_category = _turned(self._interests, angle)[segment] + self._taste[country]
-        # Qualities turn three times slower than interests.
-        quality = _turned(self._quality, angle / 3)
+        quality = self.qualities(visit.elapsed_seconds)
         shared = BIAS + self._activity[visit.user] + self._device[visit.device]
         logits: Floats = shared + self._hour[visit.hour] + by_category[self._category] + quality
         return 1.0 / (1.0 + np.exp(-logits))
+
+    def qualities(self, elapsed_seconds: float = 0.0) -> Floats:
+        """What each ad [ad_count] adds to the logit by itself, at a time."""
+        # Qualities turn three times slower than interests.
+        return _turned(self._quality, self._angle(elapsed_seconds) / 3)
+
+    def _angle(self, elapsed_seconds: float) -> float:
+        return 2 * np.pi * elapsed_seconds / self.settings.world_drift_period_seconds
 
     def at_position(self, probability: float, position: int) -> float:
         """A probability at position 1, seen at another position."""

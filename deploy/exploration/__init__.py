@@ -1,0 +1,1 @@
+"""What exploration finds and costs, in the simulated world."""
