@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from scorer import exploration
 from scorer.arms import Exploration
-from scorer.eligibility import Eligible
 from scorer.exploration import Distribution, Even, Pooled
 from scorer.exploration_pool import Pool, thompson, ucb
 from streaming.adserver.draws import uniform
@@ -84,6 +83,29 @@ class Learner:
         self.clicks[ads] += clicked
 
 
+@dataclass(frozen=True, slots=True)
+class _Active:
+    """The ads of the world that may be shown, as the scorer's policies ask for them."""
+
+    mask: NDArray[np.bool_]
+
+    @property
+    def count(self) -> int:
+        return int(self.mask.sum())
+
+    @property
+    def drawable(self) -> range:
+        return range(len(self.mask))
+
+    @property
+    def listed(self) -> NDArray[np.int32]:
+        return np.flatnonzero(self.mask).astype(np.int32)
+
+    def only(self, slots: NDArray[np.int32]) -> NDArray[np.int32]:
+        kept: NDArray[np.int32] = slots[self.mask[slots]]
+        return kept
+
+
 class Play:
     """One policy, visit by visit."""
 
@@ -103,9 +125,9 @@ class Play:
         """The ads [k] that are shown, and whether the last one was drawn; clicks are learnt."""
         learner, world = self._learner, self._world
         mask = world.active(visit.elapsed_seconds)
-        eligible = Eligible(mask, int(mask.sum()), None)
+        eligible = _Active(mask)
         if visit.number % RENEWED_AFTER == 0:
-            self._pool = self._renewed(np.flatnonzero(mask).astype(np.int32))
+            self._pool = self._renewed(eligible.listed)
         name, epsilon = f"w{visit.number}", self._explored.epsilon
         distribution = self._distribution(eligible)
         drawn = distribution.draw(name) if exploration.explores(name, epsilon) else None
@@ -130,7 +152,7 @@ class Play:
         places = enumerate(ctrs.tolist(), 1)
         return np.array([self._world.at_position(ctr, position) for position, ctr in places])
 
-    def _distribution(self, eligible: Eligible) -> Distribution:
+    def _distribution(self, eligible: _Active) -> Distribution:
         if self._explored.is_pooled:
             return Pooled.among(self._pool, eligible)
         return Even(eligible)
