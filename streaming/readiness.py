@@ -36,7 +36,8 @@ def require_topics(
     missing = [topic.name for topic in needed if topic.name not in known]
     if missing:
         raise NotReady(
-            f"Kafka at {kafka} has no topic {', '.join(missing)}: `make up` creates them"
+            f"Kafka at {kafka} has no topic {', '.join(missing)}: `make up` creates them, on a "
+            "cluster `python -m deploy.cluster kafka`; or our user may not see them"
         )
 
 

@@ -10,7 +10,18 @@ from schemas.settings import SharedSettings
 from streaming.readiness import require_redis, require_registry, require_topics
 from streaming.settings import JobName, StreamingSettings
 
-TOPICS = {JobName.EVENTS: topics.ALL, JobName.LEARNING: (topics.TRAINING_SAMPLES,)}
+TOPICS = {
+    JobName.EVENTS: (
+        topics.IMPRESSIONS,
+        topics.CLICKS,
+        topics.ADS,
+        topics.USERS,
+        topics.ENGAGEMENTS,
+        topics.TRAINING_SAMPLES,
+        topics.DEAD_LETTERS,
+    ),
+    JobName.LEARNING: (topics.TRAINING_SAMPLES,),
+}
 
 
 @dataclass(frozen=True, slots=True)

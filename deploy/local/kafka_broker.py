@@ -5,31 +5,49 @@ import os
 import shutil
 import subprocess
 import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from confluent_kafka import KafkaError, KafkaException
-from confluent_kafka.admin import NewTopic
-
+from deploy.cluster.kafka_rights import create_topics
 from deploy.local.part import Part, Port, StackError
 from deploy.local.ports import HOST
 from deploy.local.probes import kafka_admin, kafka_probe
-from schemas.topics import ALL
+from schemas.addresses import KafkaAddress
 
 _LOGGING = Path(__file__).parent / "kafka" / "log4j2.properties"
-_TOPIC_TIMEOUT_SECONDS = 20.0
 # Quick to start, small, and no compiler threads that take the cores from the rest of the stack.
 _JAVA_OPTIONS = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto")
 
 
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """How clients reach the broker: ``settings`` of it beside its own, and ``format_options`` of
+    the storage, for users. ``client`` is an administrator."""
+
+    client: KafkaAddress
+    settings: Mapping[str, str] = field(default_factory=dict)
+    format_options: Sequence[str] = ()
+
+
 def kafka_part(
-    *, folder: Path, jars: Path, port: int, controller_port: int, heap_mb: int, partitions: int
+    *,
+    folder: Path,
+    jars: Path,
+    port: int,
+    controller_port: int,
+    heap_mb: int,
+    partitions: int,
+    listener: Listener | None = None,
 ) -> Part:
     """Return the broker; its data stay in ``folder`` from one start to the next."""
-    broker = _Broker(folder, jars, port, controller_port)
+    listener = listener or Listener(KafkaAddress(f"{HOST}:{port}"))
+    client = listener.client
+    broker = _Broker(folder, jars, port, controller_port, listener)
     return Part(
         name="kafka",
         command=(*broker.java(heap_mb), "kafka.Kafka", str(broker.config)),
-        probe=kafka_probe(port),
+        probe=kafka_probe(port, client),
         ports=(
             Port(port, "CTR_LOCAL_KAFKA_PORT"),
             Port(controller_port, "CTR_LOCAL_KAFKA_CONTROLLER_PORT"),
@@ -37,17 +55,20 @@ def kafka_part(
         ready_timeout_seconds=60,
         grace_seconds=15,
         prepare=broker.prepare,
-        on_ready=lambda: create_topics(port, partitions),
+        on_ready=lambda: _create_topics(client, partitions),
     )
 
 
 class _Broker:
-    def __init__(self, folder: Path, jars: Path, port: int, controller_port: int) -> None:
+    def __init__(
+        self, folder: Path, jars: Path, port: int, controller_port: int, listener: Listener
+    ) -> None:
         self.config = folder / "server.properties"
         self._data = folder / "data"
         self._jars = jars
         self._port = port
         self._controller_port = controller_port
+        self._listener = listener
 
     def java(self, heap_mb: int) -> list[str]:
         return [
@@ -70,15 +91,17 @@ class _Broker:
             self._format()
 
     def _settings(self) -> dict[str, str | int]:
-        broker = f"{HOST}:{self._port}"
+        broker = f"{self._listener.client.security}://{HOST}:{self._port}"
         controller = f"{HOST}:{self._controller_port}"
         return {
             "process.roles": "broker,controller",
             "node.id": 1,
-            "listeners": f"PLAINTEXT://{broker},CONTROLLER://{controller}",
-            "advertised.listeners": f"PLAINTEXT://{broker},CONTROLLER://{controller}",
+            "listeners": f"{broker},CONTROLLER://{controller}",
+            "advertised.listeners": f"{broker},CONTROLLER://{controller}",
             "controller.listener.names": "CONTROLLER",
-            "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+            "listener.security.protocol.map": (
+                "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SSL:SSL,SASL_SSL:SASL_SSL"
+            ),
             "controller.quorum.bootstrap.servers": controller,
             "log.dirs": str(self._data),
             "auto.create.topics.enable": "false",
@@ -91,14 +114,16 @@ class _Broker:
             "share.coordinator.state.topic.min.isr": 1,
             "group.initial.rebalance.delay.ms": 0,
             "transaction.max.timeout.ms": 3_600_000,
+            **self._listener.settings,
         }
 
     def _format(self) -> None:
         # An id that begins with '-' would be taken for an option.
         cluster = "c" + base64.urlsafe_b64encode(uuid.uuid4().bytes).decode()[:21]
         tool = [*self.java(256), "kafka.tools.StorageTool", "format", "--standalone"]
+        options = ["--cluster-id", cluster, "--config", str(self.config)]
         result = subprocess.run(
-            [*tool, "--cluster-id", cluster, "--config", str(self.config)],
+            [*tool, *options, *self._listener.format_options],
             capture_output=True,
             text=True,
             check=False,
@@ -109,19 +134,9 @@ class _Broker:
             )
 
 
-def create_topics(port: int, partitions: int) -> None:
-    """Create the topics of :mod:`schemas.topics` that do not exist. Raises KafkaException."""
-    topics = [
-        NewTopic(topic.name, num_partitions=partitions, replication_factor=1, config=topic.config)
-        for topic in ALL
-    ]
-    admin = kafka_admin(port)  # must outlive its answers
-    for created in admin.create_topics(topics).values():
-        try:
-            created.result(_TOPIC_TIMEOUT_SECONDS)
-        except KafkaException as error:
-            if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
-                raise
+def _create_topics(client: KafkaAddress, partitions: int) -> None:
+    admin = kafka_admin(client)  # must outlive its answers
+    create_topics(admin, partitions, replication=1)
 
 
 def java_command() -> str:

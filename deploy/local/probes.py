@@ -15,6 +15,8 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from deploy.local.part import Probe, Readiness
 from deploy.local.ports import HOST
+from schemas.addresses import KafkaAddress
+from stores.kafka_client import client_settings
 
 _TIMEOUT_SECONDS = 2.0
 _SETTLED_VERTICES = {"RUNNING", "FINISHED"}
@@ -34,11 +36,12 @@ def redis_probe(port: int) -> Probe:
     return _listening(port, probe)
 
 
-def kafka_probe(port: int) -> Probe:
-    """Ready when the broker answers a metadata request."""
+def kafka_probe(port: int, address: KafkaAddress | None = None) -> Probe:
+    """Ready when the broker answers a metadata request; ``address`` if it asks who we are."""
+    address = address or KafkaAddress(f"{HOST}:{port}")
 
     def probe() -> Readiness:
-        client = kafka_admin(port)
+        client = kafka_admin(address)
         try:
             brokers = client.list_topics(timeout=_TIMEOUT_SECONDS).brokers
         except KafkaException as error:
@@ -48,9 +51,9 @@ def kafka_probe(port: int) -> Probe:
     return _listening(port, probe)
 
 
-def kafka_admin(port: int) -> AdminClient:
+def kafka_admin(address: KafkaAddress) -> AdminClient:
     """Return a client that keeps librdkafka's own lines off the terminal."""
-    return AdminClient({"bootstrap.servers": f"{HOST}:{port}", "log_level": 0})
+    return AdminClient({**client_settings(address), "log_level": 0})
 
 
 def flink_probe(rest_port: int) -> Probe:
