@@ -29,6 +29,12 @@ check: setup ## lint, format, types, direction of imports, generated files up to
 	@.venv/bin/lint-imports
 	@$(python) -m schemas check
 
+lint-deploy: setup ## Dockerfiles, compose file and Kubernetes resources by the tools made for them
+	@bash deploy/lint.sh
+
+try-images: setup ## the build steps of the images, in clean environments outside of Docker (minutes)
+	@bash deploy/docker/try_build.sh
+
 chaos: setup ## half a million impressions while every process is killed with -9; accounts to the last one
 	@$(python) -m tests.chaos $(ARGS)
 

@@ -25,7 +25,7 @@ PATIENCE_SECONDS = 60
 
 
 def test_the_events_job(servers: SecuredServers, tmp_path: Path) -> None:
-    rest_port, metrics_port = free_ports(2)
+    rest_port, metrics_port, flink_port = free_ports(3)
     environment = {
         **os.environ,
         **servers.environment("events"),
@@ -35,9 +35,12 @@ def test_the_events_job(servers: SecuredServers, tmp_path: Path) -> None:
         "CTR_STREAMING_LAKE": str(tmp_path / "lake"),
         "CTR_STREAMING_REST_PORT_EVENTS": str(rest_port),
         "CTR_STREAMING_METRICS_PORT_EVENTS": str(metrics_port),
+        "CTR_STREAMING_FLINK_METRICS_PORT_EVENTS": str(flink_port),
         "CTR_STREAMING_JVM_OPTIONS": "-XX:+UseSerialGC -XX:TieredStopAtLevel=1",
     }
-    job = flink_job_part("events", rest_port=rest_port, metrics_port=metrics_port)
+    job = flink_job_part(
+        "events", rest_port=rest_port, metrics_port=metrics_port, flink_metrics_port=flink_port
+    )
     with Supervisor(tmp_path, environment=environment, cwd=ROOT) as supervisor:
         supervisor.start([job])
         _send(servers)
