@@ -53,7 +53,7 @@ RIGHTS = {
         reads=(TRAINING_SAMPLES,), writes=(MODEL_ANNOUNCEMENTS,), groups=("bootstrap-reader",)
     ),
     "operator": Rights(
-        reads=(DEAD_LETTERS, TRAINING_SAMPLES, *_SOURCES),
+        reads=ALL,
         writes=(DEAD_LETTERS, *_SOURCES),
         groups=("ctr-*", "bootstrap-reader"),
     ),

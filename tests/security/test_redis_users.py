@@ -62,7 +62,7 @@ def test_the_scorer_reads_all_and_writes_nothing(servers: SecuredServers) -> Non
     assert row is not None
     assert row.attributes == {"segment": "s"}
     with _as(servers, "scorer") as client:
-        assert [row.key for row in read_snapshot(client).ads] == ["a"]
+        assert [row.key for page in read_snapshot(client).ads for row in page] == ["a"]
         for write in (
             lambda: client.set(redis_keys.model_current("m"), "v"),
             lambda: client.hset(redis_keys.user("u"), "attributes", ""),
