@@ -1,6 +1,6 @@
 # One command per verb; `make help` lists them. Every target that needs it does the set-up itself.
 .DEFAULT_GOAL := help
-.PHONY: help setup test-tools demo test check chaos bench-streaming bench-counters bench-training bench-retrain bench-scorer up down status clean
+.PHONY: help setup test-tools demo test check chaos bench-streaming bench-counters bench-training bench-retrain bench-scorer fuzz-scorer up down status clean
 
 python := .venv/bin/python
 SOURCE ?= world
@@ -50,6 +50,9 @@ bench-training: setup ## rows/s of our trainer and of deepctr-torch; ARGS=--lear
 
 bench-scorer: setup ## a scorer under load while model, counters and ads change
 	@$(python) -m tests.benchmarks.bench_scorer $(ARGS)
+
+fuzz-scorer: setup ## 10,000 requests made from the descriptors of all methods: none ends as INTERNAL
+	@SCORER_FUZZ_CASES=10000 $(python) -m pytest -q tests/scorer/test_any_client.py $(ARGS)
 
 bench-retrain: setup ## retraining from lakes of one and ten sizes, by one process and by two
 	@$(python) -m tests.benchmarks.bench_retrain $(ARGS)

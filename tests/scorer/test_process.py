@@ -13,11 +13,7 @@ from pathlib import Path
 import grpc
 import pytest
 import redis
-from google.protobuf import descriptor_pool, json_format, message_factory
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha.proto_reflection_descriptor_database import (
-    ProtoReflectionDescriptorDatabase,
-)
 from prometheus_client import CollectorRegistry
 
 from deploy.local.ports import free_ports
@@ -135,25 +131,6 @@ def test_a_whole_life(redis_url: str, publisher: Publisher, model: TinyModel) ->
             assert process.wait(timeout=30) == 0
         finally:
             process.kill()
-
-
-def test_reflection_lets_any_client_in(scorer: RunningScorer) -> None:
-    """Nothing generated is used here: the service is found and called by its description."""
-    database = ProtoReflectionDescriptorDatabase(scorer.channel)
-    assert {"ctr.v1.Scorer", "grpc.health.v1.Health"} <= set(database.get_services())
-    pool = descriptor_pool.DescriptorPool(database)
-    method = pool.FindServiceByName("ctr.v1.Scorer").FindMethodByName("Rank")
-    request = message_factory.GetMessageClass(method.input_type)()
-    json_format.ParseDict({"requestId": "r", "userId": "u", "limit": 2}, request)
-    response_class = message_factory.GetMessageClass(method.output_type)
-    call = scorer.channel.unary_unary(
-        f"/{method.containing_service.full_name}/{method.name}",
-        request_serializer=lambda message: message.SerializeToString(),
-        response_deserializer=response_class.FromString,
-    )
-    answer = json_format.MessageToDict(call(request))
-    assert answer["modelVersion"] == "v1"
-    assert len(answer["ads"]) == 2
 
 
 @contextmanager

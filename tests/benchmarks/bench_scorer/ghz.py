@@ -41,6 +41,10 @@ class Outcome:
         """Latency in ms that this share (0 to 100) of the answers kept; 0 without any."""
         return round(float(np.percentile(self.ms, share)), 2) if len(self.ms) else 0.0
 
+    def refused(self, share: float) -> float:
+        """As ``percentile``, of what was refused."""
+        return round(float(np.percentile(self.refused_ms, share)), 2) if len(self.refused_ms) else 0
+
     def percentiles(self) -> dict[str, float]:
         """The usual ones."""
         names = {"p50_ms": 50, "p99_ms": 99, "p999_ms": 99.9}

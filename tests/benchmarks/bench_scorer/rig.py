@@ -61,7 +61,7 @@ class Rig:
         """An empty one, or one with what ``save_redis`` has left."""
         command = ["redis-server", "--port", str(self.redis_port), "--save", ""]
         self._redis = subprocess.Popen(
-            [*command, "--enable-debug-command", "local"],
+            command,
             cwd=self.folder,
             stdout=subprocess.DEVNULL,
             preexec_fn=lambda: os.sched_setaffinity(0, {self.load_core}),
@@ -80,13 +80,13 @@ class Rig:
             self._redis.kill()
             self._redis.wait()
 
-    def start_scorer(self, redis_url: str | None = None, **settings: str) -> None:
+    def start_scorer(self, **settings: str) -> None:
         """Until it is healthy and has all ads."""
         self.port, self.metrics_port = free_ports(2)
         passed = {k: v for k, v in os.environ.items() if not k.startswith("CTR_")}
         environment = {
             **passed,
-            "CTR_REDIS_URL": redis_url or f"redis://127.0.0.1:{self.redis_port}/0",
+            "CTR_REDIS_URL": f"redis://127.0.0.1:{self.redis_port}/0",
             "CTR_FEATURES": str(self.folder / "features.yaml"),
             "CTR_TOKEN_KEYS": KEYS,
             "CTR_LOG_LEVEL": "WARNING",

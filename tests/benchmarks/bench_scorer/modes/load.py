@@ -19,6 +19,7 @@ from tests.benchmarks.bench_scorer.world import rank_requests
 from tests.scorer.running_scorer import KEYS, stub_of
 
 REQUESTS = rank_requests(20_000, seed=1)
+RUNGS = ("FULL", "NO_USER", "RETRIEVAL_ONLY", "POPULAR")
 #: What ranks, of the stages that a scorer may report.
 RANKING = ("gather", "tower", "rank")
 _CANDIDATES = 500

@@ -1,0 +1,59 @@
+"""A whole model every five seconds and rows of 20,000 ads a second, beside the same load without.
+
+Runs with and without take turns; their latencies are joined.
+"""
+
+from collections import Counter
+
+import numpy as np
+
+from schemas import metric_names
+from tests.benchmarks.bench_scorer import ghz
+from tests.benchmarks.bench_scorer.changes import published
+from tests.benchmarks.bench_scorer.ghz import Outcome
+from tests.benchmarks.bench_scorer.modes.load import REQUESTS, maximum
+from tests.benchmarks.bench_scorer.report import Bar, Report
+from tests.benchmarks.bench_scorer.rig import Rig
+
+ADS_PER_SECOND = 20_000
+SWAP_SECONDS = 5.0
+
+
+def run(rig: Rig, seconds: float, turns: int, seed: int) -> Report:
+    """``turns`` runs of each kind at half of the maximum."""
+    rate = maximum(rig, seconds) / 2
+    report = Report("swap", rig.world.ads)
+    quiet, busy, swaps = [], [], 0
+    applied = rig.gauges.read()
+    for turn in range(turns):
+        quiet.append(ghz.load(rig.port, REQUESTS, seconds, rig.load_core, rate=rate))
+        versions = [f"v{turn + 2}-{i:04}" for i in range(int(seconds / SWAP_SECONDS))]
+        features = rig.folder / "features.yaml"
+        with published(
+            rig.redis_port, features, seed, ADS_PER_SECOND, rig.world.ads, SWAP_SECONDS, versions
+        ):
+            busy.append(ghz.load(rig.port, REQUESTS, seconds, rig.load_core, rate=rate))
+        swaps += len(versions)
+    rows_name = f"{metric_names.ROWS_APPLIED.name}_total"
+    rows = rig.gauges.read().total(rows_name) - applied.total(rows_name)
+    without, with_swaps = (_percentiles(runs) for runs in (quiet, busy))
+    ratio = round(with_swaps["p99_ms"] / max(without["p99_ms"], 0.01), 3)
+    refused = sum(run.codes.get("ResourceExhausted", 0) for run in busy)
+    report.bars = [
+        Bar.at_most("p99 with swaps / without", ratio, 1.1),
+        Bar.at_most("failed or refused", sum(run.failed for run in busy) + refused, 0),
+    ]
+    report.figures = {
+        "per_second": round(rate, 1),
+        "packages_published": swaps,
+        "rows_applied": rows,
+        "without": without,
+        "with_swaps": with_swaps,
+        "codes": dict(sum((Counter(run.codes) for run in busy), Counter())),
+    }
+    return report
+
+
+def _percentiles(runs: list[Outcome]) -> dict[str, float]:
+    joined = np.concatenate([run.ms for run in runs])
+    return Outcome(1.0, joined, {}, np.empty(0)).percentiles()
