@@ -53,6 +53,8 @@ bench-scorer: setup ## a scorer under load while model, counters and ads change
 
 fuzz-scorer: setup ## 10,000 requests made from the descriptors of all methods: none ends as INTERNAL
 	@SCORER_FUZZ_CASES=10000 $(python) -m pytest -q tests/scorer/test_any_client.py $(ARGS)
+bench-ranking: setup ## retrieval and ranking alone over 10 M ads, against numpy with ONNX Runtime and torch eager
+	@$(python) -m tests.benchmarks.bench_ranking $(ARGS)
 
 bench-retrain: setup ## retraining from lakes of one and ten sizes, by one process and by two
 	@$(python) -m tests.benchmarks.bench_retrain $(ARGS)

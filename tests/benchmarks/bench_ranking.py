@@ -1,0 +1,193 @@
+"""Retrieval and ranking alone, on one core: ``python -m tests.benchmarks.bench_ranking --help``.
+
+Synthetic ads in clusters, a DeepFM 320-256-128-64-1; beside it, on the same inputs, numpy with
+ONNX Runtime over the whole concatenated batch, and torch eager.
+"""
+
+import json
+import os
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1")
+
+import numpy as np
+import typer
+from numpy.typing import NDArray
+
+from schemas.features import FeatureSpec
+from schemas.model_package import TOWER_FILE
+from scorer import shared_arrays
+from scorer.deepfm import DeepFm
+from scorer.half_store import HalfStore, query
+from scorer.kernels import best_kernels
+from scorer.quantised_tower import QuantisedTower
+from scorer.retrieval import best
+from scorer.retrieval_index import RetrievalIndex
+from scorer.tower import Tower
+from scorer.tower_layers import layers_of
+from tests.benchmarks.bench_scorer.model import BenchModel
+from tests.benchmarks.bench_scorer.plain_path import PlainPath, microseconds
+from tests.benchmarks.bench_scorer.world import declaration
+
+CLUSTERS, CANDIDATES, FINALISTS, SERVED = 2_000, 500, 26, 10
+#: Fields that tell ads of a cluster apart.
+OWN = ("ad", "campaign", "landing")
+_AT_A_TIME = 1 << 16
+
+
+def ad_parts(model: BenchModel, ads: int, random: np.random.Generator) -> NDArray[np.void]:
+    """Parts [ads]: those of a cluster share all fields but their own."""
+    layout = model.layout
+    parts = np.zeros(ads, layout.ad_dtype)
+    clusters = random.integers(0, CLUSTERS, ads)
+    for column, feature in enumerate(layout.ad_categoricals):
+        own = feature.name in OWN
+        rows = random.integers(0, feature.buckets, ads if own else CLUSTERS, np.int32)
+        parts["ad_ids"][:, column] = rows if own else rows[clusters]
+        parts["ad_ids"][:, column] += layout.offsets[feature.name]
+    parts["ad_numbers"] = random.random((ads, parts["ad_numbers"].shape[1]), np.float32)
+    return parts
+
+
+def requests(model: BenchModel, count: int, random: np.random.Generator) -> NDArray[np.void]:
+    """Request parts [count] of different users."""
+    layout = model.layout
+    parts = np.zeros(count, layout.request_dtype)
+    for column, feature in enumerate(layout.request_categoricals):
+        rows = random.integers(0, feature.buckets, count, np.int32)
+        parts["request_ids"][:, column] = layout.offsets[feature.name] + rows
+    ad = layout.ad_categoricals[0]
+    clicked = random.integers(0, ad.buckets, parts["sequence"].shape, np.int32)
+    parts["sequence"] = layout.offsets[ad.name] + clicked
+    return parts
+
+
+class Bench:
+    """Ads, their halves and the index, as the feeder builds them."""
+
+    def __init__(self, ads: int, seed: int, probes: int, folder: Path) -> None:
+        random = np.random.default_rng(seed)
+        declared = folder / "features.yaml"
+        declared.write_text(declaration(ads))
+        spec = FeatureSpec.load(str(declared))
+        self.plain = BenchModel.of(spec, seed)
+        package = self.plain.package("v1", spec.fingerprint)
+        self.model = DeepFm(
+            self.plain.layout,
+            self.plain.arrays,
+            Tower(package.files[TOWER_FILE], 256),
+            self.plain.calibration,
+        )
+        self.parts = ad_parts(self.plain, ads, random)
+        self.requests = requests(self.plain, 2_000, random)
+        layout = HalfStore.layout(ads, self.model.dim, 1, self.model.hidden)
+        self.store = HalfStore(shared_arrays.create(folder / "store", layout), 1)
+        start = time.monotonic()
+        for begin in range(0, ads, _AT_A_TIME):
+            slots = np.arange(begin, min(begin + _AT_A_TIME, ads), dtype=np.int32)
+            halves = self.model.ad_halves(self.parts[slots])
+            self.store.write(slots, halves, np.ones(len(slots), np.int64))
+        self.halves_seconds = time.monotonic() - start
+        start = time.monotonic()
+        self.index = RetrievalIndex.build(
+            folder / "index", self.store.vectors, np.arange(ads, dtype=np.int32), ads, 50_000,
+            probes, best_kernels(),
+        )  # fmt: skip
+        self.index_seconds = time.monotonic() - start
+        layers = layers_of(package.files[TOWER_FILE])
+        assert layers is not None
+        seen = self.model.ad_halves(self.parts[:512]).hidden
+        seen = seen + self.model.request_half(self.requests[:1]).hidden
+        tower = QuantisedTower.of(layers, seen, best_kernels())
+        assert tower is not None
+        self.tower = tower
+        self.at = 0
+
+    def next_request(self) -> NDArray[np.void]:
+        """Another user each time."""
+        self.at += 1
+        return self.requests[self.at % len(self.requests)][np.newaxis]
+
+    def retrieve(self, part: NDArray[np.void]) -> NDArray[np.int32]:
+        """About the best candidates, ascending."""
+        half = self.model.request_half(part)
+        return np.sort(self.index.search(query(half, False), CANDIDATES)[0])
+
+    def finalists(self, part: NDArray[np.void], slots: NDArray[np.int32]) -> NDArray[np.int32]:
+        """Those of the slots that are worth the exact tower."""
+        half = self.model.request_half(part)
+        logits = best_kernels().gathered_products(self.store.vectors, slots, query(half, False))
+        logits += self.tower.logits(self.store, slots, half.hidden)
+        return best(slots, logits, FINALISTS)
+
+    def exact(self, part: NDArray[np.void], slots: NDArray[np.int32]) -> NDArray[np.float32]:
+        """Logits as they are served."""
+        half, ads = self.model.request_half(part), self.model.ad_halves(self.parts[slots])
+        logits = ads.fm_sums @ half.fm_sums[0] + ads.scalars + half.scalars[0]
+        return logits + self.model.tower.logits(ads.hidden + half.hidden)
+
+    def recalls(self, count: int) -> tuple[float, float]:
+        """Of the true best 500 by inner product; of the ten best of them by the whole model."""
+        retrieved, served = [], []
+        for _ in range(count):
+            part = self.next_request()
+            scores = self.store.vectors @ query(self.model.request_half(part), False)
+            true = np.argpartition(-scores, CANDIDATES)[:CANDIDATES].astype(np.int32)
+            found = self.retrieve(part)
+            retrieved.append(np.isin(true, found).mean())
+            best_true = true[np.argsort(-self.exact(part, true))[:SERVED]]
+            chosen = self.finalists(part, found)
+            ranked = chosen[np.argsort(-self.exact(part, chosen))[:SERVED]]
+            served.append(np.isin(best_true, ranked).mean())
+        return float(np.mean(retrieved)), float(np.mean(served))
+
+
+def main(
+    ads: int = typer.Option(10_000_000, min=100_000, help="how many"),
+    probes: int = typer.Option(128, min=1, help="inverted lists searched"),
+    seed: int = typer.Option(1, help="of ads, users and weights"),
+    recall_requests: int = typer.Option(40, min=1, help="requests whose best ads are computed"),
+) -> None:
+    """Print one JSON object; times are CPU microseconds."""
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
+        bench = Bench(ads, seed, probes, Path(folder))
+        recall, served_recall = bench.recalls(recall_requests)
+        part = bench.next_request()
+        candidates = bench.retrieve(part)
+        chosen = bench.finalists(part, candidates)
+        plain = PlainPath(bench.plain)
+        samples: Any = bench.plain.layout.joined(part, bench.parts[candidates])
+        slots = [bench.retrieve(bench.next_request()) for _ in range(200)]
+        turn = iter(range(1 << 30))
+
+        def rank() -> None:
+            request, ours = bench.next_request(), slots[next(turn) % len(slots)]
+            bench.exact(request, bench.finalists(request, ours))
+
+        result: dict[str, object] = {
+            "ads": ads,
+            "kernels": best_kernels().name,
+            "recall_500": round(recall, 4),
+            "recall_top_10": round(served_recall, 4),
+            "halves_seconds": round(bench.halves_seconds, 1),
+            "index_seconds": round(bench.index_seconds, 1),
+            "request_half": microseconds(lambda: bench.model.request_half(part)),
+            "retrieval": microseconds(lambda: bench.retrieve(bench.next_request())),
+            "finalists": microseconds(
+                lambda: bench.finalists(part, slots[next(turn) % len(slots)])
+            ),
+            "exact": microseconds(lambda: bench.exact(part, chosen)),
+            "ranking": (ours := microseconds(rank)),
+            "numpy_onnx": (onnx := microseconds(lambda: plain.numpy_onnx(samples))),
+            "torch_eager": (torch := microseconds(lambda: plain.torch_eager(samples))),
+            "times_numpy_onnx": round(onnx / ours, 1),
+            "times_torch_eager": round(torch / ours, 1),
+        }
+    print(json.dumps(result, indent=2))
+
+
+if __name__ == "__main__":
+    typer.run(main)
