@@ -43,10 +43,16 @@ class ModelArrays:
         }
 
     @classmethod
-    def from_files(cls, files: dict[str, bytes], rows: int, fields: int) -> "ModelArrays":
-        """From the files of a package. Raises PackageError if a shape does not fit the layout."""
+    def from_files(
+        cls, files: dict[str, bytes], rows: int, fields: int, table: Floats | None = None
+    ) -> "ModelArrays":
+        """From the files of a package, the ``table`` from elsewhere if one is given.
+
+        Raises PackageError if a shape does not fit the layout.
+        """
         try:
-            table = np.load(io.BytesIO(files[TABLE_FILE]), allow_pickle=False)
+            if table is None:
+                table = np.load(io.BytesIO(files[TABLE_FILE]), allow_pickle=False)
             dense = np.load(io.BytesIO(files[DENSE_FILE]), allow_pickle=False)
             scale = np.load(io.BytesIO(files[STANDARDISATION_FILE]), allow_pickle=False)
             arrays = cls(

@@ -43,10 +43,14 @@ def serve() -> None:
     except (SettingsError, avro_codec.SchemaFolderError) as error:
         refuse(error)
     from scorer.process import ScorerProcess, StartError
+    from scorer.supervisor import Supervisor
 
     log_lines.configure(shared.log_level)
     try:
-        ScorerProcess(shared, settings, REGISTRY).run(stopping)
+        if settings.workers:
+            Supervisor(shared, settings).run(stopping)
+        else:
+            ScorerProcess(shared, settings, REGISTRY).run(stopping)
     except StartError as error:
         refuse(error)
 

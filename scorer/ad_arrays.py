@@ -47,6 +47,7 @@ class AdArrays:
     of the last day. ``attributes`` [names, capacity] and ``counter_keys`` [counters, capacity]
     hold numbers of strings plus 1, 0 for none; ``counter_versions`` and ``counter_rows`` are by
     the number of a counter's key. ``state`` is revision, active ads, slots in use, loaded;
+    ``stream`` is the id of the last entry of changes that was applied;
     ``popular`` [1 + POPULAR_ADS] counts slots in ``popular[0]``, then lists them.
 
     A row is written between two steps of its number in ``sequences``, odd meanwhile, and read
@@ -66,6 +67,7 @@ class AdArrays:
     counter_versions: NDArray[np.int64]
     counter_rows: NDArray[np.int64]
     state: NDArray[np.int64]
+    stream: NDArray[np.bytes_]
     recent: NDArray[np.int32]
     recent_used: NDArray[np.int64]
     popular: NDArray[np.int32]
@@ -95,6 +97,7 @@ class AdArrays:
             "counter_versions": ("<i8", (keys,)),
             "counter_rows": ("<i8", (keys, 2 * len(WINDOWS_MS))),
             "state": ("<i8", (4,)),
+            "stream": ("S64", (1,)),
             "recent": ("<i4", (2, LARGEST_RECENT)),
             "recent_used": ("<i8", (3,)),
             "popular": ("<i4", (1 + POPULAR_ADS,)),

@@ -17,6 +17,7 @@ from scorer.catalogue import SLICE, Catalogue
 from scorer.delta_stream import DeltaGapError
 from scorer.half_refresher import HalfRefresher
 from scorer.index_keeper import IndexKeeper
+from scorer.memory import Memory
 from scorer.metrics import ScorerMetrics
 from scorer.model_follower import ModelFollower
 from scorer.model_holder import ModelHolder, ServedModel
@@ -42,6 +43,7 @@ class Feeder(threading.Thread):
         holder: ModelHolder,
         follower: ModelFollower,
         keeper: IndexKeeper,
+        memory: Memory,
         metrics: ScorerMetrics,
         now_ms: Callable[[], int],
         on_model: Callable[[], None],
@@ -54,14 +56,25 @@ class Feeder(threading.Thread):
         self._holder = holder
         self._follower = follower
         self._keeper = keeper
+        self._memory = memory
         self._metrics = metrics
         self._now_ms = now_ms
         self._on_model = on_model
         self._refresher = HalfRefresher(catalogue, metrics, now_ms)
         self._stopping = threading.Event()
-        self._changes_after: str | None = None
-        self._lost_sight = False
+        #: True at first: one that goes on with the ads of another may have missed something.
+        self._lost_sight = True
         self._resyncing = False
+
+    @property
+    def _changes_after(self) -> str | None:
+        """The last entry that was applied; None before all ads were read."""
+        position: bytes = self._catalogue.arrays.stream[0]
+        return position.decode() or None
+
+    @_changes_after.setter
+    def _changes_after(self, entry_id: str) -> None:
+        self._catalogue.arrays.stream[0] = entry_id.encode()
 
     def stop(self) -> None:
         """End soon; join the thread afterwards."""
@@ -220,6 +233,8 @@ class Feeder(threading.Thread):
                 rows = slice(start, start + _ROWS_PER_LOCK)
                 model.table[delta.ids[rows]] = delta.values[rows]
             model.recalibrate(delta.shift)
+            if served.file is not None:
+                served.file.set_shift(delta.shift)
             served.position = position
             self._metrics.rows_applied.inc(len(delta.ids))
             self._refresher.rows_changed(served, delta.ids, delta.click_ts.tolist())
@@ -247,8 +262,9 @@ class Feeder(threading.Thread):
             caught_up=int(np.size(changed)),
         )
         self._on_model()
+        self._publish(prepared)
         if old is not None:
-            _delete(old.files)
+            _delete(old.index_path, old.file.path if old.file else None)
 
     def _swap_index(self) -> None:
         found = self._keeper.take_prepared()
@@ -256,19 +272,25 @@ class Feeder(threading.Thread):
             return
         served, index, path, revision = found
         if served is not self._holder.current:
-            _delete((path,))
+            _delete(path)
             return
         changed = self._catalogue.changed_after(revision)
         for start in range(0, len(changed), SLICE):
             slots = changed[start : start + SLICE]
             active = self._catalogue.arrays.active.take(slots)
             index.put(slots, served.store.vectors.take(slots, axis=0), active)
+        old, served.index_path = served.index_path, path
         served.index = index
-        _delete(served.files[1:])
-        served.files = (served.files[0], path)
+        self._publish(served)
+        _delete(old)
+
+    def _publish(self, served: ServedModel) -> None:
+        if served.file is not None and served.index_path is not None:
+            self._memory.publish(served.file.path, served.index_path)
 
 
-def _delete(files: Iterable[Path]) -> None:
+def _delete(*files: Path | None) -> None:
     """Who has them mapped keeps them."""
     for path in files:
-        path.unlink(missing_ok=True)
+        if path is not None:
+            path.unlink(missing_ok=True)

@@ -10,6 +10,7 @@ from scorer.catalogue import Catalogue
 from scorer.exploration_pools import ExplorationPools
 from scorer.memory import Memory
 from scorer.metrics import ScorerMetrics
+from scorer.model_file import publish_popular
 from scorer.model_holder import ModelHolder, ServedModel
 from scorer.model_loader import build_index
 from scorer.popularity import popular_ads
@@ -80,6 +81,7 @@ class IndexKeeper(threading.Thread):
         seen = (id(served), served.store.writes + self._catalogue.revision)
         if seen != self._popular_at:
             served.popular = popular_ads(self._catalogue, 2 * self._settings.max_limit)
+            publish_popular(self._catalogue.arrays, served.popular)
             self._pools.renew(self._catalogue)
             self._popular_at = seen
         written = served.store.writes - self._writes

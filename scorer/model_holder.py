@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,9 @@ from scorer.quantised_tower import QuantisedTower
 from scorer.questions import NoModelError
 from scorer.retrieval_index import RetrievalIndex
 
+if TYPE_CHECKING:
+    from scorer.model_file import ModelFile
+
 
 @dataclass(frozen=True, slots=True)
 class DeltaPosition:
@@ -27,7 +31,9 @@ class DeltaPosition:
 
 @dataclass(slots=True)
 class ServedModel:
-    """A model version with its ad halves. ``index`` and ``popular`` are replaced, never changed.
+    """A model version with its ad halves; ``file`` and ``index_path`` are the feeder's.
+
+    ``index`` and ``popular`` are replaced, never changed.
 
     ``quantised`` is None where 8 bits would not find what the exact tower ranks first.
     ``mean_tower`` is the tower's mean logit, the best guess of it where there is no time for it.
@@ -45,7 +51,8 @@ class ServedModel:
     built_revision: int
     position: DeltaPosition
     learnt_clicks: list[int] = field(default_factory=list)
-    files: tuple[Path, ...] = ()
+    file: "ModelFile | None" = None
+    index_path: Path | None = None
 
     def put(self, slots: NDArray[np.int32], arrays: AdArrays) -> int:
         """The ads in ``slots`` [n] came or changed; how many the index had no room for."""

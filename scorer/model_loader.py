@@ -7,25 +7,25 @@ from typing import cast
 import numpy as np
 import redis
 import structlog
+from numpy.typing import NDArray
 
 from schemas import redis_keys
-from schemas.model_package import TOWER_FILE, ModelPackage, PackageError, fetch
+from schemas.model_package import ModelPackage, PackageError, fetch
 from schemas.redis_values import UserRow
 from schemas.row_delta import DeltaError, rows_from_hash
-from scorer import shared_arrays
 from scorer.catalogue import Catalogue
 from scorer.deepfm import DeepFm
 from scorer.delta_stream import clicks_between, stream_end
 from scorer.half_store import HalfStore
 from scorer.kernels import best_kernels
 from scorer.memory import Memory
+from scorer.model_file import ModelFile
 from scorer.model_holder import DeltaPosition, ServedModel
 from scorer.package_reader import read_deepfm
 from scorer.popularity import popular_ads
 from scorer.quantised_tower import LEAST_OVERLAP, QuantisedTower, overlap
 from scorer.retrieval_index import RetrievalIndex
 from scorer.settings import ScorerSettings
-from scorer.tower_layers import Layer, layers_of
 
 _PROBE_ADS = 512
 _SERVED_ADS = 10
@@ -70,14 +70,13 @@ class ModelLoader:
         package.require_fingerprint(self._catalogue.encoder.spec.fingerprint)
         model = read_deepfm(package, self._catalogue.encoder)
         position, shift = stream_end(self._client, self._model, version)
-        model.recalibrate(shift)
         self._apply_rows(model, version)
         clicks = (
             []
             if skipped_from is None
             else clicks_between(self._client, self._model, version, skipped_from, position)
         )
-        return self._with_ads(package, model, position, clicks)
+        return self._with_ads(package, model, position, shift, clicks)
 
     def _get(self, keys: Sequence[str]) -> Sequence[bytes | None]:
         return cast("list[bytes | None]", self._client.mget(keys))
@@ -102,21 +101,31 @@ class ModelLoader:
                 return pages
 
     def _with_ads(
-        self, package: ModelPackage, model: DeepFm, position: DeltaPosition, clicks: list[int]
+        self,
+        package: ModelPackage,
+        model: DeepFm,
+        position: DeltaPosition,
+        shift: float,
+        clicks: list[int],
     ) -> ServedModel:
         catalogue, version = self._catalogue, package.manifest.version
         arrays = catalogue.arrays
         revision, count = catalogue.revision, catalogue.slot_count
-        layers = layers_of(package.files[TOWER_FILE])
-        towers = len(layers[0].weights) if layers else 1
-        path = self._memory.new("model")
-        layout = HalfStore.layout(arrays.capacity, model.dim, towers, model.hidden // towers)
-        store = HalfStore(shared_arrays.create(path, layout), towers)
+        known = catalogue.slots_in_use()
+        probe = known[:: max(1, len(known) // _PROBE_ADS)]
+        file = ModelFile.create(
+            self._memory.new("model"), package, model.table, model.hidden,
+            max(1, len(probe)), arrays.capacity,
+        )  # fmt: skip
+        model = read_deepfm(package, catalogue.encoder, file.table)
+        model.recalibrate(shift)
+        file.set_shift(shift)
+        store = file.store
         for start in range(0, count, _ADS_AT_A_TIME):
             slots = np.arange(start, min(start + _ADS_AT_A_TIME, count), dtype=np.int32)
             store.write(slots, model.ad_halves(arrays.parts.take(slots)), arrays.prices.take(slots))
         index_path = self._memory.new("index")
-        quantised, mean_tower = self._warm(model, store, layers, version)
+        quantised, mean_tower = self._warm(model, file, probe, version)
         return ServedModel(
             manifest=package.manifest,
             model=model,
@@ -128,11 +137,12 @@ class ModelLoader:
             built_revision=revision,
             position=position,
             learnt_clicks=clicks,
-            files=(path, index_path),
+            file=file,
+            index_path=index_path,
         )
 
     def _warm(
-        self, model: DeepFm, store: HalfStore, layers: list[Layer] | None, version: str
+        self, model: DeepFm, file: ModelFile, probe: NDArray[np.int32], version: str
     ) -> tuple[QuantisedTower | None, float]:
         """Run the whole path on a request without a user; the mean logit of the tower.
 
@@ -140,21 +150,21 @@ class ModelLoader:
         """
         encoder, arrays = self._catalogue.encoder, self._catalogue.arrays
         half = model.request_half(encoder.request(UserRow(""), {}))
-        known = self._catalogue.slots_in_use()
-        probe = known[:: max(1, len(known) // _PROBE_ADS)]
         parts = arrays.parts.take(probe) if len(probe) else encoder.ad("", {})
-        seen = model.ad_halves(parts).hidden + half.hidden
-        logits = model.tower.logits(seen)
+        file.seen[:] = model.ad_halves(parts).hidden + half.hidden
+        logits = model.tower.logits(file.seen)
         if not np.isfinite(logits).all() or not np.isfinite(half.scalars).all():
             raise PackageError(f"package {version}: the model answers with no finite number")
-        quantised = QuantisedTower.of(layers, seen, best_kernels()) if layers else None
+        quantised = file.quantised()
         if quantised is not None and len(probe):
-            approximate = quantised.logits(store, probe, half.hidden)
+            approximate = quantised.logits(file.store, probe, half.hidden)
             found = overlap(logits, approximate, _SERVED_ADS, _SERVED_ADS + LEAST_SPARE)
             if found < LEAST_OVERLAP:
                 _log.warning("8 bits are too few for this tower", version=version, overlap=found)
                 quantised = None
-        return quantised, float(logits.mean())
+        mean_tower = float(logits.mean())
+        file.decide(mean_tower, quantised is not None)
+        return quantised, mean_tower
 
 
 def build_index(

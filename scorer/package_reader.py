@@ -1,5 +1,7 @@
 """Packages as models that can be scored; a package that does not fit is refused by name."""
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from schemas.calibration import Calibration
@@ -11,11 +13,13 @@ from scorer.logistic_regression import LogisticRegression
 from scorer.tower import Tower
 
 
-def read_deepfm(package: ModelPackage, encoder: Encoder) -> DeepFm:
-    """Raises PackageError."""
+def read_deepfm(
+    package: ModelPackage, encoder: Encoder, table: NDArray[np.float32] | None = None
+) -> DeepFm:
+    """With the package's table, or one that is in memory already. Raises PackageError."""
     layout, version = encoder.layout, package.manifest.version
     _require(package, "deepfm", (TOWER_FILE, CALIBRATION_FILE))
-    arrays = ModelArrays.from_files(dict(package.files), layout.rows, layout.fields)
+    arrays = ModelArrays.from_files(dict(package.files), layout.rows, layout.fields, table)
     numbers = layout.request_number_count + layout.ad_number_count
     width = 1 + encoder.spec.embedding_dim
     if arrays.table.shape[1] != width or len(arrays.mean) != numbers:

@@ -1,7 +1,8 @@
-"""The scorer's process: checks what it needs, builds the parts, wires them, runs until told."""
+"""The parts of a scorer, built and wired: what feeds, what answers; no decision is taken here."""
 
 import threading
 import time
+from collections.abc import Callable
 
 import faiss
 import redis
@@ -23,11 +24,12 @@ from scorer.exploration_pools import ExplorationPools
 from scorer.feeder import Feeder
 from scorer.index_keeper import IndexKeeper
 from scorer.memory import Memory
-from scorer.metrics import scorer_metrics
+from scorer.metrics import ScorerMetrics, scorer_metrics
 from scorer.model_admin import ModelAdmin
 from scorer.model_follower import ModelFollower
 from scorer.model_holder import ModelHolder
 from scorer.model_loader import ModelLoader
+from scorer.model_view import ModelView
 from scorer.ranking import Ranker
 from scorer.server import PortError, ScorerServer
 from scorer.servicer import ScorerServicer
@@ -53,42 +55,63 @@ def wall_clock_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-class ScorerProcess:
-    """Everything that runs, built and wired; no decision is taken here."""
+class Feeding:
+    """What follows Redis and writes the shared memory."""
 
     def __init__(
-        self, shared: SharedSettings, settings: ScorerSettings, registry: CollectorRegistry
+        self,
+        shared: SharedSettings,
+        settings: ScorerSettings,
+        memory: Memory,
+        catalogue: Catalogue,
+        holder: ModelHolder,
+        pools: ExplorationPools,
+        metrics: ScorerMetrics,
+        on_model: Callable[[], None],
     ) -> None:
-        """Raises StartError if Redis, the features, the keys or a port cannot be used."""
-        spec, keys = _features(shared), _token_keys(shared)
-        arms = _arms(shared, settings)
-        client = _connected(shared)
+        """Raises StartError if Redis cannot be used."""
+        client = connected(shared)
         faiss.omp_set_num_threads(1)
-        self._settings = settings
-        self._registry = registry
-        metrics = scorer_metrics(registry)
-        encoder = Encoder(spec)
-        holder = ModelHolder()
-        self._memory = _memory(settings)
-        arrays = AdArrays.create(self._memory.ads, encoder.layout, settings.max_ads)
-        self.catalogue = Catalogue(encoder, arrays, self._memory.folder, settings.shared_row_ads)
+        loader = ModelLoader(client, shared.model, catalogue, memory, settings)
+        follower = ModelFollower(loader, holder, metrics, settings.poll_seconds)
+        keeper = IndexKeeper(catalogue, holder, pools, memory, settings, metrics)
+        self.feeder = Feeder(
+            client, shared.model, catalogue, holder, follower, keeper, memory, metrics,
+            wall_clock_ms, on_model,
+        )  # fmt: skip
+        self.threads = (self.feeder, follower, keeper)
+
+
+class Serving:
+    """What answers requests from the shared memory."""
+
+    def __init__(
+        self,
+        shared: SharedSettings,
+        settings: ScorerSettings,
+        catalogue: Catalogue,
+        holder: ModelHolder,
+        pools: ExplorationPools,
+        metrics: ScorerMetrics,
+    ) -> None:
+        """Raises StartError if Redis, the keys or the port cannot be used."""
+        spec, keys, arms = catalogue.encoder.spec, token_keys(shared), arms_of(shared, settings)
+        client = connected(shared)
+        self._holder = holder
         users = UserReader(shared.redis, settings.user_timeout_ms / 1000, metrics.user_reads)
         mint = TokenMint(spec, keys)
         versions = {name: ModelVersions(client, name) for name in (shared.model, *arms.models)}
         self.challengers = Challengers(
             (of for name, of in versions.items() if name != shared.model),
-            encoder,
+            catalogue.encoder,
             metrics,
             settings.poll_seconds,
         )
         assignment = Assignment(arms, shared.model, self.challengers)
-        self.pools = ExplorationPools(arms.arms, settings.candidates, seed=time.time_ns())
-        self.ranker = Ranker(
-            holder, self.catalogue, users, mint, assignment, self.pools, settings, metrics
-        )
+        self.ranker = Ranker(holder, catalogue, users, mint, assignment, pools, settings, metrics)
         servicer = ScorerServicer(
             self.ranker,
-            Explaining(holder, assignment, self.catalogue, users),
+            Explaining(holder, assignment, catalogue, users),
             Validator(spec, arms.names, settings),
             settings.ranking_budget_ms / 1000,
             metrics,
@@ -96,7 +119,7 @@ class ScorerProcess:
         admin = ModelAdmin(
             versions,
             settings.operator_token,
-            lambda model: self._serving(shared.model, model),
+            lambda model: self._version(shared.model, model),
             wall_clock_ms,
             metrics,
         )
@@ -104,54 +127,58 @@ class ScorerProcess:
             self.server = ScorerServer(servicer, admin, settings, metrics)
         except (PortError, TlsError) as error:
             raise StartError(str(error)) from None
-        loader = ModelLoader(client, shared.model, self.catalogue, self._memory, settings)
-        self._follower = ModelFollower(loader, holder, metrics, settings.poll_seconds)
-        self._keeper = IndexKeeper(
-            self.catalogue, holder, self.pools, self._memory, settings, metrics
-        )
-        self._feeder = Feeder(
-            client,
-            shared.model,
-            self.catalogue,
-            holder,
-            self._follower,
-            self._keeper,
-            metrics,
-            wall_clock_ms,
-            on_model=lambda: self.server.set_ready(True),
-        )
-        self.holder = holder
 
-    def _serving(self, main_model: str, model: str) -> str | None:
+    def _version(self, main_model: str, model: str) -> str | None:
         """The version of a model that this process serves."""
-        served = self.holder.current if model == main_model else self.challengers.get(model)
+        served = self._holder.current if model == main_model else self.challengers.get(model)
         return None if served is None else served.manifest.version
+
+
+class ScorerProcess:
+    """All of it in one process."""
+
+    def __init__(
+        self, shared: SharedSettings, settings: ScorerSettings, registry: CollectorRegistry
+    ) -> None:
+        """Raises StartError if Redis, the features, the keys or a port cannot be used."""
+        encoder = Encoder(features(shared))
+        arms = arms_of(shared, settings)
+        token_keys(shared)
+        connected(shared)
+        self._settings = settings
+        self._registry = registry
+        metrics = scorer_metrics(registry)
+        self.holder = ModelHolder()
+        self._memory = memory_of(settings)
+        arrays = AdArrays.create(self._memory.ads, encoder.layout, settings.max_ads)
+        self.catalogue = Catalogue(encoder, arrays, self._memory.folder, settings.shared_row_ads)
+        self.pools = pools_of(arms, settings)
+        serving = Serving(shared, settings, self.catalogue, self.holder, self.pools, metrics)
+        self.server, self.ranker = serving.server, serving.ranker
+        self.challengers = serving.challengers
+        feeding = Feeding(
+            shared, settings, self._memory, self.catalogue, self.holder, self.pools, metrics,
+            on_model=lambda: self.server.set_ready(True),
+        )  # fmt: skip
+        self._feeder = feeding.feeder
+        self._threads = (*feeding.threads, serving.challengers)
 
     def start(self) -> None:
         """Begin to answer and to follow Redis. Raises StartError if a port is taken."""
         settings = self._settings
-        if settings.metrics_port:
-            try:
-                start_http_server(settings.metrics_port, settings.host, self._registry)
-            except OSError as error:
-                raise StartError(
-                    f"cannot listen on port {settings.metrics_port}: {error.strerror}; "
-                    "set CTR_SCORER_METRICS_PORT"
-                ) from None
+        serve_metrics(settings, self._registry)
         self.server.start()
-        for thread in (self._feeder, self._follower, self._keeper, self.challengers):
+        for thread in self._threads:
             thread.start()
         _log.info("scorer is up", port=self.server.port, metrics_port=settings.metrics_port)
 
     def stop(self) -> None:
         """Not ready, then no new requests, then the end of those under way."""
         _log.info("scorer stops")
-        self.server.drain()
-        time.sleep(self._settings.drain_seconds)
-        self.server.stop(self._settings.grace_seconds)
-        for thread in (self._follower, self._feeder, self._keeper, self.challengers):
+        end_serving(self.server, self._settings)
+        for thread in self._threads:
             thread.stop()
-        for thread in (self._follower, self._feeder, self._keeper, self.challengers):
+        for thread in self._threads:
             thread.join(_JOIN_SECONDS)
         self._memory.remove()
 
@@ -162,7 +189,83 @@ class ScorerProcess:
         self.stop()
 
 
-def _memory(settings: ScorerSettings) -> Memory:
+def run_feeder(
+    shared: SharedSettings, settings: ScorerSettings, memory: Memory,
+    registry: CollectorRegistry, stopping: threading.Event,
+) -> None:  # fmt: skip
+    """The feeder's process. One that died is followed by one that goes on with the same ads."""
+    encoder = Encoder(features(shared))
+    metrics, pools = scorer_metrics(registry), pools_of(Arms.single(shared.model, 0.0), settings)
+    arrays = AdArrays.attach(memory.ads, writable=True)
+    catalogue = Catalogue(encoder, arrays, memory.folder, settings.shared_row_ads)
+    if catalogue.loaded:
+        catalogue.sort()
+    feeding = Feeding(
+        shared, settings, memory, catalogue, ModelHolder(), pools, metrics, lambda: None
+    )
+    for thread in feeding.threads:
+        thread.start()
+    stopping.wait()
+    for thread in feeding.threads:
+        thread.stop()
+    for thread in feeding.threads:
+        thread.join(_JOIN_SECONDS)
+
+
+def run_worker(
+    shared: SharedSettings, settings: ScorerSettings, memory: Memory,
+    registry: CollectorRegistry, stopping: threading.Event,
+) -> None:  # fmt: skip
+    """A worker's process: answers from what the feeder has published."""
+    encoder = Encoder(features(shared))
+    metrics, pools = scorer_metrics(registry), pools_of(arms_of(shared, settings), settings)
+    arrays = AdArrays.attach(memory.ads)
+    catalogue = Catalogue(encoder, arrays, memory.folder, settings.shared_row_ads)
+    holder = ModelHolder()
+    serving = Serving(shared, settings, catalogue, holder, pools, metrics)
+    view = ModelView(
+        memory, catalogue, holder, pools, settings, metrics,
+        on_model=lambda: serving.server.set_ready(True),
+    )  # fmt: skip
+    serving.server.start()
+    threads = (view, serving.challengers)
+    for thread in threads:
+        thread.start()
+    stopping.wait()
+    end_serving(serving.server, settings)
+    for thread in threads:
+        thread.stop()
+    for thread in threads:
+        thread.join(_JOIN_SECONDS)
+
+
+def end_serving(server: ScorerServer, settings: ScorerSettings) -> None:
+    """Not ready, then no new requests, then the end of those under way."""
+    server.drain()
+    time.sleep(settings.drain_seconds)
+    server.stop(settings.grace_seconds)
+
+
+def serve_metrics(settings: ScorerSettings, registry: CollectorRegistry) -> None:
+    """Answer Prometheus. Raises StartError if the port is taken."""
+    if not settings.metrics_port:
+        return
+    try:
+        start_http_server(settings.metrics_port, settings.host, registry)
+    except OSError as error:
+        raise StartError(
+            f"cannot listen on port {settings.metrics_port}: {error.strerror}; "
+            "set CTR_SCORER_METRICS_PORT"
+        ) from None
+
+
+def pools_of(arms: Arms, settings: ScorerSettings) -> ExplorationPools:
+    """Pools of the arms that explore."""
+    return ExplorationPools(arms.arms, settings.candidates, seed=time.time_ns())
+
+
+def memory_of(settings: ScorerSettings) -> Memory:
+    """A new folder. Raises StartError."""
     try:
         return Memory.create(settings.memory_dir)
     except OSError as error:
@@ -171,14 +274,16 @@ def _memory(settings: ScorerSettings) -> Memory:
         ) from None
 
 
-def _features(shared: SharedSettings) -> FeatureSpec:
+def features(shared: SharedSettings) -> FeatureSpec:
+    """The declared features. Raises StartError."""
     try:
         return FeatureSpec.load(shared.features)
     except FeatureError as error:
         raise StartError(str(error)) from None
 
 
-def _arms(shared: SharedSettings, settings: ScorerSettings) -> Arms:
+def arms_of(shared: SharedSettings, settings: ScorerSettings) -> Arms:
+    """The declared arms. Raises StartError."""
     if settings.arms is None:
         return Arms.single(shared.model, settings.epsilon)
     try:
@@ -187,14 +292,16 @@ def _arms(shared: SharedSettings, settings: ScorerSettings) -> Arms:
         raise StartError(str(error)) from None
 
 
-def _token_keys(shared: SharedSettings) -> TokenKeys:
+def token_keys(shared: SharedSettings) -> TokenKeys:
+    """Keys of tokens. Raises StartError."""
     try:
         return TokenKeys.parse(shared.token_keys)
     except ValueError as error:
         raise StartError(str(error)) from None
 
 
-def _connected(shared: SharedSettings) -> redis.Redis:
+def connected(shared: SharedSettings) -> redis.Redis:
+    """A client of a Redis that answers. Raises StartError."""
     try:
         client = connect(
             shared.redis,

@@ -41,7 +41,7 @@ class ScorerServer:
             maximum_concurrent_rpcs=settings.max_in_flight + OTHER_CALLS,
             options=[
                 # Two scorers on one port by accident would share its requests.
-                ("grpc.so_reuseport", 0),
+                ("grpc.so_reuseport", int(settings.workers > 0)),
                 ("grpc.max_receive_message_length", settings.max_request_bytes),
                 ("grpc.max_metadata_size", settings.max_metadata_bytes),
                 ("grpc.absolute_max_metadata_size", settings.max_metadata_bytes),

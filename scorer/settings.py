@@ -30,6 +30,13 @@ class ScorerSettings(Settings):
         4 << 20, ge=1_024, description="largest request; a larger one is refused unread"
     )
     max_metadata_bytes: int = Field(8 << 10, ge=1_024, description="largest metadata of a request")
+    workers: int = Field(
+        0,
+        ge=0,
+        le=1_024,
+        description="processes that answer, each on a core of its own, beside one that feeds them; "
+        "0: one process does all",
+    )
     threads: int = Field(4, ge=1, le=64, description="requests worked on at a time")
     max_in_flight: int = Field(
         64, ge=1, description="requests accepted at a time, queued ones included; more are refused"

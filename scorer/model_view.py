@@ -1,0 +1,117 @@
+"""What a worker sees of the model: it maps what the feeder has published, and serves it."""
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from time import monotonic
+
+import structlog
+
+from schemas.redis_values import UserRow
+from scorer import shared_arrays
+from scorer.catalogue import Catalogue
+from scorer.exploration_pools import ExplorationPools
+from scorer.half_store import query
+from scorer.kernels import best_kernels
+from scorer.memory import Memory
+from scorer.metrics import ScorerMetrics
+from scorer.model_file import ModelFile, published_popular
+from scorer.model_holder import ModelHolder, ServedModel
+from scorer.retrieval_index import RetrievalIndex
+from scorer.settings import ScorerSettings
+
+_log = structlog.get_logger(__name__)
+_LOOK_SECONDS = 0.01
+_POPULAR_SECONDS = 1.0
+_WARM_UP_REQUESTS = 20
+
+
+class ModelView(threading.Thread):
+    """Looks at one number; a new model is warmed up aside, then one reference changes."""
+
+    def __init__(
+        self,
+        memory: Memory,
+        catalogue: Catalogue,
+        holder: ModelHolder,
+        pools: ExplorationPools,
+        settings: ScorerSettings,
+        metrics: ScorerMetrics,
+        on_model: Callable[[], None],
+    ) -> None:
+        """``on_model`` is called after each change of the served model."""
+        super().__init__(name="model-view", daemon=True)
+        self._memory = memory
+        self._catalogue = catalogue
+        self._holder = holder
+        self._pools = pools
+        self._settings = settings
+        self._metrics = metrics
+        self._on_model = on_model
+        self._stopping = threading.Event()
+        self._seen: tuple[Path, Path] | None = None
+        self._file: ModelFile | None = None
+        self._shift = 0.0
+        self._popular_at = 0.0
+
+    def stop(self) -> None:
+        """End soon; join the thread afterwards."""
+        self._stopping.set()
+
+    def run(self) -> None:
+        """Work until stopped; a fault is logged and tried again."""
+        while not self._stopping.wait(_LOOK_SECONDS):
+            try:
+                self._look()
+            except FileNotFoundError:  # published anew meanwhile
+                continue
+            except Exception:  # the old model goes on being served
+                self._metrics.feeder_errors.inc()
+                _log.exception("what was published cannot be served")
+                self._stopping.wait(1.0)
+
+    def _look(self) -> None:
+        published = self._memory.published()
+        if published is not None and published != self._seen:
+            self._attach(*published)
+            self._seen = published
+        served = self._holder.current
+        if served is None or self._file is None:
+            return
+        if self._file.shift != self._shift:
+            self._shift = self._file.shift
+            served.model.recalibrate(self._shift)
+        if monotonic() > self._popular_at + _POPULAR_SECONDS:
+            self._popular_at = monotonic()
+            served.popular = published_popular(self._catalogue.arrays)
+            self._pools.renew(self._catalogue)
+
+    def _attach(self, model_path: Path, index_path: Path) -> None:
+        index = RetrievalIndex(
+            shared_arrays.attach(index_path), self._settings.index_probes, best_kernels()
+        )
+        served = self._holder.current
+        if served is not None and self._file is not None and self._file.path == model_path:
+            served.index = index
+            return
+        file = ModelFile(model_path, shared_arrays.attach(model_path))
+        popular = published_popular(self._catalogue.arrays)
+        prepared = file.attached(self._catalogue.encoder, index, popular)
+        prepared.model.recalibrate(file.shift)
+        self._warm_up(prepared)
+        self._file, self._shift = file, file.shift
+        self._holder.current = prepared
+        version = prepared.manifest.version
+        self._metrics.model_info.clear()
+        self._metrics.model_info.labels(version).set(1)
+        _log.info("model is served", version=version)
+        self._on_model()
+
+    def _warm_up(self, served: ServedModel) -> None:
+        """Requests of different users, so that the first real ones find memory mapped."""
+        encoder = self._catalogue.encoder
+        for number in range(_WARM_UP_REQUESTS):
+            half = served.model.request_half(encoder.request(UserRow(f"warm-up-{number}"), {}))
+            slots, _ = served.index.search(query(half, False), self._settings.candidates)
+            if served.quantised is not None and len(slots):
+                served.quantised.logits(served.store, slots, half.hidden)
