@@ -1,6 +1,6 @@
 # One command per verb; `make help` lists them. Every target that needs it does the set-up itself.
 .DEFAULT_GOAL := help
-.PHONY: help setup test-tools demo test check chaos bench-streaming bench-counters bench-training bench-retrain bench-scorer fuzz-scorer up down status clean
+.PHONY: help setup test-tools demo test check chaos bench-streaming bench-counters bench-training bench-ranking bench-retrain bench-scorer fuzz-scorer up down status clean
 
 python := .venv/bin/python
 SOURCE ?= world
@@ -53,6 +53,7 @@ bench-scorer: setup ## a scorer under load while model, counters and ads change
 
 fuzz-scorer: setup ## 10,000 requests made from the descriptors of all methods: none ends as INTERNAL
 	@SCORER_FUZZ_CASES=10000 $(python) -m pytest -q tests/scorer/test_any_client.py $(ARGS)
+
 bench-ranking: setup ## retrieval and ranking alone over 10 M ads, against numpy with ONNX Runtime and torch eager
 	@$(python) -m tests.benchmarks.bench_ranking $(ARGS)
 

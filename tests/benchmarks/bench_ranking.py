@@ -109,7 +109,8 @@ class Bench:
     def next_request(self) -> NDArray[np.void]:
         """Another user each time."""
         self.at += 1
-        return self.requests[self.at % len(self.requests)][np.newaxis]
+        at = self.at % len(self.requests)
+        return self.requests[at : at + 1]
 
     def retrieve(self, part: NDArray[np.void]) -> NDArray[np.int32]:
         """About the best candidates, ascending."""
@@ -127,7 +128,8 @@ class Bench:
         """Logits as they are served."""
         half, ads = self.model.request_half(part), self.model.ad_halves(self.parts[slots])
         logits = ads.fm_sums @ half.fm_sums[0] + ads.scalars + half.scalars[0]
-        return logits + self.model.tower.logits(ads.hidden + half.hidden)
+        total: NDArray[np.float32] = logits + self.model.tower.logits(ads.hidden + half.hidden)
+        return total
 
     def recalls(self, count: int) -> tuple[float, float]:
         """Of the true best 500 by inner product; of the ten best of them by the whole model."""

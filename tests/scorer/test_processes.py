@@ -38,7 +38,7 @@ class Scorer:
     def is_healthy(self) -> bool:
         with grpc.insecure_channel(f"127.0.0.1:{self.port}") as channel:
             try:
-                return health(channel) == SERVING
+                return bool(health(channel) == SERVING)
             except grpc.RpcError:
                 return False
 
