@@ -1,6 +1,6 @@
 # One command per verb; `make help` lists them. Every target that needs it does the set-up itself.
 .DEFAULT_GOAL := help
-.PHONY: help setup test-tools demo test check chaos bench-streaming bench-counters bench-training bench-ranking bench-retrain bench-scorer fuzz-scorer up down status clean
+.PHONY: help setup test-tools demo test check chaos bench-streaming bench-counters bench-training bench-ranking bench-retrain bench-scorer fuzz-scorer client-go exploration-study up down status clean
 
 python := .venv/bin/python
 SOURCE ?= world
@@ -59,6 +59,12 @@ bench-ranking: setup ## retrieval and ranking alone over 10 M ads, against numpy
 
 bench-retrain: setup ## retraining from lakes of one and ten sizes, by one process and by two
 	@$(python) -m tests.benchmarks.bench_retrain $(ARGS)
+
+client-go: setup ## generate Go stubs and build the example of a client in Go: .build/go/rank
+	@bash scorer/client/go/build.sh
+
+exploration-study: setup ## curves of policies that explore and of a greedy one, in the simulated world
+	@$(python) -m deploy.exploration $(ARGS)
 
 up: setup ## start the local stack in the background: Kafka, Redis, both Flink jobs, a scorer, the console
 	@$(python) -m deploy.local up

@@ -64,7 +64,8 @@ class Admission:
     def ends(self, now: float) -> None:
         """A request has ended."""
         if self._under_way > self._workers:
-            self._seconds_each += _SMOOTHING * (now - self._last_end - self._seconds_each)
+            since = max(self._last_end, self._no_queue_at)
+            self._seconds_each += _SMOOTHING * (now - since - self._seconds_each)
         else:
             self._no_queue_at = now
         self._under_way -= 1

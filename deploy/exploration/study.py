@@ -21,16 +21,16 @@ from streaming.adserver.world import BIAS, Floats, Visit, World
 
 GREEDY = "greedy"
 POLICIES = (GREEDY, "epsilon_greedy", "ucb", "thompson")
-#: A hundred new ads; the last of them comes after a fifth of the visits.
-ADS, NEW_ADS, NEW_UNTIL = 300, 100, 0.2
+#: Forty new ads; the last of them comes after a fifth of the visits.
+ADS, NEW_ADS, NEW_UNTIL = 300, 40, 0.2
 PACE = 75.0
 LIMIT = 5
 POOL = 25
 RENEWED_AFTER = 75
 SLICES = 10
 HISTORY_IMPRESSIONS = 400
-#: Variance of what is not known of an ad: that of its quality in the world.
-QUALITY_VARIANCE = 0.13
+#: Variance of what is not known of an ad: a wide one, so that a few dozen clicks are believed.
+QUALITY_VARIANCE = 0.4
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,6 +59,15 @@ def test_twice_the_capacity_leaves_the_goodput_and_a_short_wait() -> None:
     assert max(taken) <= LONGEST + 1e-9
 
 
+def test_idle_time_is_no_time_of_a_request() -> None:
+    """After an hour without any, six come at once, and then fewer than can end."""
+    line = Line(seconds_each=0.001)
+    line.arrive(line.now)
+    line.now += 3_600
+    assert None not in line.arrivals(6, per_second=1e9)
+    assert None not in line.arrivals(1_000, per_second=990)
+
+
 def test_bursts_are_taken_again_after_the_overload() -> None:
     line = Line(seconds_each=0.001)
     line.arrivals(2_000, per_second=2_000)

@@ -1,0 +1,1 @@
+"""For ad servers: a thin client of the scorer; needs grpcio, protobuf and schemas.proto only."""
