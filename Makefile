@@ -32,6 +32,12 @@ check: setup ## lint, format, types, direction of imports, generated files up to
 lint-deploy: setup ## Dockerfiles, compose file and Kubernetes resources by the tools made for them
 	@bash deploy/lint.sh
 
+test-scale: setup ## two TaskManagers and two scorers, a rescale in between (minutes)
+	@$(python) -m pytest -q tests/deploy/scale_trial.py $(ARGS)
+
+sizing: setup ## measure one core, and say what 10 k, 100 k and 1 M requests/s need (5 min)
+	@$(python) -m tests.benchmarks.sizing $(ARGS)
+
 try-images: setup ## the build steps of the images, in clean environments outside of Docker (minutes)
 	@bash deploy/docker/try_build.sh
 

@@ -31,9 +31,11 @@ def show_trained(trained: Sequence[TrainedPackage]) -> None:
 
 def show_versions(model: str, versions: Sequence[PublishedVersion]) -> None:
     """One line for each version, the newest last."""
-    table = Table(
-        "version", "published", "parent", "log loss", "AUC", "PCOC", "features", title=model
-    )
+    table = Table(title=model)
+    # Whole, however narrow the terminal: `rollback --to` takes it.
+    table.add_column("version", no_wrap=True, min_width=len("20260101T000000.000Z (current)"))
+    for column in ("published", "parent", "log loss", "AUC", "PCOC", "features"):
+        table.add_column(column)
     for item in versions:
         published = datetime.fromtimestamp(item.published_ms / 1000, UTC)
         manifest = item.manifest

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable
 from enum import StrEnum
+from typing import Annotated
 
 import typer
 from pydantic import SecretStr
@@ -49,14 +50,22 @@ def check() -> None:
 
 
 @app.command()
-def fingerprints() -> None:
+def fingerprints(
+    declarations: Annotated[
+        list[str] | None, typer.Argument(help="feature files, checked and shown, too")
+    ] = None,
+) -> None:
     """Show the fingerprints of records and feature sets."""
     table = Table("what", "name", "fingerprint")
     for record in records.RECORDS:
         digest = avro_codec.schema_fingerprint(avro_codec.current_schema(record))
         table.add_row("record", record, digest.hex())
-    for name in features.built_in_names():
-        table.add_row("features", name, features.FeatureSpec.load(name).fingerprint)
+    try:
+        for name in (*features.built_in_names(), *(declarations or ())):
+            table.add_row("features", name, features.FeatureSpec.load(name).fingerprint)
+    except features.FeatureError as error:
+        print(error, file=sys.stderr)
+        raise typer.Exit(1) from None
     Console().print(table)
 
 

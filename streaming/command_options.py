@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from schemas.features import FeatureError
 from schemas.settings import SettingsError
 from streaming.flink_rest import FlinkRest, FlinkRestError
 from streaming.flink_start import JobFailed
@@ -21,6 +22,7 @@ EXIT_CODES = "Exit codes: 0 done, 1 failed or refused (the reason is on stderr),
 
 #: What an operator can act on; anything else is a fault of ours and shows its trace.
 ERRORS = (
+    FeatureError,
     DrainedError,
     FlinkRestError,
     JobFailed,
