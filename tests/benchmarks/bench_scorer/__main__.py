@@ -37,6 +37,7 @@ def main(
     seconds: float = typer.Option(10.0, min=1, help="length of each measured run"),
     recall_requests: int = typer.Option(40, min=1, help="requests whose best ads are computed"),
     ranker_requests: int = typer.Option(10, min=1, help="those of them scored by the whole model"),
+    workers: int = typer.Option(1, min=0, help="processes that answer; 0: one process does all"),
     overload: bool = typer.Option(False, "--overload", help="twice the maximum load"),
     rungs: bool = typer.Option(False, "--rungs", help="each rung of the ladder under load"),
     swap: bool = typer.Option(False, "--swap", help="new models and row deltas under load"),
@@ -47,7 +48,10 @@ def main(
 ) -> None:
     """Print one JSON object; tables are for people."""
     require_ghz()
-    with tempfile.TemporaryDirectory() as folder, filled_rig(Path(folder), ads, seed) as rig:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        filled_rig(Path(folder), ads, seed, max(workers, 2) if faults else workers) as rig,
+    ):
         if faults:
             report = with_faults(rig)
         elif rungs:

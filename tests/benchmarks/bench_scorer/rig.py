@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -99,9 +99,14 @@ class Rig:
             [sys.executable, "-m", "scorer"],
             cwd=ROOT,
             env=environment,
-            preexec_fn=lambda: os.sched_setaffinity(0, {self.scorer_core}),
+            preexec_fn=self._pin_scorer,
         )
         _until(self._healthy, _READY_SECONDS, "the scorer")
+
+    def _pin_scorer(self) -> None:
+        """A process that does all gets one core; a worker takes the first one by itself."""
+        if self.settings["CTR_SCORER_WORKERS"] == "0":
+            os.sched_setaffinity(0, {self.scorer_core})
 
     def _healthy(self) -> bool:
         if self._scorer is not None and self._scorer.poll() is not None:
@@ -149,9 +154,7 @@ class Rig:
 
 
 @contextmanager
-def filled_rig(
-    folder: Path, ads: int, seed: int, settings: Mapping[str, str] | None = None
-) -> Iterator[Rig]:
+def filled_rig(folder: Path, ads: int, seed: int, workers: int) -> Iterator[Rig]:
     """A rig with ``ads`` ads in Redis; no scorer runs. ``base_bytes`` is one without ads."""
     text = declaration(ads)
     (folder / "features.yaml").write_text(text)
@@ -163,9 +166,9 @@ def filled_rig(
         world=World.of(spec, ads, seed),
         model=BenchModel.of(spec, seed),
         redis_port=redis_port,
-        scorer_core=cores[-1],
-        load_core=cores[0],
-        settings=dict(settings or {}),
+        scorer_core=cores[0],
+        load_core=cores[-1],
+        settings={"CTR_SCORER_WORKERS": str(workers)},
     )
     with Progress(console=console, transient=True) as progress:
         try:

@@ -149,13 +149,19 @@ def _faults(rig: Rig, proxy: SlowProxy, clock: Path) -> list[Fault]:
 
 
 def _processes(rig: Rig, role: str) -> list[psutil.Process]:
-    """Children of the scorer that have this role in their command line."""
-    return [p for p in rig.gauges.processes()[1:] if role in " ".join([p.name(), *p.cmdline()])]
+    """Children of the scorer: workers listen on its port, the feeder on another one."""
+    found = []
+    for child in rig.gauges.processes()[1:]:
+        links = child.net_connections("tcp")
+        ports = {link.laddr.port for link in links if link.status == psutil.CONN_LISTEN}
+        if ports and (rig.port in ports) == (role == "worker"):
+            found.append(child)
+    return found
 
 
 def _not_run(rig: Rig) -> list[str]:
     missing = [
-        f"{role} killed: the scorer has no process of that name"
+        f"{role} killed: there is none, see --workers"
         for role in ("feeder", "worker")
         if not _processes(rig, role)
     ]
