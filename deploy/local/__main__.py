@@ -15,7 +15,7 @@ from deploy.local.part import StackError
 from deploy.local.ports import HOST
 from deploy.local.secret_files import CREDENTIAL_FILE
 from deploy.local.settings import LocalSettings
-from deploy.local.stack import PART_NAMES, LocalStack
+from deploy.local.stack import LocalStack, default_parts
 from schemas.settings import SettingsError
 
 app = typer.Typer(
@@ -51,7 +51,7 @@ def up(
 ) -> None:
     """Start the parts and return when all are ready."""
     settings = LocalSettings.load()
-    names = parts or PART_NAMES
+    names = parts or default_parts()
     if foreground:
         raise typer.Exit(commands.run_in_foreground(settings, names, _tell))
     state = commands.start_in_background(settings, names, _tell)

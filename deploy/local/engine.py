@@ -4,7 +4,7 @@ import sys
 from typing import Literal
 
 from deploy.local.part import Part, Port, RestartPolicy
-from deploy.local.probes import console_probe, flink_probe, metrics_probe, scorer_probe
+from deploy.local.probes import console_probe, flink_probe, http_probe, scorer_probe
 
 _FIVE_TIMES = RestartPolicy(limit=5)
 
@@ -66,7 +66,7 @@ def monitor_part(metrics_port: int) -> Part:
     return Part(
         name="monitor",
         command=(sys.executable, "-m", "streaming", "monitor"),
-        probe=metrics_probe(metrics_port),
+        probe=http_probe(metrics_port, "/metrics"),
         ports=(Port(metrics_port, "CTR_LOCAL_MONITOR_METRICS_PORT"),),
         restart=_FIVE_TIMES,
     )

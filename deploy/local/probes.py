@@ -123,16 +123,16 @@ def console_probe(port: int) -> Probe:
     return _listening(port, probe)
 
 
-def metrics_probe(port: int) -> Probe:
-    """Ready when metrics are answered."""
+def http_probe(port: int, path: str) -> Probe:
+    """Ready when a path is answered."""
 
     def probe() -> Readiness:
         try:
-            with urlopen(f"http://{HOST}:{port}/metrics", timeout=_TIMEOUT_SECONDS) as answer:
+            with urlopen(f"http://{HOST}:{port}{path}", timeout=_TIMEOUT_SECONDS) as answer:
                 answer.read()
         except (URLError, OSError) as error:
-            return Readiness(False, f"no metrics: {error}")
-        return Readiness(True, "answers Prometheus")
+            return Readiness(False, f"no answer: {error}")
+        return Readiness(True, f"answers {path}")
 
     return _listening(port, probe)
 

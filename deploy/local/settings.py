@@ -30,6 +30,10 @@ class LocalSettings(Settings):
     learning_rest_port: int = Field(8082, ge=1, le=65535, description="Flink's REST and web page")
     learning_metrics_port: int = Field(9102, ge=1, le=65535, description="Prometheus")
     monitor_metrics_port: int = Field(9105, ge=1, le=65535, description="Prometheus")
+    prometheus_port: int = Field(
+        9090, ge=1, le=65535, description="Prometheus itself, if installed"
+    )
+    prometheus_rules: Path | None = Field(None, description="folder; None: deploy/monitoring's")
     events_flink_metrics_port: int = Field(9103, ge=1, le=65535, description="Flink's own metrics")
     learning_flink_metrics_port: int = Field(9104, ge=1, le=65535, description="likewise")
 

@@ -11,6 +11,7 @@ from deploy.local.engine import console_part, flink_job_part, monitor_part, scor
 from deploy.local.kafka_broker import kafka_part
 from deploy.local.part import Part, StackError
 from deploy.local.ports import HOST
+from deploy.local.prometheus_server import is_installed, prometheus_part
 from deploy.local.redis_server import redis_part
 from deploy.local.secret_files import console_credential, token_keys
 from deploy.local.settings import ROOT, LocalSettings
@@ -21,7 +22,7 @@ from schemas.settings import Settings, SharedSettings
 from scorer.settings import ScorerSettings
 from streaming.settings import StreamingSettings
 
-PART_NAMES = ("kafka", "redis", "events", "learning", "scorer", "monitor", "console")
+PART_NAMES = ("kafka", "redis", "events", "learning", "scorer", "monitor", "prometheus", "console")
 #: No compiler threads that take the cores from the rest of the stack: warm in seconds, and on a
 #: long run slower than with the default.
 QUICK_JVM = "-XX:+UseSerialGC -XX:TieredStopAtLevel=1"
@@ -91,6 +92,9 @@ class LocalStack:
             "CTR_CONSOLE_PORT": str(settings.console_port),
             "CTR_CONSOLE_SCORER": f"{HOST}:{settings.scorer_port}",
             "CTR_CONSOLE_SCORER_METRICS": f"http://{HOST}:{settings.scorer_metrics_port}/metrics",
+            "CTR_CONSOLE_PROMETHEUS": (
+                f"http://{HOST}:{settings.prometheus_port}" if is_installed() else ""
+            ),
             "CTR_CONSOLE_CREDENTIAL": ConsoleSettings.load().credential.get_secret_value()
             or console_credential(settings.folder),
             "CTR_ADSERVER_SCORER": f"{HOST}:{settings.scorer_port}",
@@ -102,11 +106,14 @@ class LocalStack:
         }
         return {"CTR_STREAMING_JVM_OPTIONS": QUICK_JVM, **inherited, **mine, **self._extra}
 
-    def start(self, parts: Sequence[str] = PART_NAMES) -> None:
+    def start(self, parts: Sequence[str] | None = None) -> None:
         """Start the named parts in the order of the stack, each once the one before is ready.
+
+        By default all, and Prometheus where it is installed.
 
         Raises :class:`StackError` naming the taken port or the part that failed, and why.
         """
+        parts = default_parts() if parts is None else parts
         unknown = set(parts) - set(PART_NAMES)
         if unknown:
             raise StackError(f"no such part: {', '.join(sorted(unknown))}; known: {PART_NAMES}")
@@ -186,5 +193,28 @@ class LocalStack:
             ),
             "console": lambda: console_part(port=settings.console_port),
             "monitor": lambda: monitor_part(settings.monitor_metrics_port),
+            "prometheus": lambda: prometheus_part(
+                folder=settings.folder / "prometheus",
+                port=settings.prometheus_port,
+                scraped=scraped_ports(settings),
+                rules=settings.prometheus_rules,
+            ),
         }
         return definitions[name]()
+
+
+def default_parts() -> list[str]:
+    """What is started unless parts are named: everything that is installed."""
+    return [name for name in PART_NAMES if name != "prometheus" or is_installed()]
+
+
+def scraped_ports(settings: LocalSettings) -> dict[str, int]:
+    """Ports of metrics by the jobs of prometheus.yml."""
+    return {
+        "scorer": settings.scorer_metrics_port,
+        "events": settings.events_metrics_port,
+        "learning": settings.learning_metrics_port,
+        "events-flink": settings.events_flink_metrics_port,
+        "learning-flink": settings.learning_flink_metrics_port,
+        "monitor": settings.monitor_metrics_port,
+    }

@@ -1,0 +1,1 @@
+"""The drill: breaks a real stack and sees that the right alerts fire, and clear afterwards."""
