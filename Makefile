@@ -1,6 +1,6 @@
 # One command per verb; `make help` lists them. Every target that needs it does the set-up itself.
 .DEFAULT_GOAL := help
-.PHONY: help setup test-tools demo test check chaos bench-streaming bench-counters bench-training bench-ranking bench-retrain bench-scorer fuzz-scorer client-go exploration-study up down status clean
+.PHONY: help drill setup test-tools demo test check chaos bench-streaming bench-counters bench-training bench-ranking bench-retrain bench-scorer fuzz-scorer client-go exploration-study up down status clean
 
 python := .venv/bin/python
 SOURCE ?= world
@@ -43,6 +43,9 @@ try-images: setup ## the build steps of the images, in clean environments outsid
 
 chaos: setup ## half a million impressions while every process is killed with -9; accounts to the last one
 	@$(python) -m tests.chaos $(ARGS)
+
+drill: test-tools ## break a real stack five ways; real alerts of a real Prometheus fire and clear
+	@$(python) -m deploy.drill $(ARGS)
 
 bench-streaming: setup ## the join against plain SQL and a Python function, events/s on one core (6 min)
 	@$(python) -m tests.benchmarks.bench_streaming $(ARGS)

@@ -11,6 +11,7 @@ import typer
 
 from bootstrap import display, version_commands
 from bootstrap.announcer import announce
+from bootstrap.audit_command import audit
 from bootstrap.command import AsJson, Force, connected, faults_told
 from bootstrap.encoded_log import encode_log
 from bootstrap.log_backtest import LogBacktest, StreamLabels
@@ -66,6 +67,7 @@ class ModelName(StrEnum):
     LR = "lr"
 
 
+app.command()(audit)
 app.command()(retrain)
 for verb, command in version_commands.COMMANDS.items():
     app.command(name=verb)(command)

@@ -1,0 +1,1 @@
+"""What watches the engine: rules for Prometheus, boards for Grafana."""

@@ -1,0 +1,124 @@
+"""The audit on a real Redis: silent when all agrees, and it names what was tampered with."""
+
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import redis
+
+from bootstrap.counter_audit import audit_counters, counter_row, ms
+from bootstrap.publisher import Publisher
+from bootstrap.score_audit import audit_scores
+from bootstrap.training import TrainedPackage
+from online_model.package_scorer import PackageScorer
+from schemas import redis_keys
+from schemas.features import FeatureSpec
+from schemas.lake import SAMPLES
+from schemas.layout import Layout
+from schemas.redis_values import CounterRow, versioned
+from schemas.row_delta import RowDelta, row_key
+from stores.lake.parquet_files import write_file
+from tests.bootstrap.synthetic_lake import write_lake
+
+MODEL = "audited"
+ROWS = 400
+MINUTE_MS = 60_000
+
+
+@pytest.fixture
+def lake(tmp_path: Path, spec: FeatureSpec, trained: TrainedPackage) -> Path:
+    """Three ads, two users, a label wait of a minute, served by the package as it is."""
+    made = write_lake(tmp_path / "lake", spec, hours=1, rows=ROWS, rate=0.3)
+    (file,) = made.rglob(SAMPLES.file_name)
+    table = pq.read_table(file)
+    inputs = Layout.of(spec).unpack(b"".join(table["inputs"].to_pylist()))
+    served = PackageScorer(trained.package, spec).probabilities(inputs)
+    label_ms = table["ts"].cast(pa.int64()).to_numpy() + MINUTE_MS
+    for name, values in (
+        ("ad_id", [f"ad-{number % 3}" for number in range(ROWS)]),
+        ("user_id", [f"user-{number % 2}" for number in range(ROWS)]),
+        ("predicted_ctr", served),
+        ("model_version", [trained.package.manifest.version] * ROWS),
+        ("label_ts", label_ms),
+    ):
+        place = table.schema.get_field_index(name)
+        kind = table.schema.field(place)
+        table = table.set_column(place, kind, pa.array(values).cast(kind.type))
+    write_file(SAMPLES, table, file)
+    return made
+
+
+@pytest.fixture
+def engine(client: redis.Redis, spec: FeatureSpec, lake: Path, trained: TrainedPackage) -> Any:
+    """Redis as the jobs would have left it: every counter as of its newest event."""
+    client.flushdb()
+    Publisher(client, MODEL, keep_versions=3).publish(
+        trained.package.__class__(
+            trained.package.manifest.model_copy(update={"model": MODEL}), trained.package.files
+        ),
+        now_ms=1,
+    )
+    events: defaultdict[str, list[tuple[int, bool]]] = defaultdict(list)
+    (file,) = lake.rglob(SAMPLES.file_name)
+    for row in pq.read_table(file).to_pylist():
+        values = {"ad": {"ad_id": row["ad_id"]}, "user": {"user_id": row["user_id"]}}
+        for counter in ("ad", "advertiser", "user"):
+            key = spec.counter_key(counter, values)
+            events[key].append((ms(row["ts"]), False))
+            if row["click_ts"] is not None:
+                events[key].append((ms(row["click_ts"]), True))
+    for key, of_key in events.items():
+        newest = max(ts for ts, _ in of_key)
+        put(client, key, newest, counter_row(of_key, newest))
+    return client
+
+
+def put(client: Any, key: str, version: int, row: CounterRow) -> None:
+    name, _, value = key.partition(":")
+    stored = versioned(version, row.pack())
+    if name == "user":
+        client.hset(redis_keys.user(value), f"counter:{name}", stored)
+    else:
+        client.hset(redis_keys.counters(redis_keys.shard(key)), key, stored)
+
+
+def test_counters_agree_and_a_wrong_one_is_named(
+    engine: Any, spec: FeatureSpec, lake: Path
+) -> None:
+    found = audit_counters(engine, spec, lake)
+    assert (found.different, found.newer, found.unchecked) == (0, 0, ("segment_category",))
+    assert found.compared == 6  # three ads, their one advertiser, two users
+    wrong = CounterRow((1, 1, 1, 1), (0, 0, 0, 0))
+    put(engine, "ad:ad-1", 2**45, wrong)
+    assert audit_counters(engine, spec, lake).newer == 1
+    put(engine, "ad:ad-1", 1_767_225_600_000 + 59 * MINUTE_MS, wrong)
+    found = audit_counters(engine, spec, lake)
+    assert (found.different, found.differences[0]["key"]) == (1, "ad:ad-1")
+    engine.hdel(redis_keys.counters(redis_keys.shard("ad:ad-2")), "ad:ad-2")
+    assert audit_counters(engine, spec, lake).different == 2
+
+
+def test_scores_agree_and_a_wrong_row_is_noticed(
+    engine: Any, spec: FeatureSpec, lake: Path, trained: TrainedPackage
+) -> None:
+    version = trained.package.manifest.version
+    found = audit_scores(engine, MODEL, spec, lake, tolerance=1e-6, most=ROWS)
+    assert (found.version, found.compared, found.different) == (version, ROWS, 0)
+    row = Layout.of(spec).offsets["category"]
+    values = np.full((1, 1 + spec.embedding_dim), 3.0, np.float32)
+    everywhere = np.array([row], np.int32)
+    delta = RowDelta(version, "e", 0, everywhere, values, np.zeros(0, np.int64))
+    # Learnt long before anything was served: scores must have had it, and did not.
+    engine.xadd(redis_keys.model_deltas(MODEL, version), delta.to_fields(), id="1-0")
+    engine.hset(redis_keys.model_rows(MODEL, version), row_key(row), values.tobytes())
+    found = audit_scores(engine, MODEL, spec, lake, tolerance=1e-6, most=ROWS)
+    assert found.compared == ROWS
+    assert found.different > 0
+    # Learnt after it was served: nothing can be said of samples that read the row.
+    engine.xadd(redis_keys.model_deltas(MODEL, version), delta.to_fields(), id=f"{2**45}-0")
+    again = audit_scores(engine, MODEL, spec, lake, tolerance=1e-6, most=ROWS)
+    assert (again.changed, again.different) == (found.different, 0)
