@@ -47,6 +47,9 @@ REQUEST_SECONDS = Metric("ctr_scorer_request_seconds", "Latency of requests", ("
 STAGE_SECONDS = Metric("ctr_scorer_stage_seconds", "Latency of stages", ("stage",))
 MODEL_INFO = Metric("ctr_scorer_model_info", "1 for the version that is served", ("version",))
 MODEL_AGE_SECONDS = Metric("ctr_scorer_model_age_seconds", "Age of the package that is served")
+RECALL = Metric(
+    "ctr_scorer_recall", "Share of the exact best candidates that retrieval found, of some requests"
+)
 ADS = Metric("ctr_scorer_ads", "Active ads in memory")
 ROWS_APPLIED = Metric("ctr_scorer_rows_applied", "Rows changed by deltas")
 DELTA_RESYNCS = Metric("ctr_scorer_delta_resyncs", "Reloads of the compacted rows", ("reason",))

@@ -1,6 +1,6 @@
 """Counters of ads, as they come from Redis, and which ads each of them describes."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,8 @@ from schemas.windows import WINDOWS_MS
 from scorer.ad_arrays import AdArrays
 
 POPULARITY_WINDOW = list(WINDOWS_MS).index("1d")
+#: Keys whose numbers the feeder knows without looking.
+_REMEMBERED = 1 << 18
 _AD_KEY = ("ad.ad_id",)
 _NO_SLOTS: NDArray[np.int32] = np.empty(0, np.int32)
 
@@ -43,6 +45,8 @@ class AdCounters:
         self._own = {name for name in self._names if spec.counters[name] == _AD_KEY}
         shared = [name for name in self._names if name not in self._own]
         self._key_columns = {name: column for column, name in enumerate(shared)}
+        self._key_numbers: dict[str, int] = {}
+        self._has_rows = bool(arrays.counter_versions[: len(arrays.counters)].any())
         if len(shared) > len(arrays.counter_keys):
             raise ValueError(f"features: at most {len(arrays.counter_keys)} counters of ads")
 
@@ -53,18 +57,35 @@ class AdCounters:
 
     def rows(self, keys: Mapping[str, str]) -> dict[str, CounterRow]:
         """Newest rows by counter name, without those that are zero."""
+        if not self._has_rows:
+            return {}
         found = {name: self._row(key) for name, key in keys.items()}
         return {name: row for name, row in found.items() if row is not None}
 
-    def own(self, slot: int, ad_id: str, attributes: Mapping[str, str]) -> None:
-        """The ad in ``slot`` is described by the keys that follow. Raises TableFullError."""
-        arrays = self._arrays
-        if self._key_columns:
-            keys = self.keys(ad_id, attributes)
-            for name, column in self._key_columns.items():
-                arrays.counter_keys[column, slot] = 1 + arrays.counters.add(keys[name])
+    def own(self, slots: NDArray[np.int32], ads: Sequence[tuple[str, Mapping[str, str]]]) -> None:
+        """The ads in ``slots`` [n], given by id and attributes, are described by their keys.
+
+        Raises TableFullError.
+        """
+        arrays, spec = self._arrays, self._encoder.spec
+        for name, column in self._key_columns.items():
+            arrays.counter_keys[column, slots] = [
+                self._stored(spec.counter_key(name, {"ad": {**attributes, "ad_id": ad_id}}))
+                for ad_id, attributes in ads
+            ]
         if self._popularity is not None:
-            self._put_popularity(slot, self._row(f"{self._popularity}:{ad_id}"))
+            for slot, (ad_id, _) in zip(slots.tolist(), ads, strict=True):
+                row = self._row(f"{self._popularity}:{ad_id}") if self._has_rows else None
+                self._put_popularity(slot, row)
+
+    def _stored(self, key: str) -> int:
+        """The number of a key plus 1."""
+        number = self._key_numbers.get(key)
+        if number is None:
+            if len(self._key_numbers) >= _REMEMBERED:
+                self._key_numbers.clear()
+            number = self._key_numbers[key] = 1 + self._arrays.counters.add(key)
+        return number
 
     def disown(self, slot: int) -> None:
         """There is no ad in ``slot``."""
@@ -85,6 +106,7 @@ class AdCounters:
         if version + 1 < arrays.counter_versions[number]:
             return False
         # As in Redis: a delete leaves no version behind.
+        self._has_rows = True
         arrays.counter_versions[number] = 0 if row is None else version + 1
         arrays.counter_rows[number] = 0 if row is None else (*row.impressions, *row.clicks)
         return True

@@ -4,7 +4,7 @@ Each name has a column of numbers of values. Slots are sorted by number once in 
 file; ads that changed since are listed and looked at one by one.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +14,8 @@ from scorer import shared_arrays
 from scorer.ad_arrays import LARGEST_RECENT, AdArrays
 from scorer.postings import Postings
 
+#: Values whose numbers the feeder knows without looking.
+_REMEMBERED = 1 << 18
 _EMPTY: NDArray[np.int32] = np.empty(0, np.int32)
 
 
@@ -26,17 +28,27 @@ class AttributeIndex:
     def __init__(self, arrays: AdArrays, folder: Path) -> None:
         self._arrays = arrays
         self._folder = folder
+        self._codes: dict[str, int] = {}
         self._sorted: tuple[int, list[Postings]] = (0, [])
 
-    def put(self, slot: int, attributes: Mapping[str, str]) -> None:
-        """The ad in ``slot`` has these attributes and no others. Raises TableFullError."""
+    def put(self, slots: NDArray[np.int32], attributes: Sequence[Mapping[str, str]]) -> None:
+        """The ads in ``slots`` [n] have these attributes and no others. Raises TableFullError."""
         arrays = self._arrays
-        numbers = {arrays.names.add(name): name for name in attributes}
+        for name in {name for given in attributes for name in given}:
+            arrays.names.add(name)
         for column in range(len(arrays.names)):
-            name = numbers.get(column)
-            code = 0 if name is None else 1 + arrays.values.add(attributes[name])
-            if arrays.attributes[column, slot] != code:
-                arrays.attributes[column, slot] = code
+            name = arrays.names.text(column)
+            codes = [self._stored(given[name]) if name in given else 0 for given in attributes]
+            arrays.attributes[column, slots] = codes
+
+    def _stored(self, value: str) -> int:
+        """The number of a value plus 1."""
+        code = self._codes.get(value)
+        if code is None:
+            if len(self._codes) >= _REMEMBERED:
+                self._codes.clear()
+            code = self._codes[value] = 1 + self._arrays.values.add(value)
+        return code
 
     def changed(self, slots: NDArray[np.int32]) -> None:
         """The attributes of these ads [n] may differ from those that were sorted."""

@@ -5,7 +5,7 @@ reads of an ad belongs together, see AdArrays. Workers read the same arrays in o
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic
@@ -145,24 +145,24 @@ class Catalogue:
         arrays, slots = self.arrays, update.slots
         self._state[_REVISION] += 1
         arrays.begin(slots)
-        for slot, entry in update.entries.items():
-            self._put(slot, entry)
+        new = np.fromiter(update.entries, np.int32, len(update.entries))
+        self._put(new, list(update.entries.values()))
         arrays.parts[slots] = update.parts
         arrays.revisions[slots] = self.revision
         arrays.end(slots)
-        new = np.fromiter(update.entries, np.int32, len(update.entries))
         self._state[_SLOTS] = max(self.slot_count, 1 + int(new.max(initial=-1)))
         self.row_owners.changed(new)
         self.attributes.changed(new)
 
-    def _put(self, slot: int, entry: AdEntry) -> None:
+    def _put(self, slots: NDArray[np.int32], entries: Sequence[AdEntry]) -> None:
         arrays = self.arrays
-        self._state[_ACTIVE] += int(entry.active) - int(arrays.active[slot])
-        arrays.versions[slot] = entry.version + 1
-        arrays.active[slot] = entry.active
-        arrays.prices[slot] = entry.price
-        self.attributes.put(slot, entry.attributes)
-        self.counters.own(slot, entry.ad_id, entry.attributes)
+        active = np.array([entry.active for entry in entries], np.bool_)
+        self._state[_ACTIVE] += int(active.sum()) - int(arrays.active[slots].sum())
+        arrays.versions[slots] = [entry.version + 1 for entry in entries]
+        arrays.active[slots] = active
+        arrays.prices[slots] = [entry.price for entry in entries]
+        self.attributes.put(slots, [entry.attributes for entry in entries])
+        self.counters.own(slots, [(entry.ad_id, entry.attributes) for entry in entries])
 
     def remove(self, ad_ids: Iterable[str]) -> NDArray[np.int32]:
         """Deleted ads are seen no more; their slots [n], which are used again later."""
@@ -176,9 +176,9 @@ class Catalogue:
         arrays.versions[slots] = 0
         arrays.revisions[slots] = self.revision
         arrays.end(slots)
+        self.attributes.put(slots, [{}] * len(slots))
         for slot in found:
             arrays.ids.remove(arrays.ids.text(slot))
-            self.attributes.put(slot, {})
             self.counters.disown(slot)
             self._free.append((self._clock(), slot))
         return slots

@@ -27,6 +27,8 @@ _log = structlog.get_logger(__name__)
 #: Fewer ads than this share of those in memory: Redis was emptied, not so many ads deleted.
 LOST_SHARE = 0.5
 _BLOCK_MS = 40
+#: Ads that are written at a time while nobody reads them.
+_PAGE = 1 << 14
 _REPORT_SECONDS = 5.0
 _BACKOFF_SECONDS = 0.25
 _ROWS_PER_LOCK = 4_096
@@ -172,8 +174,9 @@ class Feeder(threading.Thread):
             self._metrics.changes_refused.inc()
             _log.warning("changes refused", error=str(error))
             return
-        self._apply(self._staged(kind, changes))
-        if kind == "counters" and changes:
+        staged = self._staged(kind, changes)
+        self._apply(staged)
+        if kind == "counters" and changes and not staged.damaged:
             newest_ms = max(change.version_ms for change in changes)
             self._metrics.counter_to_scorer_seconds.observe((self._now_ms() - newest_ms) / 1000)
 
@@ -184,7 +187,7 @@ class Feeder(threading.Thread):
 
     def _apply(self, staged: Staged) -> None:
         served, arrays = self._holder.current, self._catalogue.arrays
-        for piece in staged.update.slices():
+        for piece in staged.update.slices(SLICE if served else _PAGE):
             self._catalogue.commit(piece)
             if served is not None:
                 new = np.fromiter(piece.entries, np.int32, len(piece.entries))

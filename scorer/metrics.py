@@ -8,6 +8,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from schemas import metric_names, metrics
 
+_SHARES = (0.5, 0.7, 0.8, 0.85, 0.9, 0.93, 0.95, 0.97, 0.98, 0.99, 1.0)
 STAGES = ("user", "encode", "retrieval", "choice", "gather", "tower", "answer")
 
 
@@ -37,6 +38,7 @@ class ScorerMetrics:
     model_info: Gauge
     model_age_seconds: Gauge
     ads: Gauge
+    recall: Histogram
     rows_applied: Counter
     delta_resyncs: Counter
     packages_refused: Counter
@@ -69,6 +71,7 @@ def scorer_metrics(registry: CollectorRegistry) -> ScorerMetrics:
         model_info=metrics.gauge(metric_names.MODEL_INFO, registry),
         model_age_seconds=metrics.gauge(metric_names.MODEL_AGE_SECONDS, registry),
         ads=metrics.gauge(metric_names.ADS, registry),
+        recall=metrics.histogram(metric_names.RECALL, _SHARES, registry),
         rows_applied=metrics.counter(metric_names.ROWS_APPLIED, registry),
         delta_resyncs=metrics.counter(metric_names.DELTA_RESYNCS, registry),
         packages_refused=metrics.counter(metric_names.PACKAGES_REFUSED, registry),

@@ -31,6 +31,7 @@ from scorer.model_holder import ModelHolder
 from scorer.model_loader import ModelLoader
 from scorer.model_view import ModelView
 from scorer.ranking import Ranker
+from scorer.recall_monitor import RecallMonitor
 from scorer.server import PortError, ScorerServer
 from scorer.servicer import ScorerServicer
 from scorer.settings import ScorerSettings
@@ -108,7 +109,11 @@ class Serving:
             settings.poll_seconds,
         )
         assignment = Assignment(arms, shared.model, self.challengers)
-        self.ranker = Ranker(holder, catalogue, users, mint, assignment, pools, settings, metrics)
+        recall = RecallMonitor(settings.recall_seconds, metrics)
+        self.ranker = Ranker(
+            holder, catalogue, users, mint, assignment, pools, recall, settings, metrics
+        )
+        self.threads = (self.challengers, recall)
         servicer = ScorerServicer(
             self.ranker,
             Explaining(holder, assignment, catalogue, users),
@@ -161,7 +166,7 @@ class ScorerProcess:
             on_model=lambda: self.server.set_ready(True),
         )  # fmt: skip
         self._feeder = feeding.feeder
-        self._threads = (*feeding.threads, serving.challengers)
+        self._threads = (*feeding.threads, *serving.threads)
 
     def start(self) -> None:
         """Begin to answer and to follow Redis. Raises StartError if a port is taken."""
@@ -228,7 +233,7 @@ def run_worker(
         on_model=lambda: serving.server.set_ready(True),
     )  # fmt: skip
     serving.server.start()
-    threads = (view, serving.challengers)
+    threads = (view, *serving.threads)
     for thread in threads:
         thread.start()
     stopping.wait()

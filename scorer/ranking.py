@@ -27,6 +27,7 @@ from scorer.kernels import best_kernels
 from scorer.metrics import ScorerMetrics
 from scorer.model_holder import ModelHolder, ServedModel
 from scorer.questions import Answer, Asker, RankQuestion, Rung, ScoredAd, ScoreQuestion
+from scorer.recall_monitor import RecallMonitor
 from scorer.retrieval import best, retrieve
 from scorer.settings import ScorerSettings
 from scorer.tokens import RequestMint, TokenMint
@@ -62,6 +63,7 @@ class Ranker:
         mint: TokenMint,
         assignment: Assignment,
         pools: ExplorationPools,
+        recall: RecallMonitor,
         settings: ScorerSettings,
         metrics: ScorerMetrics,
     ) -> None:
@@ -71,6 +73,7 @@ class Ranker:
         self._mint = mint
         self._assignment = assignment
         self._pools = pools
+        self._recall = recall
         self._settings = settings
         self._metrics = metrics
         self._user_timeout = settings.user_timeout_ms / 1000
@@ -150,6 +153,7 @@ class Ranker:
             wanted = max(self._settings.candidates, question.limit)
             vector = query(half, question.by_value)
             retrieved = retrieve(vector, wanted, eligible, served.index, served.store)
+            self._recall.offer(served, eligible, vector, retrieved)
             distribution = self._pools.distribution(explored, eligible)
             drawn = None
             if exploration.explores(request.asker.request_id, explored.epsilon):

@@ -72,7 +72,12 @@ class ScorerSettings(Settings):
         description="without arms: share of requests whose last slot explores a random ad",
     )
     flat_index_ads: int = Field(50_000, ge=0, description="up to here FAISS searches every ad")
-    index_probes: int = Field(64, ge=1, description="inverted lists searched beyond that")
+    index_probes: int = Field(128, ge=1, description="inverted lists searched beyond that")
+    recall_seconds: float = Field(
+        10.0,
+        gt=0,
+        description="how often a request is searched exactly, for recall",
+    )
     index_seconds: float = Field(1.0, gt=0, description="least time between two rebuilt indexes")
 
     max_ads: int = Field(

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from scorer.kernels import best_kernels
 from scorer.retrieval_index import RetrievalIndex
+from tests.scorer.running_scorer import RunningScorer, eventually
 
 ADS, DIM = 3_000, 6
 FIRST = 500
@@ -92,3 +93,16 @@ def test_without_ads(tmp_path: Path) -> None:
     index = built(tmp_path, np.zeros((8, DIM + 2), np.float32), np.empty(0, np.int32), 10, 1)
     found, _ = index.search(np.ones(DIM + 2, np.float32), 5)
     assert found.tolist() == []
+
+
+def test_recall_is_a_metric_of_the_running_scorer(redis_url: str, scorer: RunningScorer) -> None:
+    with RunningScorer(redis_url, {"recall_seconds": 0.01, "candidates": 5}) as watched:
+        watched.wait_for_model("v1")
+
+        def is_observed() -> bool:
+            watched.rank(limit=3)
+            return watched.metric("ctr_scorer_recall_count") >= 3
+
+        eventually(is_observed)
+        count = watched.metric("ctr_scorer_recall_count")
+        assert watched.metric("ctr_scorer_recall_sum") / count >= 0.9
