@@ -30,6 +30,7 @@ from deploy.drill.rules import scaled_rules
 from deploy.local.ports import HOST
 from deploy.local.prometheus_server import RULES
 from deploy.local.stack import LocalStack
+from deploy.monitoring.boards import boards
 
 #: Every ``for:`` is shortened by this; windows and thresholds are the real ones.
 FACTOR = 10.0
@@ -99,14 +100,25 @@ def drill(
         try:
             traffic(True)
             results = [_try(fault, alerts) for fault in chosen]
+            empty = alerts.without_data(queries())
         finally:
             faults.put_right()
             traffic(False)
     if as_json:
-        print(json.dumps({"faults": results}))
+        print(json.dumps({"faults": results, "board_queries_without_data": empty}))
     else:
         Console().print(_table(results))
-    raise typer.Exit(0 if all(result["passed"] for result in results) else 1)
+        Console().print(
+            f"{len(empty)} of the boards' {len(queries())} queries find no data", *empty
+        )
+    raise typer.Exit(0 if all(result["passed"] for result in results) and not empty else 1)
+
+
+def queries() -> list[str]:
+    """Of all panels of the boards."""
+    return [
+        query for board in boards() for panel in board.panels for query in panel.queries.values()
+    ]
 
 
 def _try(fault: Fault, alerts: Alerts) -> dict[str, Any]:

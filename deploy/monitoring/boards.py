@@ -185,7 +185,9 @@ def _engine() -> Board:
                 "short",
                 {"{{job_name}}": f"increase({names.FLINK_FAILED_CHECKPOINTS.name}[5m])"},
             ),
-            Panel("Busy tasks", "ms", {"{{task_name}}": f"{names.FLINK_BUSY_MS.name} > 100"}),
+            Panel(
+                "Busy tasks", "ms", {"{{task_name}}": f"topk(10, {names.FLINK_BUSY_MS.name} >= 0)"}
+            ),
             Panel(
                 "Back-pressured tasks",
                 "ms",
