@@ -55,7 +55,7 @@ class ScaledRun(SessionRun):
 
     def hosts_of_join(self) -> int:
         """How many TaskManagers run tasks of the job."""
-        (job,) = self.rest.jobs()
+        (job,) = (each for each in self.rest.jobs() if each.state == "RUNNING")
         with urlopen(f"{self.cluster.url}/jobs/{job.id}", timeout=10) as answer:
             vertices = json.load(answer)["vertices"]
         found = set()

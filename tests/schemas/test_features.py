@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 import yaml
+from typer.testing import CliRunner
 
+from schemas.__main__ import app
 from schemas.features import FeatureError, FeatureSpec, built_in_names
 from schemas.layout import Layout
 
@@ -93,3 +95,16 @@ def test_counter_keys() -> None:
     assert spec.counter_key("mixed", values) == "mixed:a|"
     assert spec.ad_counters == ("ad",)
     assert spec.user_counters == ()
+
+
+def test_a_declaration_in_a_file_is_checked_by_a_command(tmp_path: Path) -> None:
+    file = tmp_path / "shop.yaml"
+    good = "name: shop\nembedding_dim: 4\nfeatures:\n"
+    ad = "  - {name: ad, side: ad, kind: categorical, source: ad_id, buckets: 8}\n"
+    file.write_text(good + ad)
+    shown = CliRunner().invoke(app, ["fingerprints", str(file)])
+    assert FeatureSpec.load(str(file)).fingerprint in shown.stdout
+    file.write_text(good + ad + ad)
+    refused = CliRunner().invoke(app, ["fingerprints", str(file)])
+    assert refused.exit_code == 1
+    assert "declared twice: ad" in refused.stderr

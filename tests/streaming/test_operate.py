@@ -6,6 +6,7 @@ What they do to a running job is in jobs/test_restarts.py.
 import json
 import re
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +16,8 @@ from deploy.local.ports import HOST, free_ports
 from streaming.flink_rest import Checkpoints
 from streaming.operate import app, is_fresh
 from streaming.settings import JobName, StreamingSettings
+
+GOLDEN_EVENTS = Path(__file__).resolve().parents[1] / "golden" / "savepoints" / "events"
 
 
 @pytest.fixture
@@ -92,3 +95,12 @@ def test_a_job_whose_checkpoints_have_stopped_is_not_healthy(
     newest_ms = None if age_seconds is None else int(1000 * (time.time() - age_seconds))
     checkpoints = Checkpoints(9, 3, "file:/chk-9", newest_ms, 1, None)
     assert is_fresh(checkpoints, StreamingSettings(checkpoint_ms=30_000)) is fresh
+
+
+def test_a_declaration_of_features_that_is_not_there_is_said(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("CTR_FEATURES", "nowhere.yaml")
+    result = _run("check", "events", "--savepoint", str(GOLDEN_EVENTS))
+    assert result.exit_code == 1
+    assert "nowhere.yaml" in _message(result)
