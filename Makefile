@@ -1,6 +1,6 @@
 # One command per verb; `make help` lists them. Every target that needs it does the set-up itself.
 .DEFAULT_GOAL := help
-.PHONY: help drill setup test-tools demo test check chaos bench-streaming bench-counters bench-training bench-ranking bench-retrain bench-scorer fuzz-scorer client-go exploration-study up down status clean
+.PHONY: help drill setup test-tools demo test test-console check chaos bench-streaming bench-counters bench-training bench-ranking bench-retrain bench-scorer fuzz-scorer client-go exploration-study up down status clean
 
 python := .venv/bin/python
 SOURCE ?= world
@@ -21,6 +21,9 @@ test-tools: setup
 test: test-tools check ## run the checks and every test; ARGS='tests/schemas -x' narrows the Python ones
 	@mvn -q -B -f streaming/java/pom.xml test
 	@$(python) -m pytest $(ARGS)
+
+test-console: test-tools ## the operator's console in a real browser, with savepoints of a real job
+	@$(python) -m pytest -m 'slow or not slow' tests/deploy/console $(ARGS)
 
 check: setup ## lint, format, types, direction of imports, generated files up to date
 	@$(python) -m ruff check .

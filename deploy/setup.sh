@@ -57,6 +57,8 @@ missing_packages() {
 
 missing_test_tools() {
   command -v promtool >/dev/null || echo prometheus
+  # Ubuntu has it as a snap only: there the console's tests in the browser are skipped.
+  command -v chromium >/dev/null || ! grep -q '^ID=debian' /etc/os-release || echo chromium
 }
 
 install_packages() {

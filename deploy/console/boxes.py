@@ -130,6 +130,10 @@ def scorer(sight: Sight) -> Box:
     stale = max((one.value(names.STALE_SECONDS) or 0.0 for one in up), default=0.0)
     if stale > FRESH_SECONDS:
         box.judge(Health.WARN, f"a row change of {stale:.0f} s ago is not in all scores yet")
+    low, high = sight.served_quality.get("pcoc_low"), sight.served_quality.get("pcoc_high")
+    if low is not None and high is not None and (low > PCOC_FACTOR or high < 1 / PCOC_FACTOR):
+        pcoc = sight.served_quality["pcoc"]
+        box.judge(Health.WARN, f"calibration of live labels: PCOC is {pcoc:.3f}")
     box.figures.append(Figure("ads", _largest(up, names.ADS), "count"))
     return box
 

@@ -11,7 +11,7 @@ from bootstrap.sample_topic import SampleTopic
 from deploy.console import sources
 from deploy.console.broker import BrokerSource
 from deploy.console.label_source import LabelSource
-from deploy.console.label_window import LabelWindow
+from deploy.console.label_window import LabelWindow, merged, quality
 from deploy.console.metrics import ConsoleMetrics
 from deploy.console.picture import picture
 from deploy.console.rates import Look, Rates
@@ -43,12 +43,10 @@ class Engine:
         streaming: StreamingSettings,
         metrics: ConsoleMetrics,
     ) -> None:
-        self.settings, self.shared, self.streaming, self.metrics = (
-            settings,
-            shared,
-            streaming,
-            metrics,
-        )
+        self.settings = settings
+        self.shared = shared
+        self.streaming = streaming
+        self.metrics = metrics
         seconds, timeout = settings.poll_seconds, settings.timeout_seconds
         flink = sources.FlinkSource(streaming)
         self.redis = sources.RedisSource(shared.redis, shared.model, timeout)
@@ -137,12 +135,19 @@ class Engine:
                 learning_metrics=self._learning_metrics.reading,
                 scorers=self.scorers.reading,
                 lake_age=self._lake.reading,
+                served_quality=self._served_quality(),
                 alerts=self._alerts.reading,
                 rates=self._rates,
             )
         )
         for watch in self._watches:
             self.metrics.source_up.labels(watch.name).set(not watch.reading.fault)
+
+    def _served_quality(self) -> Mapping[str, float | None]:
+        redis = self._redis.reading.value
+        current = {item.version for item in redis.versions if item.current} if redis else set()
+        total = self.label_source.window.total()
+        return quality(merged(cell for (_, version), cell in total.items() if version in current))
 
     def _look(self, now: float) -> Look:
         totals: dict[str, float] = {}

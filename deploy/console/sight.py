@@ -60,7 +60,10 @@ class Edge:
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """All that was seen last, and rates over the looks before; ``now`` in epoch seconds."""
+    """All that was seen last, and rates over the looks before; ``now`` in epoch seconds.
+
+    ``served_quality`` is of live labels of the current version, see label_window.quality.
+    """
 
     now: float
     broker: Reading[BrokerSight]
@@ -71,5 +74,6 @@ class Sight:
     learning_metrics: Reading[Scrape]
     scorers: Reading[Mapping[str, Scrape | str]]
     lake_age: Reading[float | None]
+    served_quality: Mapping[str, float | None]
     alerts: Reading[list[Alert] | None]
     rates: Rates

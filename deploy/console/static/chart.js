@@ -3,7 +3,7 @@
 import { el, fill } from "./dom.js";
 
 const DASHES = [[], [8, 4], [2, 3], [12, 4, 2, 4]];
-const HEIGHT = 260;
+const HEIGHT = 300;
 
 const drawn = new Map();
 
@@ -69,7 +69,7 @@ function draw(holder, data, options) {
 }
 
 function stroke(label, number) {
-  return { label, stroke: colour(`--series-${number}`), width: 2, dash: DASHES[number], spanGaps: false };
+  return { label, stroke: colour(`--series-${number}`), width: 2, dash: DASHES[number], points: { show: false } };
 }
 
 function axis(label, isShare = false) {

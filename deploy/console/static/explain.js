@@ -42,14 +42,16 @@ async function show(query = asked) {
   fill(
     result,
     card("", el("p", {}, `arm ${answer.variant}, version ${answer.model_version} `, badge(answer.rung === "FULL" ? "good" : "warn", answer.rung))),
-    answer.ads.map(ad),
+    answer.ads.map((item, at) => ad(item, at === 0)),
   );
 }
 
-function ad({ ad_id, ctr, logit, constant, contributions }) {
+function ad({ ad_id, ctr, logit, constant, contributions }, isOpen) {
   const widest = Math.max(...contributions.map((item) => Math.abs(item.total)), 1e-9);
-  return card(
-    `${ad_id}: ${share(ctr)}`,
+  return el(
+    "details",
+    { class: "card", open: isOpen },
+    el("summary", {}, `${ad_id}: ${share(ctr)}`),
     el("p", { class: "hint" }, `logit ${ratio(logit, 3)} = constant ${ratio(constant, 3)} + what follows; calibration makes it ${share(ctr)}`),
     table(
       "What each field adds to the logit, the largest first",

@@ -26,8 +26,8 @@ const PATHS = {
   "scorer adserver": ["M1188 96V40H92V90", 640, 34],
   "events dead-letters": ["M590 200V352H456", 522, 342],
   "events learning": ["M690 200V352H824", 757, 342],
-  "learning redis": ["M914 300V206", 914, 252],
-  "events lake": ["M640 200V450", 640, 418],
+  "learning redis": ["M914 300V206", 914, 236],
+  "events lake": ["M640 200V450", 640, 414],
   "lake bootstrap": ["M724 508H824", 774, 498],
   "bootstrap redis": ["M998 508H1056V252H970V206", 1056, 400],
 };
@@ -55,15 +55,14 @@ function edge({ source, target, what, figures }) {
   const [path, x, y] = PATHS[`${source} ${target}`];
   const moves = figures.some((item) => item.unit === "/s" && item.value > 0);
   const lines = [what, ...figures.filter((item) => item.value != null).map((item) => `${item.label} ${figure(item)}`)];
+  // Beside a line that lies, the name is above it and the figures are below.
+  const gap = path.includes("H") ? 10 : 0;
   const first = target === "adserver" ? [lines.join("  ·  ")] : lines;
   return svg(
     "g",
     { class: moves ? "edge moves" : "edge" },
     svg("path", { d: path, "marker-end": "url(#arrow)" }),
-    first.map((text, at) =>
-      // The name above the line, figures below it.
-      svg("text", { x, y: at === 0 ? y : y + 10 + 17 * at, class: at === 0 ? "what" : "figure" }, text),
-    ),
+    first.map((text, at) => svg("text", { x, y: y + gap * Math.min(at, 1) + 16 * at, class: at === 0 ? "what" : "figure" }, text)),
   );
 }
 
