@@ -60,12 +60,12 @@ class Engine:
         self._learning = Watch("learning job", partial(flink.look, JobName.LEARNING), seconds)
         self._events_metrics = Watch(
             "events metrics",
-            partial(sources.scrape, _metrics_url(streaming.metrics_port_events), "events job"),
+            partial(sources.scrape, metrics_url(streaming.metrics_port_events), "events job"),
             seconds,
         )
         self._learning_metrics = Watch(
             "learning metrics",
-            partial(sources.scrape, _metrics_url(streaming.metrics_port_learning), "learning job"),
+            partial(sources.scrape, metrics_url(streaming.metrics_port_learning), "learning job"),
             seconds,
         )
         self.scorers = Watch("scorers", partial(sources.scrapes, settings.scorer_metrics), seconds)
@@ -172,7 +172,8 @@ def _is_up(one: object) -> bool:
     return isinstance(one, Scrape)
 
 
-def _metrics_url(port: int) -> str:
+def metrics_url(port: int) -> str:
+    """Of a process of this machine."""
     return f"http://127.0.0.1:{port}/metrics"
 
 
