@@ -1,6 +1,5 @@
 """A console beside a real Redis, Kafka and scorer, one without any of them, and a real browser."""
 
-import json
 import shutil
 import time
 from collections.abc import Iterator
@@ -9,7 +8,7 @@ from dataclasses import dataclass, field
 import pytest
 import redis
 from confluent_kafka import Producer
-from playwright.sync_api import Browser, ConsoleMessage, Page, Response, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, Response, expect, sync_playwright
 
 from deploy.local.ports import HOST, free_ports
 from schemas import redis_keys
@@ -30,6 +29,8 @@ OPTIONS = (
 )
 MODEL = "deepfm"
 ADS = 8
+PATIENCE_MS = 30_000
+expect.set_options(timeout=PATIENCE_MS)
 
 
 def nobody() -> dict[str, str]:
@@ -184,16 +185,16 @@ class Visit:
         self.page.get_by_role("button", name="Log in").click()
         self.page.wait_for_url(f"{console.url}/")
 
-    def shown(self, selector: str = "main") -> str:
-        """The text of a part of the page."""
-        return json.dumps(self.page.locator(selector).inner_text(), ensure_ascii=False)
+    def leave(self) -> None:
+        """Before the console ends: the page would try to reach it."""
+        self.page.goto("about:blank")
 
 
 @pytest.fixture
 def visit(browser: Browser) -> Iterator[Visit]:
     """A tab; the test fails if anything went wrong in it."""
     context = browser.new_context(viewport={"width": 1440, "height": 900})
-    context.set_default_timeout(20_000)
+    context.set_default_timeout(PATIENCE_MS)
     visit = Visit(context.new_page())
     visit.watch()
     yield visit
