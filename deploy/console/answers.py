@@ -1,5 +1,6 @@
 """How an endpoint answers: values, a fault of a source in words, or an action that was done."""
 
+import json
 import math
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
@@ -43,10 +44,11 @@ def shown(look: Callable[[Engine, Request], Values]) -> Endpoint:
     """A page's values. A source that is away is an answer too: ``fault`` says which and why."""
 
     async def endpoint(request: Request) -> Response:
+        engine: Engine = request.app.state.engine
         try:
-            values = await run_in_threadpool(look, request.app.state.engine, request)
+            values = await run_in_threadpool(look, engine, request)
         except FAULTS as error:
-            values = {"fault": words(error)}
+            values = {"fault": words(error, engine)}
         except InputError as error:
             return JSONResponse({"fault": str(error)}, 422)
         return JSONResponse(plain(values))
@@ -58,16 +60,15 @@ def done(name: str, act: Callable[[Engine, Values], Values]) -> Endpoint:
     """An operator's action on a JSON body; logged and counted. 409: refused, with the reason."""
 
     async def endpoint(request: Request) -> Response:
-        body = await request.json()
         engine: Engine = request.app.state.engine
+        body: Any = None
         try:
-            if not isinstance(body, dict):
-                raise InputError("expected a JSON object")
+            body = _object(await request.body())
             values = await run_in_threadpool(act, engine, body)
         except InputError as error:
             outcome, answer = "invalid", JSONResponse({"fault": str(error)}, 422)
         except FAULTS as error:
-            outcome, answer = "refused", JSONResponse({"fault": words(error)}, 409)
+            outcome, answer = "refused", JSONResponse({"fault": words(error, engine)}, 409)
         else:
             outcome, answer = "done", JSONResponse(plain(values))
         engine.metrics.actions.labels(name, outcome).inc()
@@ -75,6 +76,16 @@ def done(name: str, act: Callable[[Engine, Values], Values]) -> Endpoint:
         return answer
 
     return endpoint
+
+
+def _object(data: bytes) -> dict[str, Any]:
+    try:
+        body = json.loads(data)
+    except ValueError:
+        body = None
+    if not isinstance(body, dict):
+        raise InputError("expected a JSON object")
+    return body
 
 
 def text(body: Values, name: str, default: str | None = None, longest: int = 1_000) -> str:
@@ -87,10 +98,12 @@ def text(body: Values, name: str, default: str | None = None, longest: int = 1_0
     return value.strip()
 
 
-def words(error: Exception) -> str:
-    """An error as an operator reads it."""
+def words(error: Exception, engine: Engine) -> str:
+    """An error as an operator reads it, with who it is of."""
     if isinstance(error, KafkaException):
-        return f"Kafka: {error.args[0].str()}"
+        return f"Kafka at {engine.shared.kafka}: {error.args[0].str()}"
+    if isinstance(error, RedisError | RedisClusterException):
+        return str(engine.redis.fault(error))
     return str(error)
 
 
