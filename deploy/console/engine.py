@@ -49,6 +49,10 @@ class Engine:
         self.metrics = metrics
         seconds, timeout = settings.poll_seconds, settings.timeout_seconds
         flink = sources.FlinkSource(streaming)
+        here = {
+            JobName.EVENTS: metrics_url(streaming.metrics_port_events),
+            JobName.LEARNING: metrics_url(streaming.metrics_port_learning),
+        }
         self.redis = sources.RedisSource(shared.redis, shared.model, timeout)
         window = LabelWindow(settings.labels_minutes)
         self.label_source = LabelSource(
@@ -60,12 +64,16 @@ class Engine:
         self._learning = Watch("learning job", partial(flink.look, JobName.LEARNING), seconds)
         self._events_metrics = Watch(
             "events metrics",
-            partial(sources.scrape, metrics_url(streaming.metrics_port_events), "events job"),
+            partial(sources.scrape, settings.events_metrics or here[JobName.EVENTS], "events job"),
             seconds,
         )
         self._learning_metrics = Watch(
             "learning metrics",
-            partial(sources.scrape, metrics_url(streaming.metrics_port_learning), "learning job"),
+            partial(
+                sources.scrape,
+                settings.learning_metrics or here[JobName.LEARNING],
+                "learning job",
+            ),
             seconds,
         )
         self.scorers = Watch("scorers", partial(sources.scrapes, settings.scorer_metrics), seconds)

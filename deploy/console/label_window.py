@@ -164,3 +164,22 @@ def quality(cell: Cell) -> Mapping[str, float | None]:
         "pcoc_low": None if pcoc is None else pcoc * math.exp(-error),
         "pcoc_high": None if pcoc is None else pcoc * math.exp(error),
     }
+
+
+def lift(cell: Cell, control: Cell) -> dict[str, float] | None:
+    """How much higher a cell's click rate is, as a share of the control's, with a 95 % interval of
+    the logarithm of their ratio (Katz et al., 1978); None without clicks in both."""
+    variance, logarithm = 0.0, 0.0
+    for sign, one in ((1.0, cell), (-1.0, control)):
+        rows, clicks = one.quality.rows, one.quality.clicks
+        if not 0 < clicks < rows:
+            return None
+        rate, effective = clicks / rows, rows**2 / one.squares
+        variance += (1.0 - rate) / (effective * rate)
+        logarithm += sign * math.log(rate)
+    half = Z_95 * math.sqrt(variance)
+    return {
+        "lift": math.expm1(logarithm),
+        "low": math.expm1(logarithm - half),
+        "high": math.expm1(logarithm + half),
+    }

@@ -7,6 +7,7 @@ from pydantic_settings import SettingsConfigDict
 
 from schemas.settings import Settings
 
+URL = r"^$|^https?://[^,\s]+$"
 URLS = r"^$|^https?://[^,\s]+(,https?://[^,\s]+)*$"
 
 
@@ -33,10 +34,13 @@ class ConsoleSettings(Settings):
     scorer_metrics: str = Field(
         "http://127.0.0.1:8501/metrics", pattern=URLS, description="of every scorer"
     )
-    adserver_metrics: str = Field("", pattern=URLS, description="of the ad server, if it has any")
-    prometheus: str = Field(
-        "", pattern=r"^$|^https?://\S+$", description="Prometheus, for the alerts that fire"
+    events_metrics: str = Field(
+        "", pattern=URL, description="of the events job; empty: this machine's"
     )
+    learning_metrics: str = Field(
+        "", pattern=URL, description="of the learning job; empty: this machine's"
+    )
+    prometheus: str = Field("", pattern=URL, description="Prometheus, for the alerts that fire")
 
     poll_seconds: float = Field(2.0, gt=0, description="between two looks at a source")
     timeout_seconds: float = Field(4.0, gt=0, description="for one answer of a source")

@@ -1,6 +1,6 @@
 // Arms of the experiment, with intervals as numbers and as bars.
 
-import { card, el, svg, table } from "./dom.js";
+import { badge, card, el, svg, table } from "./dom.js";
 import { count, interval, ratio, share } from "./format.js";
 import { page } from "./frame.js";
 
@@ -13,7 +13,7 @@ page("/api/experiments", 5, ({ arms, minutes }) => [
     "Arms",
     table(
       "Arms, most impressions first; intervals of 95 %",
-      [["arm"], ["versions"], ["impressions", "number"], ["clicks", "number"], ["CTR", "number"], ["95 %", "number"], ["PCOC", "number"], ["95 %", "number"], ["log loss", "number"]],
+      [["arm"], ["versions"], ["impressions", "number"], ["clicks", "number"], ["CTR", "number"], ["95 %", "number"], ["against the first"], ["PCOC", "number"], ["95 %", "number"], ["log loss", "number"]],
       arms.map((arm) => [
         el("b", {}, arm.arm),
         arm.versions.join(", "),
@@ -21,6 +21,7 @@ page("/api/experiments", 5, ({ arms, minutes }) => [
         count(arm.clicks),
         share(arm.ctr),
         interval(arm.ctr_low, arm.ctr_high, share),
+        against(arm.lift),
         ratio(arm.pcoc, 3),
         interval(arm.pcoc_low, arm.pcoc_high, (value) => ratio(value, 3)),
         ratio(arm.log_loss),
@@ -28,6 +29,17 @@ page("/api/experiments", 5, ({ arms, minutes }) => [
     ),
   ),
 ]);
+
+function against(lift) {
+  if (!lift) return null;
+  const text = `${signed(lift.lift)} (${interval(lift.low, lift.high, signed)})`;
+  if (lift.low > 0) return badge("good", text);
+  return lift.high < 0 ? badge("bad", text) : badge("unknown", text);
+}
+
+function signed(value) {
+  return `${value < 0 ? "−" : "+"}${share(Math.abs(value))}`;
+}
 
 function bars(arms) {
   const top = 1.05 * Math.max(...arms.map((arm) => arm.ctr_high ?? 0), 1e-6);

@@ -1,5 +1,6 @@
 """The bounded table of labels against the plain way: keep every label, and sort."""
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -10,8 +11,10 @@ from deploy.console.label_window import (
     BINS,
     MINUTE_MS,
     MOST_CELLS,
+    Cell,
     LabelWindow,
     bin_of,
+    lift,
     merged,
     quality,
     reliability,
@@ -104,6 +107,22 @@ def test_wilson_is_the_published_interval() -> None:
     low, high = wilson(81 / 263, 263)
     assert (round(low, 4), round(high, 4)) == (0.2553, 0.3662)
     assert wilson(0.0, 0.0) == (0.0, 1.0)
+
+
+def test_lift_is_the_published_interval() -> None:
+    def cell(clicks: int, rows: int) -> Cell:
+        window = LabelWindow(minutes=5)
+        window.add(labels("a", "v1", 0.5, clicks, rows))
+        return merged(window.total().values())
+
+    # Katz et al.: ln(RR) ± 1.96 · sqrt(1/a − 1/n + 1/b − 1/m), here of 60/200 and 40/200.
+    found = lift(cell(60, 200), cell(40, 200))
+    assert found is not None
+    half = 1.959964 * math.sqrt(1 / 60 - 1 / 200 + 1 / 40 - 1 / 200)
+    assert found["lift"] == pytest.approx(0.5)
+    assert found["low"] == pytest.approx(1.5 * math.exp(-half) - 1)
+    assert found["high"] == pytest.approx(1.5 * math.exp(half) - 1)
+    assert lift(cell(0, 9), cell(1, 9)) is None
 
 
 def test_nothing_yet() -> None:
