@@ -4,9 +4,11 @@ from collections.abc import Mapping
 
 from bootstrap.publisher import Publisher, PublishError
 from bootstrap.settings import BootstrapSettings
-from bootstrap.training import LIVE
 from online_model.publish_gate import GateLimits, refusal_reasons
 from schemas.model_package import Manifest, ModelPackage, PackageError
+
+#: Prefix of the metrics in a manifest that are of the model that was live then, on the same rows.
+LIVE = "live_"
 
 
 class GateError(PublishError):

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bootstrap.encoded_log import EncodedLog
+from bootstrap.publishing import LIVE
 from bootstrap.settings import BootstrapSettings
 from online_model.export import Origin, export
 from online_model.late_clicks import LateClicks
@@ -22,8 +23,6 @@ from schemas.features import FeatureSpec
 from schemas.layout import Layout
 from schemas.model_package import ModelPackage
 
-#: Prefix of the metrics in a manifest that are of the model that was live then, on the same rows.
-LIVE = "live_"
 #: The newest rows, whose features tell later what has changed.
 REFERENCE_ROWS = 50_000
 

@@ -7,8 +7,9 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from bootstrap.encoded_log import EncodedLog, encode_log
+from bootstrap.publishing import LIVE
 from bootstrap.settings import BootstrapSettings
-from bootstrap.training import LIVE, TrainedPackage, Training, numbers, version_name
+from bootstrap.training import TrainedPackage, Training, numbers, version_name
 from online_model.delayed_feedback import LateShare
 from online_model.export import load
 from online_model.package_scorer import PackageScorer

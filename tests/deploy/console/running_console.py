@@ -68,13 +68,22 @@ class RunningConsole:
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )
+        try:
+            self._wait()
+        except BaseException:
+            self._process.kill()
+            self._process.wait()
+            raise
+        return self
+
+    def _wait(self) -> None:
         deadline = time.monotonic() + START_SECONDS
         while True:
             try:
                 self.request("/healthz")
-                return self
+                return
             except URLError:
-                assert self._process.poll() is None, self.log.read_text()
+                assert self.lives, self.log.read_text()
                 assert time.monotonic() < deadline, self.log.read_text()
                 time.sleep(0.05)
 

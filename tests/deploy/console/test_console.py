@@ -170,3 +170,20 @@ def _refused(variables: dict[str, str]) -> str:
     )
     assert result.returncode == 2, result.stderr
     return result.stderr
+
+
+def test_it_is_small() -> None:
+    """Its image has no torch and no Flink, and its pages load no models."""
+    code = """
+import sys
+from importlib import import_module
+from deploy.console import process
+from deploy.console.app import PAGES
+for _, _, name in PAGES:
+    import_module(f"deploy.console.pages.{name}")
+print(*{"torch", "pyflink", "sklearn", "numba", "faiss", "onnxruntime"} & sys.modules.keys())
+"""
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert result.stdout.split() == []
