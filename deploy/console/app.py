@@ -25,6 +25,7 @@ PAGES = (
     ("/models", "Models", "models"),
     ("/calibration", "Calibration", "calibration"),
     ("/experiments", "Experiments", "experiments"),
+    ("/drift", "Drift", "drift"),
     ("/dead-letters", "Dead letters", "dead_letters"),
     ("/savepoints", "Savepoints", "savepoints"),
     ("/explain", "Explain", "explain"),

@@ -40,6 +40,9 @@ class ConsoleSettings(Settings):
     learning_metrics: str = Field(
         "", pattern=URL, description="of the learning job; empty: this machine's"
     )
+    monitor_metrics: str = Field(
+        "", pattern=URL, description="of the monitor; empty: this machine's"
+    )
     prometheus: str = Field("", pattern=URL, description="Prometheus, for the alerts that fire")
 
     poll_seconds: float = Field(2.0, gt=0, description="between two looks at a source")

@@ -35,12 +35,13 @@ expect.set_options(timeout=PATIENCE_MS)
 
 def nobody() -> dict[str, str]:
     """Settings by which nothing answers."""
-    kafka, server, events, learning, scorer = free_ports(5)
+    kafka, server, events, learning, scorer, monitor = free_ports(6)
     return {
         "CTR_KAFKA_BOOTSTRAP": f"{HOST}:{kafka}",
         "CTR_REDIS_URL": f"redis://{HOST}:{server}/0",
         "CTR_STREAMING_REST_PORT_EVENTS": str(events),
         "CTR_STREAMING_REST_PORT_LEARNING": str(learning),
+        "CTR_STREAMING_METRICS_PORT_MONITOR": str(monitor),
         "CTR_CONSOLE_SCORER": f"{HOST}:{scorer}",
         "CTR_CONSOLE_SCORER_METRICS": f"http://{HOST}:{scorer}/metrics",
         "CTR_CONSOLE_PROMETHEUS": f"http://{HOST}:{scorer}",

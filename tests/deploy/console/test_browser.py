@@ -77,6 +77,7 @@ def test_what_is_missing_is_said(visit: Visit, lonely: RunningConsole, path: str
         "/savepoints": ["no Flink answers"],
         "/calibration": ["labels"],
         "/experiments": ["labels"],
+        "/drift": ["the monitor of drift: no metrics at"],
     }
     visit.page.goto(lonely.url + path)
     for words in missing[path]:
