@@ -13,6 +13,8 @@ from tests.deploy.console.conftest import Visit, current, labels, send_labels
 from tests.deploy.console.running_console import RunningConsole
 from tests.streaming.dead_letter_box import Box
 
+#: What a page shows first: its sections, or what is missing.
+SHOWN = "main .card:visible, main .banner:visible"
 #: Text and the ground that it is on, of everything that is seen: by the formula of WCAG 2.
 CONTRAST = """() => {
   const channel = (c) => (c /= 255) <= 0.03928 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4;
@@ -54,7 +56,7 @@ def test_each_page_opens_and_can_be_read(
         visit.page.goto(console.url + path)
         expect(visit.page.get_by_role("heading", level=1)).to_have_text(title)
         expect(visit.page.locator("#live")).to_have_text("live")
-        expect(visit.page.locator("main .card").first).to_be_visible()
+        expect(visit.page.locator(SHOWN).first).to_be_visible()
         assert visit.page.evaluate(CONTRAST) == [], path
         width = visit.page.evaluate("document.documentElement.scrollWidth - innerWidth")
         assert width <= 0, f"{path} scrolls sideways"
@@ -64,7 +66,7 @@ def test_each_page_fits_a_telephone(visit: Visit, console: RunningConsole) -> No
     visit.page.set_viewport_size({"width": 390, "height": 800})
     for path, _, _ in PAGES:
         visit.page.goto(console.url + path)
-        expect(visit.page.locator("main .card").first).to_be_visible()
+        expect(visit.page.locator(SHOWN).first).to_be_visible()
         assert visit.page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0, path
 
 
@@ -202,7 +204,9 @@ def test_explain(visit: Visit, console: RunningConsole) -> None:
     page.get_by_label("User").fill("u-1")
     page.get_by_label("Ads").fill("ad-1, ad-2")
     page.get_by_role("button", name="Explain").click()
-    first, second = page.locator("details.card").all()
+    explained = page.locator("details.card")
+    expect(explained).to_have_count(2)
+    first, second = explained.first, explained.last
     expect(first).to_contain_text("What each field adds to the logit")
     expect(first.locator("summary")).to_contain_text("ad-1: ")
     second.locator("summary").press("Enter")
