@@ -19,6 +19,7 @@ from scorer.half_refresher import HalfRefresher
 from scorer.index_keeper import IndexKeeper
 from scorer.memory import Memory
 from scorer.metrics import ScorerMetrics
+from scorer.model_file import publish_popular
 from scorer.model_follower import ModelFollower
 from scorer.model_holder import ModelHolder, ServedModel
 from scorer.staging import Staged, stage_ads, stage_counters
@@ -289,6 +290,8 @@ class Feeder(threading.Thread):
 
     def _publish(self, served: ServedModel) -> None:
         if served.file is not None and served.index_path is not None:
+            # First: a worker that takes the model reads them at once.
+            publish_popular(self._catalogue.arrays, served.popular)
             self._memory.publish(served.file.path, served.index_path)
 
 
