@@ -1,10 +1,12 @@
 """Kafka to sink on one core: the label join against plain SQL and a Python function, in one run.
 
-``python -m tests.benchmarks.bench_streaming --help``. Every variant reads the same events from a
-real broker, pinned to core 0; broker and client are on the others. Event time runs so that
-``--pending`` impressions lie within an attribution window: from then on one is forgotten for each
-that comes. The rate is that of the second half of the events, when the state is full and the JVM
-warm. ``state_mb`` is the size of the last checkpoint before the end.
+``python -m tests.benchmarks.bench_streaming --help``. Every variant reads a prefix of the same
+events from a real broker, pinned to core 0; broker and client are on the others. Event time runs so
+that ``--pending`` impressions lie within an attribution window: from then on one is forgotten for
+each that comes. The rate is that of the second half of the events, when the state is full and the
+JVM warm. ``source`` is what all variants share: to read and to decode.
+
+With ``--sweep``, only our join, with a fiftieth, a fifth and all of ``--pending`` in state.
 """
 
 import json
@@ -13,6 +15,8 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -26,44 +30,79 @@ from deploy.local.ports import HOST, free_ports
 from deploy.local.supervisor import Supervisor
 from streaming.flink_rest import FlinkRest, FlinkRestError
 from tests.benchmarks.join_events import events
-from tests.benchmarks.join_variants import ATTRIBUTION_WINDOW_MS
+from tests.benchmarks.join_variants import ATTRIBUTION_WINDOW_MS, LABEL_WAIT_MS, Task
 
 ROOT = Path(__file__).resolve().parents[2]
-POLL_SECONDS = 0.2
-RUNS = (
-    ("label-join", "hashmap"),
-    ("plain-sql", "hashmap"),
-    ("label-join", "rocksdb"),
-    ("plain-sql", "rocksdb"),
-    ("python", "hashmap"),
-)
+POLL_SECONDS = 0.5
+#: Of all events read, where the rate is measured.
+MEASURED_FROM, MEASURED_TO = 0.5, 0.97
 app = typer.Typer(add_completion=False)
 screen = Console(stderr=True)
 
 
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A variant on so many impressions, of which ``pending`` at a time are in state."""
+
+    variant: str
+    backend: str
+    impressions: int
+    pending: int
+
+    @property
+    def name(self) -> str:
+        """In the answer."""
+        return f"{self.variant}/{self.backend}"
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """Over ``measured_seconds``, ``cpu_us_per_event`` of all threads of the JVM and of Python.
+
+    ``state_bytes_per_pending`` is of the last checkpoint before the end, as Flink tells its size.
+    """
+
+    events_per_second: int
+    cpu_us_per_event: float
+    measured_seconds: float
+    events: int
+    pending: int
+    state_bytes_per_pending: int
+
+
 @app.command()
 def bench(
-    impressions: Annotated[int, typer.Option(help="with 5 % clicks")] = 2_000_000,
-    pending: Annotated[int, typer.Option(help="impressions in state, once it is full")] = 500_000,
+    impressions: Annotated[int, typer.Option(help="for our join, with 5 % clicks")] = 2_000_000,
+    sql_impressions: Annotated[int, typer.Option(help="for plain SQL")] = 1_000_000,
     python_impressions: Annotated[int, typer.Option(help="for the Python function")] = 20_000,
+    pending: Annotated[int, typer.Option(help="impressions in state, once it is full")] = 300_000,
     only: Annotated[str, typer.Option(help="VARIANT/BACKEND")] = "",
+    sweep: Annotated[str, typer.Option(help="BACKEND: our join by impressions in state")] = "",
     seed: int = 1,
 ) -> None:
     """Print one JSON object with events/s of each variant and the ratios."""
-    chosen = [run for run in RUNS if not only or "/".join(run) == only]
-    rates: dict[str, dict[str, Any]] = {}
-    for count in sorted({impressions, python_impressions}, reverse=True):
-        runs = [r for r in chosen if (r[0] == "python") == (count == python_impressions)]
-        if runs:
-            with tempfile.TemporaryDirectory() as folder:
-                rates |= measure(runs, count, min(pending, count), seed, Path(folder))
-    print(json.dumps({"impressions": impressions, "rates": rates, "ratios": ratios(rates)}))
+    if sweep:
+        sizes = (pending // 50, pending // 5, pending)
+        runs = [Run("label-join", sweep, max(1_000_000, n * 11 // 10), n) for n in sizes]
+    else:
+        sql, joined = min(sql_impressions, impressions), impressions
+        runs = [
+            Run("source", "hashmap", joined, pending),
+            Run("label-join", "hashmap", joined, pending),
+            Run("plain-sql", "hashmap", sql, pending),
+            Run("label-join", "rocksdb", joined, pending),
+            Run("plain-sql", "rocksdb", sql, pending),
+            Run("python", "hashmap", python_impressions, pending),
+        ]
+    chosen = [run for run in runs if only in ("", run.name)]
+    with tempfile.TemporaryDirectory() as folder:
+        rates = measure(chosen, pending, seed, Path(folder))
+    answer = [{"run": run.name, **asdict(rate)} for run, rate in rates.items()]
+    print(json.dumps({"rates": answer, "ratios": {} if sweep else ratios(rates)}))
 
 
-def measure(
-    runs: list[tuple[str, str]], impressions: int, pending: int, seed: int, folder: Path
-) -> dict[str, dict[str, Any]]:
-    """Fill a broker once, then run each variant on it."""
+def measure(runs: list[Run], densest: int, seed: int, folder: Path) -> dict[Run, Rate]:
+    """Fill a broker once, ``densest`` impressions to a day, then run each variant on it."""
     port, controller = free_ports(2)
     broker = kafka_part(
         folder=folder / "kafka",
@@ -76,24 +115,38 @@ def measure(
     with Supervisor(folder, environment=os.environ, cwd=ROOT) as supervisor:
         supervisor.start([broker])
         bootstrap = f"{HOST}:{port}"
-        total = fill(bootstrap, impressions, pending, seed)
-        screen.print(f"{total:,} events are in Kafka")
-        results = {}
-        for variant, backend in runs:
-            result = run(variant, backend, bootstrap, total, folder)
-            screen.print(f"{variant} on {backend}: {result}")
-            results[f"{variant}/{backend}"] = result
-        return results
+        began = time.monotonic()
+        clicks = fill(bootstrap, {run.impressions for run in runs}, densest, seed)
+        screen.print(f"events of {clicks}, in Kafka after {time.monotonic() - began:.0f} s")
+        rates = {}
+        for number, run in enumerate(runs):
+            (rest_port,) = free_ports(1)
+            task = Task(
+                run.variant,
+                run.backend,
+                bootstrap,
+                rest_port,
+                folder / str(number),
+                run.impressions,
+                clicks[run.impressions],
+                max(LABEL_WAIT_MS, ATTRIBUTION_WINDOW_MS * run.pending // densest),
+            )
+            rates[run] = rate_of(task, run.pending)
+            screen.print(f"{run.name}: {rates[run]}")
+        return rates
 
 
-def fill(bootstrap: str, impressions: int, pending: int, seed: int) -> int:
-    """Send the events, ``pending`` impressions to an attribution window; how many there are."""
+def fill(bootstrap: str, prefixes: Iterable[int], pending: int, seed: int) -> dict[int, int]:
+    """Send the events, ``pending`` impressions to an attribution window; the clicks that belong to
+    each number of impressions."""
     producer = Producer(
         {"bootstrap.servers": bootstrap, "linger.ms": 20, "compression.type": "none"}
     )
+    impressions = max(prefixes)
     step_ms = ATTRIBUTION_WINDOW_MS / pending
     start_ms = int(time.time() * 1000 - step_ms * impressions) - ATTRIBUTION_WINDOW_MS
-    total = 0
+    sent = {"impressions": 0, "clicks": 0}
+    clicks = {}
     for topic, key, value in events(impressions, seed, start_ms, step_ms):
         while True:
             try:
@@ -101,27 +154,25 @@ def fill(bootstrap: str, impressions: int, pending: int, seed: int) -> int:
                 break
             except BufferError:
                 producer.poll(0.1)
-        total += 1
+        sent[topic] += 1
+        if topic == "impressions" and sent[topic] in prefixes:
+            clicks[sent[topic]] = sent["clicks"]
     producer.flush()
-    return total
+    return clicks
 
 
-def run(
-    variant: str, backend: str, bootstrap: str, total: int, folder: Path
-) -> dict[str, float | int]:
-    """One variant to its end; events/s over the second half, and seconds overall."""
-    (rest_port,) = free_ports(1)
-    work = folder / f"{variant}-{backend}"
-    work.mkdir()
-    module = "tests.benchmarks.join_variants"
-    command = [sys.executable, "-m", module, variant, backend, bootstrap, str(rest_port), str(work)]
-    with (work / "log").open("wb") as log:
+def rate_of(task: Task, pending: int) -> Rate:
+    """One variant to its end."""
+    task.folder.mkdir()
+    command = [sys.executable, "-m", "tests.benchmarks.join_variants", *task.arguments()]
+    with (task.folder / "log").open("wb") as log:
         job = subprocess.Popen(
             ["taskset", "-c", "0", *command], cwd=ROOT, stdout=log, stderr=subprocess.STDOUT
         )
+    total = task.impressions + task.clicks
     seen: list[tuple[float, float, int]] = []
     state_bytes = 0
-    rest = FlinkRest(f"http://{HOST}:{rest_port}")
+    rest = FlinkRest(f"http://{HOST}:{task.rest_port}")
     process = psutil.Process(job.pid)
     while job.poll() is None:
         read = records_read(rest)
@@ -131,18 +182,19 @@ def run(
                 state_bytes = checkpointed_bytes(rest) or state_bytes
         time.sleep(POLL_SECONDS)
     if job.returncode:
-        raise SystemExit(f"{variant} on {backend} failed:\n{(work / 'log').read_text()[-3000:]}")
-    warm = [sample for sample in seen if 0.5 * total <= sample[2] <= 0.95 * total]
+        raise SystemExit(f"{task} failed:\n{(task.folder / 'log').read_text()[-3000:]}")
+    warm = [look for look in seen if MEASURED_FROM * total <= look[2] <= MEASURED_TO * total]
     if len(warm) < 2:
-        raise SystemExit(f"{variant} on {backend}: too quick to be measured, take more events")
+        raise SystemExit(f"{task}: too quick to be measured, take more events")
     (began, cpu_then, first), (ended, cpu_now, last) = warm[0], warm[-1]
-    return {
-        "events_per_second": round((last - first) / (ended - began)),
-        "cpu_us_per_event": round(1e6 * (cpu_now - cpu_then) / (last - first), 1),
-        "state_mb": round(state_bytes / 1e6),
-        "seconds": round(seen[-1][0] - seen[0][0], 1),
-        "events": total,
-    }
+    return Rate(
+        events_per_second=round((last - first) / (ended - began)),
+        cpu_us_per_event=round(1e6 * (cpu_now - cpu_then) / (last - first), 1),
+        measured_seconds=round(ended - began, 1),
+        events=total,
+        pending=min(pending, task.impressions),
+        state_bytes_per_pending=round(state_bytes / min(pending, task.impressions)),
+    )
 
 
 def cpu_seconds(process: psutil.Process) -> float:
@@ -157,7 +209,7 @@ def cpu_seconds(process: psutil.Process) -> float:
 def records_read(rest: FlinkRest) -> int:
     """By all sources of the only job; 0 while there is none."""
     try:
-        return sum(rest.records_written(job.id, "Source") for job in rest.jobs())
+        return sum(rest.operator_records(job.id, "Source") for job in rest.jobs())
     except FlinkRestError:
         return 0
 
@@ -170,14 +222,14 @@ def checkpointed_bytes(rest: FlinkRest) -> int:
         return 0
 
 
-def ratios(rates: dict[str, dict[str, Any]]) -> dict[str, float]:
+def ratios(rates: dict[Run, Rate]) -> dict[str, Any]:
     """Of ours to the obvious versions, on the same backend."""
+    speed = {run.name: rate.events_per_second for run, rate in rates.items()}
     found = {}
     for other in ("plain-sql/hashmap", "plain-sql/rocksdb", "python/hashmap"):
         ours = f"label-join/{other.partition('/')[2]}"
-        if other in rates and ours in rates:
-            ratio = rates[ours]["events_per_second"] / rates[other]["events_per_second"]
-            found[f"label-join to {other}"] = round(ratio, 2)
+        if other in speed and ours in speed:
+            found[f"label-join to {other}"] = round(speed[ours] / speed[other], 2)
     return found
 
 

@@ -23,7 +23,7 @@ from streaming.jobs.internal_rows import internal_rows, name_stream
 from streaming.jobs.job_environment import LOGGING
 from streaming.jobs.redis_rows import RedisTarget, write_batches
 from streaming.readiness import require_jars
-from tests.benchmarks.join_variants import ROOT, _options
+from tests.benchmarks.join_variants import ROOT, flink_options
 
 ADS, USERS = 1_000_000, 100_000
 #: Only every twentieth engagement is a click.
@@ -140,7 +140,7 @@ def main() -> None:
     os.environ["FLINK_LOG_DIR"] = folder
     os.environ["JVM_ARGS"] = f"-Xmx6g {os.environ.get('BENCH_JVM_OPTIONS', '')}"
     configuration = Configuration()
-    options = {**_options(backend, int(rest_port), Path(folder)), **events_job.CONFIGURATION}
+    options = {**flink_options(backend, int(rest_port), Path(folder)), **events_job.CONFIGURATION}
     for key, value in options.items():
         configuration.set_string(key, value)
     environment = StreamExecutionEnvironment.get_execution_environment(configuration)

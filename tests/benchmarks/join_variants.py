@@ -1,13 +1,14 @@
 """One join over the benchmark's topics, in a process of its own: ours, plain SQL, or Python.
 
-``python -m tests.benchmarks.join_variants VARIANT BACKEND BOOTSTRAP REST_PORT FOLDER``: the topics
-are read to where they end now, and the rows go to a blackhole.
+``python -m tests.benchmarks.join_variants`` with a Task on the command line: so many records are
+read, and the rows go to a blackhole.
 """
 
 import os
 import re
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +18,13 @@ from pyflink.datastream.state import ValueStateDescriptor
 from pyflink.table import StreamTableEnvironment
 
 from schemas import topics
+from streaming.flink_options import graph_options, run_options
 from streaming.jobs.internal_rows import internal_rows
 from streaming.jobs.job_environment import LOGGING
 from streaming.jobs.label_join import LabelRules, join_labels
 from streaming.jobs.statements import kafka_options, seconds, statement
 from streaming.readiness import require_jars
-from streaming.settings import JobName
+from streaming.settings import JobName, StreamingSettings
 
 ROOT = Path(__file__).resolve().parents[2]
 TOKEN_KEYS = "1:" + "00" * 16
@@ -30,6 +32,9 @@ FINGERPRINT = "0" * 16
 LABEL_WAIT_MS = 900_000
 ATTRIBUTION_WINDOW_MS = 86_400_000
 
+BOUNDED = """'connector' = 'kafka',
+  'scan.bounded.mode' = 'specific-offsets',
+  'scan.bounded.specific-offsets' = 'partition:0,offset:{offset}'"""
 #: The events job's table gathers an impression's columns in one; the other variants read theirs.
 GATHERED = re.compile(r"impression ROW<.*?\n  >", re.DOTALL)
 FLAT = "user_id STRING, inputs BYTES"
@@ -54,25 +59,48 @@ JOIN clicks c
 """
 
 
-class Flink:
-    """An embedded cluster with the events job's own sources, bounded."""
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What a variant is told: how many records of each topic it reads, and the window of ours."""
 
-    def __init__(
-        self, variant: str, backend: str, bootstrap: str, rest_port: int, folder: Path
-    ) -> None:
+    variant: str
+    backend: str
+    bootstrap: str
+    rest_port: int
+    folder: Path
+    impressions: int
+    clicks: int
+    attribution_window_ms: int
+
+    def arguments(self) -> list[str]:
+        """For the command line, which :meth:`parse` reads."""
+        return [str(getattr(self, field.name)) for field in fields(self)]
+
+    @classmethod
+    def parse(cls, arguments: list[str]) -> "Task":
+        """From the command line."""
+        variant, backend, bootstrap, rest_port, folder, *counts = arguments
+        return cls(variant, backend, bootstrap, int(rest_port), Path(folder), *map(int, counts))
+
+
+class Flink:
+    """An embedded cluster with the events job's own options and sources, which are bounded."""
+
+    def __init__(self, task: Task) -> None:
+        self.task = task
         configuration = Configuration()
-        for key, value in _options(backend, rest_port, folder).items():
+        for key, value in flink_options(task.backend, task.rest_port, task.folder).items():
             configuration.set_string(key, value)
         self.stream = StreamExecutionEnvironment.get_execution_environment(configuration)
         jars = require_jars(ROOT / ".build" / "flink")
         self.stream.add_jars(*(jar.as_uri() for jar in jars))
         self.tables = StreamTableEnvironment.create(self.stream)
-        for topic in (topics.IMPRESSIONS, topics.CLICKS):
+        for topic, count in ((topics.IMPRESSIONS, task.impressions), (topics.CLICKS, task.clicks)):
             text = statement(
                 JobName.EVENTS,
                 topic.name,
                 topic=topic.name,
-                kafka=kafka_options(bootstrap),
+                kafka=kafka_options(task.bootstrap),
                 group="bench",
                 token_keys=TOKEN_KEYS,
                 fingerprint=FINGERPRINT,
@@ -81,11 +109,19 @@ class Flink:
                 schema_folder="",
                 schema_registry="",
             )
-            if variant != "label-join":
+            if task.variant != "label-join":
                 text = GATHERED.sub(FLAT, text)
-            bounded = "'connector' = 'kafka',\n  'scan.bounded.mode' = 'latest-offset'"
+            bounded = BOUNDED.format(offset=count)
             self.tables.execute_sql(text.replace("'connector' = 'kafka'", bounded))
         self.tables.execute_sql(HOLE)
+
+
+def source(flink: Flink) -> None:
+    """The floor under all of them: events are read, decoded and handed on."""
+    flink.tables.execute_sql(
+        "INSERT INTO hole SELECT request_id, ad_id, user_id, inputs, 0 FROM impressions "
+        "UNION ALL SELECT request_id, ad_id, '', X'', 1 FROM clicks"
+    ).wait()
 
 
 def label_join(flink: Flink) -> None:
@@ -94,7 +130,7 @@ def label_join(flink: Flink) -> None:
     views = ("impressions_to_join", "clicks_to_join")
     for view in views:
         tables.execute_sql(statement(JobName.EVENTS, view))
-    rules = LabelRules(LABEL_WAIT_MS, ATTRIBUTION_WINDOW_MS, negative_keep=1.0)
+    rules = LabelRules(LABEL_WAIT_MS, flink.task.attribution_window_ms, negative_keep=1.0)
     shown, clicked = (internal_rows(tables, view) for view in views)
     join_labels(tables, shown, clicked, rules)
     tables.execute_sql(
@@ -133,30 +169,21 @@ class _Match(KeyedCoProcessFunction):  # type: ignore[misc]
             yield value[0]
 
 
-def _options(backend: str, rest_port: int, folder: Path) -> dict[str, str]:
+def flink_options(backend: str, rest_port: int, folder: Path) -> dict[str, str]:
+    """Those of the events job in production, but for what is said here."""
+    settings = StreamingSettings.load(data=folder, state_backend=backend, managed_memory_mb=1024)
     return {
-        "parallelism.default": "1",
-        "pipeline.object-reuse": "true",
+        **graph_options(settings),
+        **run_options(JobName.EVENTS, settings, None),
         "rest.port": str(rest_port),
         "rest.bind-address": "127.0.0.1",
-        "metrics.fetcher.update-interval": "200 ms",
-        "execution.checkpointing.interval": "5 s",
-        "execution.checkpointing.incremental": "true",
-        "execution.checkpointing.dir": folder.as_uri(),
-        "state.backend.type": backend,
-        "state.backend.rocksdb.timer-service.factory": "HEAP",
-        # Most reads are of new impressions, which no file has.
-        "state.backend.rocksdb.use-bloom-filter": "true",
-        "taskmanager.memory.managed.size": "1gb",
-        "table.exec.uid.generation": "ALWAYS",
-        "table.exec.source.idle-timeout": "1 s",
-        "table.local-time-zone": "UTC",
-        "python.executable": sys.executable,
-        "python.client.executable": sys.executable,
+        "metrics.fetcher.update-interval": "500 ms",
+        "taskmanager.memory.managed.size": f"{settings.managed_memory_mb}mb",
     }
 
 
 VARIANTS: dict[str, Callable[[Flink], None]] = {
+    "source": source,
     "label-join": label_join,
     "plain-sql": plain_sql,
     "python": python_function,
@@ -165,11 +192,11 @@ VARIANTS: dict[str, Callable[[Flink], None]] = {
 
 def main() -> None:
     """See the module's text."""
-    variant, backend, bootstrap, rest_port, folder = sys.argv[1:]
+    task = Task.parse(sys.argv[1:])
     os.environ["LOG4J_PROPERTIES"] = str(LOGGING)
-    os.environ["FLINK_LOG_DIR"] = folder
+    os.environ["FLINK_LOG_DIR"] = str(task.folder)
     os.environ["JVM_ARGS"] = f"-Xms6g -Xmx6g {os.environ.get('BENCH_JVM_OPTIONS', '')}"
-    VARIANTS[variant](Flink(variant, backend, bootstrap, int(rest_port), Path(folder)))
+    VARIANTS[task.variant](Flink(task))
 
 
 if __name__ == "__main__":

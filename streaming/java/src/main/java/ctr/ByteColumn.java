@@ -35,7 +35,11 @@ final class ByteColumn {
   }
 
   ByteColumn add(ByteColumn other) {
-    return add(other.bytes, 0, other.size);
+    return add(other, 0, other.size);
+  }
+
+  ByteColumn add(ByteColumn other, int start, int end) {
+    return add(other.bytes, start, end - start);
   }
 
   /** Little-endian. */
@@ -70,8 +74,26 @@ final class ByteColumn {
     return this;
   }
 
+  byte at(int index) {
+    return bytes[index];
+  }
+
+  /** What {@link #addInt} put there. */
+  int intAt(int index) {
+    return (int) INTS.get(bytes, index);
+  }
+
+  /** What {@link #addLong} put there. */
+  long longAt(int index) {
+    return (long) LONGS.get(bytes, index);
+  }
+
   byte[] toArray() {
-    return Arrays.copyOf(bytes, size);
+    return toArray(0, size);
+  }
+
+  byte[] toArray(int start, int end) {
+    return Arrays.copyOfRange(bytes, start, end);
   }
 
   void clear() {

@@ -4,8 +4,8 @@ import java.io.Serializable;
 import org.apache.flink.table.data.GenericRowData;
 import org.apache.flink.table.data.RowData;
 import org.apache.flink.table.data.StringData;
-import org.apache.flink.table.data.binary.BinaryRowData;
-import org.apache.flink.table.data.binary.NestedRowData;
+import org.apache.flink.table.data.binary.BinarySection;
+import org.apache.flink.table.data.binary.BinarySegmentUtils;
 import org.apache.flink.table.runtime.typeutils.RowDataSerializer;
 
 /** Where the join finds things in the rows of one of its inputs. */
@@ -45,11 +45,14 @@ final class EventColumns implements Serializable {
         event.isNullAt(source[4]) ? null : event.getBinary(source[4]));
   }
 
-  /** The same as bytes of its own, to be kept. */
-  NestedRowData keptSource(RowData event) {
-    BinaryRowData row = new RowDataSerializer(JoinedRow.SOURCE).toBinaryRow(source(event));
-    NestedRowData kept = new NestedRowData(row.getArity());
-    kept.pointTo(row.getSegments(), row.getOffset(), row.getSizeInBytes());
-    return kept;
+  /** The same as bytes, to be kept. */
+  byte[] keptSource(RowData event) {
+    return bytes(new RowDataSerializer(JoinedRow.SOURCE).toBinaryRow(source(event)));
+  }
+
+  /** Of a row in Flink's binary form. */
+  static byte[] bytes(BinarySection row) {
+    return BinarySegmentUtils.copyToBytes(
+        row.getSegments(), row.getOffset(), row.getSizeInBytes());
   }
 }

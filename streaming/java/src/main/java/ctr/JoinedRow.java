@@ -85,7 +85,7 @@ final class JoinedRow {
 
   /** A label of 0 has no click and carries the weight of the negatives that were not kept. */
   static RowData sample(ImpressionId id, StringData kind, Pending of, int label, long labelTs) {
-    GenericRowData row = of(id, SAMPLE, kind, of.impression, of.ts);
+    GenericRowData row = of(id, SAMPLE, kind, of.impression(), of.ts);
     row.setField(6, label);
     row.setField(7, labelTs);
     row.setField(8, label == 0 ? null : of.clickTs);

@@ -2,17 +2,17 @@ package ctr;
 
 import org.apache.flink.api.common.state.ValueState;
 import org.apache.flink.api.common.state.ValueStateDescriptor;
-import org.apache.flink.api.common.typeutils.base.ByteSerializer;
+import org.apache.flink.runtime.state.KeyedStateBackend;
 import org.apache.flink.runtime.state.StateInitializationContext;
 import org.apache.flink.runtime.state.StateSnapshotContext;
+import org.apache.flink.runtime.state.VoidNamespace;
+import org.apache.flink.runtime.state.VoidNamespaceSerializer;
 import org.apache.flink.streaming.api.datastream.DataStream;
 import org.apache.flink.streaming.api.datastream.SingleOutputStreamOperator;
 import org.apache.flink.streaming.api.operators.AbstractStreamOperator;
-import org.apache.flink.streaming.api.operators.InternalTimer;
-import org.apache.flink.streaming.api.operators.InternalTimerService;
 import org.apache.flink.streaming.api.operators.TimestampedCollector;
-import org.apache.flink.streaming.api.operators.Triggerable;
 import org.apache.flink.streaming.api.operators.TwoInputStreamOperator;
+import org.apache.flink.streaming.api.watermark.Watermark;
 import org.apache.flink.streaming.runtime.streamrecord.StreamRecord;
 import org.apache.flink.table.data.RowData;
 import org.apache.flink.table.data.StringData;
@@ -29,12 +29,12 @@ import org.apache.flink.table.data.binary.NestedRowData;
  * is no longer known whether they were labelled. Of several clicks that come before their impression
  * only the earliest is remembered; the others are repetitions.
  *
- * <p>An operator over Flink's internal rows. A ProcessTableFunction turns every row and the state of
- * every key into Java objects and back, and timers of a process function cannot say what they are
- * for: here the one at the end of the window drops the state without reading it.
+ * <p>An operator over Flink's internal rows: a ProcessTableFunction turns every row and the state of
+ * every key into Java objects and back. An {@link Agenda} stands in for timers; at the end of the
+ * window the state is dropped without being read.
  */
 public final class LabelJoin extends AbstractStreamOperator<RowData>
-    implements TwoInputStreamOperator<RowData, RowData, RowData>, Triggerable<ImpressionId, Byte> {
+    implements TwoInputStreamOperator<RowData, RowData, RowData> {
   private static final long serialVersionUID = 1L;
   private static final String NAME = "label-join";
   private static final StringData IMPRESSION = StringData.fromString("IMPRESSION");
@@ -44,8 +44,8 @@ public final class LabelJoin extends AbstractStreamOperator<RowData>
   private static final StringData CORRECTION = StringData.fromString("CORRECTION");
   private static final StringData MATURE = StringData.fromString("MATURE");
 
-  /** Namespaces of timers: at DUE the state is read and something is decided, at FORGET it goes. */
-  private static final Byte DUE = 0, FORGET = 1;
+  private static final ValueStateDescriptor<Pending> PENDING =
+      new ValueStateDescriptor<>("pending", PendingSerializer.INSTANCE);
 
   private final EventColumns impressions;
   private final int impression;
@@ -53,7 +53,8 @@ public final class LabelJoin extends AbstractStreamOperator<RowData>
   private final LabelRules rules;
 
   private transient ValueState<Pending> state;
-  private transient InternalTimerService<Byte> timers;
+  private transient Agenda agenda;
+  private transient long watermark;
   private transient TimestampedCollector<RowData> out;
   private transient ReachedTime reached;
 
@@ -98,16 +99,21 @@ public final class LabelJoin extends AbstractStreamOperator<RowData>
   @Override
   public void snapshotState(StateSnapshotContext context) throws Exception {
     super.snapshotState(context);
-    reached.snapshot(timers.currentWatermark());
+    reached.snapshot(watermark);
   }
 
   @Override
   public void open() throws Exception {
     super.open();
-    state =
-        getRuntimeContext()
-            .getState(new ValueStateDescriptor<>("pending", PendingSerializer.INSTANCE));
-    timers = getInternalTimerService("labels", ByteSerializer.INSTANCE, this);
+    state = getRuntimeContext().getState(PENDING);
+    watermark = Long.MIN_VALUE;
+    agenda = new Agenda();
+    KeyedStateBackend<ImpressionId> backend = getKeyedStateBackend();
+    backend.applyToAllKeys(
+        VoidNamespace.INSTANCE,
+        VoidNamespaceSerializer.INSTANCE,
+        PENDING,
+        (id, restored) -> enter(id, restored.value()));
     out = new TimestampedCollector<>(output);
     out.eraseTimestamp();
   }
@@ -135,15 +141,15 @@ public final class LabelJoin extends AbstractStreamOperator<RowData>
     ImpressionId id = id();
     pending.ts = ts;
     pending.stage = Pending.UNLABELLED;
-    pending.impression =
-        ((NestedRowData) event.getRow(impression, JoinedRow.IMPRESSION.getFieldCount())).copy();
+    RowData shown = event.getRow(impression, JoinedRow.IMPRESSION.getFieldCount());
+    pending.impression = EventColumns.bytes((NestedRowData) shown);
     pending.negativeWeight = rules.negativeWeight(id);
-    out.collect(JoinedRow.engagement(id, IMPRESSION, pending.impression, ts));
+    out.collect(JoinedRow.engagement(id, IMPRESSION, shown, ts));
     if (pending.hasClick()) {
       if (!rules.isAttributed(pending.clickTs, ts)) {
         refuseWaitingClick(pending);
       } else {
-        out.collect(JoinedRow.engagement(id, CLICK, pending.impression, pending.clickTs));
+        out.collect(JoinedRow.engagement(id, CLICK, shown, pending.clickTs));
       }
       pending.clickSource = null;
     }
@@ -177,7 +183,7 @@ public final class LabelJoin extends AbstractStreamOperator<RowData>
       return;
     } else if (!pending.hasClick()) {
       pending.clickTs = ts;
-      out.collect(JoinedRow.engagement(id(), CLICK, pending.impression, ts));
+      out.collect(JoinedRow.engagement(id(), CLICK, pending.impression(), ts));
       if (pending.stage == Pending.NEGATIVE) {
         correct(pending);
       }
@@ -188,30 +194,32 @@ public final class LabelJoin extends AbstractStreamOperator<RowData>
   }
 
   @Override
-  public void onEventTime(InternalTimer<ImpressionId, Byte> timer) throws Exception {
-    if (timer.getNamespace().equals(FORGET)) {
+  public void processWatermark(Watermark mark) throws Exception {
+    watermark = mark.getTimestamp();
+    agenda.tell(watermark, this::due);
+    super.processWatermark(mark);
+  }
+
+  private void due(ImpressionId id, long ts, boolean isLast) throws Exception {
+    setCurrentKey(id);
+    if (isLast) {
       state.clear();
       return;
     }
     Pending pending = state.value();
-    if (pending != null) {
+    if (pending != null && rules.nextTs(pending) == ts) {
       settle(pending, now());
     }
   }
 
-  @Override
-  public void onProcessingTime(InternalTimer<ImpressionId, Byte> timer) {
-    throw new IllegalStateException("labels know event time only");
-  }
-
-  /** Emits all that is due by {@code now}; keeps what is still needed, and sets the next timer. */
+  /** Emits all that is due by {@code now}; keeps what is still needed. */
   private void settle(Pending pending, long now) throws Exception {
     if (pending.hasImpression()) {
       label(pending, now);
     }
     if (rules.forgetTs(pending) > now) {
       state.update(pending);
-      setTimer(pending);
+      enter(id(), pending);
       return;
     }
     if (!pending.hasImpression()) {
@@ -258,16 +266,8 @@ public final class LabelJoin extends AbstractStreamOperator<RowData>
     }
   }
 
-  private void setTimer(Pending pending) {
-    if (!pending.hasImpression()) {
-      timers.registerEventTimeTimer(DUE, rules.forgetTs(pending));
-    } else if (pending.stage == Pending.UNLABELLED) {
-      timers.registerEventTimeTimer(DUE, rules.negativeDueTs(pending));
-    } else if (pending.stage == Pending.NEGATIVE && pending.hasClick()) {
-      timers.registerEventTimeTimer(DUE, pending.clickTs);
-    } else {
-      timers.registerEventTimeTimer(rules.mature() ? DUE : FORGET, rules.forgetTs(pending));
-    }
+  private void enter(ImpressionId id, Pending pending) {
+    agenda.add(id, rules.nextTs(pending), rules.endsSilently(pending));
   }
 
   /** The impression stays known until its window ends, so that a repetition is recognised. */
@@ -280,12 +280,12 @@ public final class LabelJoin extends AbstractStreamOperator<RowData>
   }
 
   private void refuseWaitingClick(Pending pending) {
-    out.collect(JoinedRow.deadLetter(pending.clickSource, JoinedRow.ORPHAN));
+    out.collect(JoinedRow.deadLetter(pending.clickSource(), JoinedRow.ORPHAN));
     pending.clickTs = Pending.NONE;
   }
 
   private long now() {
-    return reached.at(timers.currentWatermark());
+    return reached.at(watermark);
   }
 
   private ImpressionId id() {

@@ -20,6 +20,25 @@ public record LabelRules(
     return (pending.hasImpression() ? pending.ts : pending.clickTs) + attributionWindowMs;
   }
 
+  /** Event time at which something is next to be done if nothing comes. */
+  long nextTs(Pending pending) {
+    if (!owesLabel(pending)) {
+      return forgetTs(pending);
+    }
+    return pending.stage == Pending.UNLABELLED ? negativeDueTs(pending) : pending.clickTs;
+  }
+
+  /** Whether all is said of an impression, unless a click comes. */
+  boolean endsSilently(Pending pending) {
+    return pending.hasImpression() && !owesLabel(pending) && !mature;
+  }
+
+  private static boolean owesLabel(Pending pending) {
+    return pending.hasImpression()
+        && (pending.stage == Pending.UNLABELLED
+            || pending.stage == Pending.NEGATIVE && pending.hasClick());
+  }
+
   /** Whether the window of an impression at {@code ts} is over. */
   boolean isTooLate(long ts, long now) {
     return ts + attributionWindowMs <= now;

@@ -1,8 +1,13 @@
 package ctr;
 
+import org.apache.flink.core.memory.MemorySegmentFactory;
+import org.apache.flink.table.data.RowData;
 import org.apache.flink.table.data.binary.NestedRowData;
 
-/** All that is remembered of one impression, or of a click that waits for it. Times are in ms. */
+/**
+ * All that is remembered of one impression, or of a click that waits for it. Times are in ms. Rows
+ * are bytes: of millions of them every object that they are made of counts.
+ */
 final class Pending {
   static final long NONE = Long.MIN_VALUE;
 
@@ -24,10 +29,10 @@ final class Pending {
   long clickTs = NONE;
 
   /** A row of {@link JoinedRow#IMPRESSION}; null when no output needs it any more. */
-  NestedRowData impression;
+  byte[] impression;
 
   /** A row of {@link JoinedRow#SOURCE}; null unless a click waits for its impression. */
-  NestedRowData clickSource;
+  byte[] clickSource;
 
   boolean hasImpression() {
     return ts != NONE;
@@ -37,7 +42,21 @@ final class Pending {
     return clickTs != NONE;
   }
 
-  /** Rows are never changed in place, so copies share them. */
+  RowData impression() {
+    return row(impression, JoinedRow.IMPRESSION.getFieldCount());
+  }
+
+  RowData clickSource() {
+    return row(clickSource, JoinedRow.SOURCE.getFieldCount());
+  }
+
+  private static RowData row(byte[] bytes, int columns) {
+    NestedRowData row = new NestedRowData(columns);
+    row.pointTo(MemorySegmentFactory.wrap(bytes), 0, bytes.length);
+    return row;
+  }
+
+  /** Bytes are never changed in place, so copies share them. */
   Pending copy() {
     Pending copy = new Pending();
     copy.ts = ts;

@@ -6,10 +6,6 @@ import org.apache.flink.api.common.typeutils.TypeSerializerSnapshot;
 import org.apache.flink.api.common.typeutils.base.TypeSerializerSingleton;
 import org.apache.flink.core.memory.DataInputView;
 import org.apache.flink.core.memory.DataOutputView;
-import org.apache.flink.core.memory.MemorySegment;
-import org.apache.flink.core.memory.MemorySegmentFactory;
-import org.apache.flink.table.data.binary.NestedRowData;
-import org.apache.flink.table.data.binary.BinarySegmentUtils;
 
 /**
  * {@link Pending} as bytes, in state and in savepoints: a byte of layout version, a byte that tells
@@ -66,25 +62,22 @@ public final class PendingSerializer extends TypeSerializerSingleton<Pending> {
       pending.clickTs = in.readLong();
     }
     if ((parts & HAS_IMPRESSION) != 0) {
-      pending.impression = read(in, JoinedRow.IMPRESSION.getFieldCount());
+      pending.impression = read(in);
     }
     if ((parts & HAS_CLICK_SOURCE) != 0) {
-      pending.clickSource = read(in, JoinedRow.SOURCE.getFieldCount());
+      pending.clickSource = read(in);
     }
     return pending;
   }
 
-  private static void write(NestedRowData row, DataOutputView out) throws IOException {
-    out.writeInt(row.getSizeInBytes());
-    BinarySegmentUtils.copyToView(row.getSegments(), row.getOffset(), row.getSizeInBytes(), out);
+  private static void write(byte[] row, DataOutputView out) throws IOException {
+    out.writeInt(row.length);
+    out.write(row);
   }
 
-  private static NestedRowData read(DataInputView in, int columns) throws IOException {
-    byte[] bytes = new byte[in.readInt()];
-    in.readFully(bytes);
-    MemorySegment segment = MemorySegmentFactory.wrap(bytes);
-    NestedRowData row = new NestedRowData(columns);
-    row.pointTo(new MemorySegment[] {segment}, 0, bytes.length);
+  private static byte[] read(DataInputView in) throws IOException {
+    byte[] row = new byte[in.readInt()];
+    in.readFully(row);
     return row;
   }
 
