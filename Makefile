@@ -50,7 +50,7 @@ chaos: setup ## half a million impressions while every process is killed with -9
 drill: test-tools ## break a real stack five ways; real alerts of a real Prometheus fire and clear
 	@$(python) -m deploy.drill $(ARGS)
 
-bench-streaming: setup ## the join against plain SQL and a Python function, events/s on one core (6 min)
+bench-streaming: setup ## the join against plain SQL and a Python function on one core; ARGS='--sweep rocksdb': by state
 	@$(python) -m tests.benchmarks.bench_streaming $(ARGS)
 
 bench-counters: setup ## counters to a real Redis on one core: engagements/s, and how fresh the rows are

@@ -8,10 +8,11 @@ import typer
 from schemas.features import FeatureError
 from schemas.settings import SettingsError
 from streaming import dead_letter_commands, operate, start_commands, uid_commands
-from streaming.command_options import FromOption
+from streaming.command_options import EXIT_CODES, FromOption
 from streaming.flink_start import JobFailed
 from streaming.lake import commands as lake_commands
 from streaming.monitor.command import monitor
+from streaming.prune import prune
 from streaming.readiness import NotReady
 from streaming.rebuild_redis import rebuild_redis
 from streaming.recovery import DrainedError, NoRestorePointError, at, newest_of
@@ -28,6 +29,7 @@ app.add_typer(uid_commands.app, name="uids")
 app.add_typer(dead_letter_commands.app, name="dead-letters")
 app.add_typer(lake_commands.app, name="lake")
 app.command()(monitor)
+app.command(epilog=EXIT_CODES)(prune)
 app.command()(replay)
 app.command(name="rebuild-redis")(rebuild_redis)
 

@@ -109,6 +109,14 @@ class FlinkRest:
         """Begin to end a job without a savepoint; its checkpoints stay."""
         self._call(f"/jobs/{job_id}?mode=cancel", {}, "PATCH")
 
+    def free_slots(self) -> int:
+        """Slots of all TaskManagers that no job holds."""
+        return int(self._call("/overview")["slots-available"])
+
+    def parallelism(self, job_id: str) -> int:
+        """Of its widest vertex, which is also how many slots a job holds."""
+        return max(int(v["parallelism"]) for v in self._call(f"/jobs/{job_id}")["vertices"])
+
     def checkpoints(self, job_id: str) -> Checkpoints:
         """Of one job."""
         answer = self._call(f"/jobs/{job_id}/checkpoints")

@@ -8,6 +8,8 @@ from streaming.flink_rest import FlinkRest, FlinkUnreachableError, Job, Progress
 
 POLL_SECONDS = 0.1
 FILE_SCHEME = "file:"
+#: A busy JobManager may be silent for so long.
+SILENCE_SECONDS = 30.0
 
 
 class SavepointError(RuntimeError):
@@ -35,24 +37,36 @@ def take_savepoint(rest: FlinkRest, job: Job, folder: Path, timeout_seconds: flo
 
 
 def stop_with_savepoint(
-    rest: FlinkRest, job: Job, folder: Path, drain: bool, timeout_seconds: float
+    rest: FlinkRest,
+    job: Job,
+    folder: Path,
+    drain: bool,
+    timeout_seconds: float,
+    silence_seconds: float = SILENCE_SECONDS,
 ) -> str:
     """Stop a job; returns the path of its last savepoint. Raises SavepointError.
 
-    An embedded cluster ends with its job, maybe before it told that the savepoint is complete:
-    then the savepoint that has appeared in the folder is the answer.
+    A cluster that does not answer is asked again for ``silence_seconds``. An embedded one ends with
+    its job, maybe before it told that the savepoint is complete: then the savepoint that has
+    appeared in the folder is the answer.
     """
     before = _savepoints(folder, job)
     request = rest.trigger_stop(job.id, _target(folder), drain)
+    heard = time.monotonic()
 
     def path() -> str | None:
+        nonlocal heard
         try:
-            return _path(rest, job, request)
+            found = _path(rest, job, request)
+            heard = time.monotonic()
+            return found
         except FlinkUnreachableError as error:
             new = _savepoints(folder, job) - before
-            if not new:
+            if new:
+                return f"{FILE_SCHEME}{new.pop()}"
+            if time.monotonic() - heard > silence_seconds:
                 raise SavepointError(f"{job.name} ended without a savepoint: {error}") from None
-            return f"{FILE_SCHEME}{new.pop()}"
+            return None
 
     return _wait(path, timeout_seconds, "stop")
 

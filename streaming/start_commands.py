@@ -95,6 +95,7 @@ def rescale(
         rest = rest_of(inputs.streaming, job)
         found = running_job(rest, job)
         inputs.require(job)
+        _require_slots(rest, found, parallelism)
         with progress(f"{job}: stopping with a savepoint"):
             folder = inputs.streaming.savepoints(job)
             path = stop_with_savepoint(rest, found, folder, drain=False, timeout_seconds=timeout)
@@ -160,6 +161,16 @@ def _start(
 
 def _tasks(job: Job) -> str:
     return ", ".join(f"{count} {state}" for state, count in job.tasks.items())
+
+
+def _require_slots(rest: FlinkRest, job: Job, parallelism: int) -> None:
+    """Before the job is stopped, whose own slots are free afterwards."""
+    slots = rest.free_slots() + rest.parallelism(job.id)
+    if slots < parallelism:
+        raise JobFailed(
+            f"{job.name} needs {parallelism} slots and could have {slots} at {rest.url}: add a "
+            "TaskManager. The job runs on as it was"
+        )
 
 
 def _refuse_second(rest: FlinkRest, job: JobName) -> None:

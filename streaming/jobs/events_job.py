@@ -142,13 +142,15 @@ def _catalogue(tables: StreamTableEnvironment, options: EventsJobOptions) -> lis
 def _sinks(tables: StreamTableEnvironment, options: EventsJobOptions) -> None:
     inserts = tables.create_statement_set()
     by_name = {
-        "engagements": topics.ENGAGEMENTS.name,
-        "samples": topics.TRAINING_SAMPLES.name,
-        "dead_letters": topics.DEAD_LETTERS.name,
+        "engagements": topics.ENGAGEMENTS,
+        "samples": topics.TRAINING_SAMPLES,
+        "dead_letters": topics.DEAD_LETTERS,
     }
     for name, topic in by_name.items():
-        sink = _sql(f"{name}_sink", topic=topic, kafka=kafka_options(options.kafka))
-        tables.execute_sql(sink)
+        kafka = kafka_options(options.kafka)
+        if topic.max_bytes is not None:
+            kafka["properties.max.request.size"] = str(topic.max_bytes)
+        tables.execute_sql(_sql(f"{name}_sink", topic=topic.name, kafka=kafka))
         inserts.add_insert_sql(_sql(name))
     tables.execute_sql(lake_table("lake_sink", _landing(options, SAMPLES.name)))
     inserts.add_insert_sql(_sql("lake"))

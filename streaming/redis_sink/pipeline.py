@@ -9,6 +9,7 @@ import structlog
 from redis.exceptions import (
     AskError,
     ClusterDownError,
+    OutOfMemoryError,
     ReadOnlyError,
     RedisClusterException,
     TryAgainError,
@@ -24,13 +25,14 @@ _log = structlog.get_logger(__name__)
 
 FIRST_DELAY_SECONDS = 0.05
 LONGEST_DELAY_SECONDS = 2.0
-#: A server is away, or no longer the one that holds a key; MovedError is an AskError.
+#: A server is away, full, or no longer the one that holds a key; MovedError is an AskError.
 AWAY = (
     redis.ConnectionError,
     redis.TimeoutError,
     RedisClusterException,
     AskError,
     ClusterDownError,
+    OutOfMemoryError,
     ReadOnlyError,
     TryAgainError,
 )
@@ -103,9 +105,11 @@ class RedisPipeline:
                 if self._clock() + delay_seconds > deadline:
                     raise RedisUnavailableError(
                         f"Redis has not answered for {self._retry_seconds:g} s: {error}; "
-                        "is CTR_REDIS_URL right and Redis running?"
+                        "is CTR_REDIS_URL right, is Redis running, and has it memory left?"
                     ) from error
-                _log.warning("redis is away, trying again", error=str(error), wait=delay_seconds)
+                _log.warning(
+                    "redis takes no writes, trying again", error=str(error), wait=delay_seconds
+                )
                 self._sleep(delay_seconds)
                 delay_seconds = min(2 * delay_seconds, LONGEST_DELAY_SECONDS)
                 self._look_again()

@@ -34,6 +34,8 @@ from tests.benchmarks.counter_variants import UNPACED
 ROOT = Path(__file__).resolve().parents[2]
 BAR_PER_SECOND = 150_000
 POLL_SECONDS = 0.5
+#: Nothing new for so long after the first engagement: the job hangs.
+MOST_QUIET_SECONDS = 60.0
 #: Tasks are named after their operators; the others collect garbage.
 WORKING_THREADS = (
     "Legacy Source", "Source: ", "window-counters", "last-clicks", "redis (", "GlobalWindow",
@@ -124,14 +126,11 @@ class Job:
     def run(self, variant: str, engagements: int, per_second: int, batch_ms: int) -> Measured:
         """One variant to its end."""
         work, job, rest, _ = self._start(variant, engagements, per_second, batch_ms)
-        seen: list[tuple[float, CpuSeconds, int]] = []
-        while job.poll() is None:
-            done = made_up(rest)
-            if done:
-                seen.append((time.monotonic(), cpu_seconds(job.pid), done))
-            time.sleep(POLL_SECONDS)
-        if job.returncode:
-            raise SystemExit(f"{variant} failed:\n{(work / 'log').read_text()[-3000:]}")
+        seen: list[tuple[float, CpuSeconds, int]] = [
+            (time.monotonic(), cpu_seconds(job.pid), done)
+            for done in self._watch(job, rest, work)
+            if done
+        ]
         middle = [look for look in seen if 0.1 * engagements <= look[2] <= 0.9 * engagements]
         if len(middle) < 2:
             raise SystemExit(f"{variant}: too quick to be measured, take more engagements")
@@ -150,14 +149,13 @@ class Job:
 
     def freshness(self, per_second: int, seconds: int, batch_ms: int) -> dict[str, Any]:
         """From a click's time to its counters in Redis, under a load that is not the limit."""
-        _, job, rest, metrics_port = self._start(
+        work, job, rest, metrics_port = self._start(
             "counters", per_second * seconds, per_second, batch_ms
         )
         scrape = Scrape()
-        while job.poll() is None:
-            if made_up(rest):
+        for done in self._watch(job, rest, work):
+            if done:
                 scrape = Scrape.of(metrics_port) or scrape
-            time.sleep(POLL_SECONDS)
         found = scrape.histogram(metric_names.CLICK_TO_COUNTER_SECONDS)
         if found is None:
             raise SystemExit("no freshness was seen: take more seconds")
@@ -167,6 +165,28 @@ class Job:
             "p50_seconds": found.quantile(0.5),
             "p99_seconds": found.quantile(0.99),
         }
+
+    @staticmethod
+    def _watch(job: subprocess.Popen[bytes], rest: FlinkRest, work: Path) -> Iterator[int]:
+        """Engagements made up so far, again and again until the job ends.
+
+        One that does not end itself is killed: all is measured by then, but Beam's server in the
+        JVM may wait for a Python worker that is gone already.
+        """
+        quiet_since, before = time.monotonic(), 0
+        while job.poll() is None:
+            done = made_up(rest)
+            if done != before or not done:
+                quiet_since, before = time.monotonic(), done
+            elif time.monotonic() - quiet_since > MOST_QUIET_SECONDS:
+                screen.print("the job does not end by itself: killed")
+                job.kill()
+                job.wait()
+                return
+            yield done
+            time.sleep(POLL_SECONDS)
+        if job.returncode:
+            raise SystemExit(f"job failed:\n{(work / 'log').read_text()[-3000:]}")
 
     def _start(
         self, variant: str, engagements: int, per_second: int, batch_ms: int

@@ -1,5 +1,6 @@
 """The writers against a real Redis: newest wins, repeats and restarts change nothing."""
 
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -198,6 +199,39 @@ def test_batch_waits_for_redis(redis_url: str, client: redis.Redis) -> None:
     assert stored(client, "1") == (1, b"body")
     # Each failure but the first is followed by one of looking again.
     assert pauses == [0.05, 0.1, 0.2]
+
+
+def test_batch_waits_for_memory(redis_url: str, client: redis.Redis) -> None:
+    """A full Redis refuses writes; once it has room the batch is written."""
+    pauses: list[float] = []
+
+    def make_room(seconds: float) -> None:
+        pauses.append(seconds)
+        client.config_set("maxmemory", 0)
+
+    writer = CatalogueWriter(RedisPipeline(redis_url, sleep=make_room))
+    client.config_set("maxmemory", 1)
+    try:
+        put_ad(writer, "1", 1, b"body")
+    finally:
+        client.config_set("maxmemory", 0)
+    assert pauses
+    assert stored(client, "1") == (1, b"body")
+
+
+def test_a_slow_redis_holds_the_writer_back(client: redis.Redis, writer: CatalogueWriter) -> None:
+    """So a job waits, and Kafka keeps the events."""
+    client.client_pause(60_000, all=False)
+    try:
+        writing = threading.Thread(target=put_ad, args=(writer, "1", 1, b"body"))
+        writing.start()
+        writing.join(0.3)
+        assert writing.is_alive()
+        assert stored(client, "1") is None
+    finally:
+        client.client_unpause()
+    writing.join(10)
+    assert stored(client, "1") == (1, b"body")
 
 
 def test_batch_gives_up_in_bounded_time() -> None:

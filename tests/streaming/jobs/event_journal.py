@@ -11,6 +11,8 @@ from schemas.served_token import TokenKeys
 from schemas.topics import CLICKS, IMPRESSIONS, Topic
 from tests.streaming.jobs.producers_ahead import single_object, wire_format
 
+#: Of a batch with one record, as a broker takes it by default.
+LARGEST_RECORD_BYTES = 1_048_588
 BEFORE_TIME = -(1 << 63)
 
 
@@ -54,6 +56,7 @@ class EventJournal:
                 "bootstrap.servers": self.bootstrap,
                 "enable.idempotence": True,
                 "linger.ms": 5,
+                "message.max.bytes": LARGEST_RECORD_BYTES,
                 "log_level": 2,
             }
         )

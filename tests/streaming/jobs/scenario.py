@@ -7,7 +7,7 @@ from schemas import topics
 from schemas.records import Ad, Click, Impression, User
 from schemas.redis_values import CounterRow
 from schemas.served_token import TokenKeys
-from tests.streaming.jobs.event_journal import EventJournal
+from tests.streaming.jobs.event_journal import LARGEST_RECORD_BYTES, EventJournal
 from tests.streaming.jobs.producers_ahead import AD_ID, IMPRESSION_ID, NO_ID, wire_format
 from tests.streaming.jobs.random_history import DAY_MS, SPAN_MS, history
 from tests.streaming.jobs.running_job import RunningJob
@@ -188,6 +188,9 @@ def _unusable(journal: EventJournal) -> None:
         b"\0" + NO_ID.to_bytes(4, "big"),
         f"unknown-schema: the registry has no schema id {NO_ID}",
     )
+    # With its place and the reason it is larger than Kafka takes by default.
+    large = b"x" * (LARGEST_RECORD_BYTES - 120)
+    journal.unusable(impressions, large, "not-avro: no single-object marker C3 01")
     journal.unusable(impressions, click, "wrong-record: expected Impression, got Click")
     journal.unusable(clicks, good.encode(), "wrong-record: expected Click, got Impression")
     journal.unusable(impressions, good.encode()[:-1], "truncated: ")
