@@ -53,7 +53,12 @@ def afterwards(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Afterwards]
         _drain_learning(run)
         foreign = run.begin("check", JobName.LEARNING, "--savepoint", str(GOLDEN / "events"))
         second = run.begin("start", JobName.EVENTS)
-        refusals = {"foreign": refusal(foreign), "second": refusal(second)}
+        wide = run.begin("rescale", JobName.EVENTS, "--parallelism", "9")
+        refusals = {
+            "foreign": refusal(foreign),
+            "second": refusal(second),
+            "wide": refusal(wide),
+        }
         run.kill_jobmanager()
         after_kill = result(run.begin("start", JobName.EVENTS, "--json"))
         rescaled = result(run.begin("rescale", JobName.EVENTS, "--parallelism", "2", "--json"))
@@ -197,3 +202,11 @@ def test_state_of_another_job_is_refused(afterwards: Afterwards) -> None:
 
 def test_a_job_is_not_started_twice(afterwards: Afterwards) -> None:
     assert "events is there already" in afterwards.refusals["second"]
+
+
+def test_rescaling_beyond_the_slots_is_refused_before_the_job_is_stopped(
+    afterwards: Afterwards,
+) -> None:
+    assert "needs 9 slots and could have 3" in afterwards.refusals["wide"]
+    # From a checkpoint: it was not stopped with a savepoint.
+    assert "/checkpoints/" in afterwards.after_kill["restored"]
