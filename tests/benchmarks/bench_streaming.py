@@ -59,9 +59,9 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """Over ``measured_seconds``. CPU time is that of all threads of the JVM and of Python, compilers
-    and garbage collection too: on a quiet core both rates are the same, on a busy one only that of
-    CPU time means anything.
+    """Over ``measured_seconds``. CPU time is that of all threads of the JVM and of Python, which
+    compile and collect garbage, too: on a quiet core both rates are the same, on a busy one only
+    that of CPU time means anything.
 
     ``state_bytes_per_pending`` is of the last checkpoint before the end, as Flink tells its size.
     """
