@@ -12,7 +12,7 @@ import typer
 from bootstrap import display, version_commands
 from bootstrap.announcer import announce
 from bootstrap.audit_command import audit
-from bootstrap.command import AsJson, Force, connected, faults_told
+from bootstrap.command import AsJson, Force, ModelName, connected, faults_told
 from bootstrap.encoded_log import encode_log
 from bootstrap.log_backtest import LogBacktest, StreamLabels
 from bootstrap.log_sources import LOGS, LogName
@@ -58,13 +58,6 @@ class LogDataset(StrEnum):
     TALKINGDATA = "talkingdata"
     TIANGONG = "tiangong"
     OPEN_BANDIT = "open-bandit"
-
-
-class ModelName(StrEnum):
-    """Architectures."""
-
-    DEEPFM = "deepfm"
-    LR = "lr"
 
 
 app.command()(audit)

@@ -10,11 +10,18 @@ import numpy as np
 from bootstrap.sample_topic import SampleTopic
 from online_model import learner_state
 from online_model.delayed_feedback import LateShare
+from online_model.guarded_learner import GuardedLearner
 from online_model.learner import OnlineLearner
 from online_model.settings import OnlineModelSettings
+from schemas.calibration import Calibration
 from schemas.features import FeatureSpec
 from schemas.layout import Layout
-from schemas.model_package import DELAYED_FEEDBACK_FILE, ModelPackage, file_entries
+from schemas.model_package import (
+    CALIBRATION_FILE,
+    DELAYED_FEEDBACK_FILE,
+    ModelPackage,
+    file_entries,
+)
 from schemas.records import TrainingSample
 
 BATCH = 5000
@@ -46,7 +53,7 @@ def catch_up(
     Kafka's clock is never behind event time, so what the lake lacks was written after its
     watermark. Raises TopicError.
     """
-    learner, known = OnlineLearner.from_package(package, spec, settings), set[Identity]()
+    learner, known = GuardedLearner.from_package(package, spec, settings), set[Identity]()
     layout, seen_ms = Layout.of(spec), package.manifest.watermark_ms
     at, watermark_ms, count = topic.since(seen_ms), seen_ms, 0
     while True:
@@ -60,7 +67,7 @@ def catch_up(
         at, seconds = end, time.monotonic() - start
         if seconds < CLOSE_SECONDS:
             offsets = {f"{topic.topic}-{partition}": offset for partition, offset in at.items()}
-            caught_up = _package_of(learner, package, offsets, watermark_ms)
+            caught_up = _package_of(learner.learner, package, offsets, watermark_ms)
             return CaughtUp(caught_up, count, time.monotonic() - start)
 
 
@@ -82,7 +89,7 @@ def _once(samples: Iterable[TrainingSample], known: set[Identity]) -> Iterator[T
             yield sample
 
 
-def _learn(learner: OnlineLearner, layout: Layout, batch: list[TrainingSample]) -> None:
+def _learn(learner: GuardedLearner, layout: Layout, batch: list[TrainingSample]) -> None:
     learner.learn(
         layout.unpack(b"".join(sample.inputs for sample in batch)),
         np.array([sample.label for sample in batch], np.int64),
@@ -95,10 +102,12 @@ def _learn(learner: OnlineLearner, layout: Layout, batch: list[TrainingSample]) 
 def _package_of(
     learner: OnlineLearner, base: ModelPackage, offsets: dict[str, int], watermark_ms: int
 ) -> ModelPackage:
-    """The base with the table as it is now."""
+    """The base with table and calibration as they are now."""
     state = learner_state.read(learner.dump())
     files = {name: state.package.files[name] for name in base.files if name in state.package.files}
     share = LateShare(state.early_clicks, state.late_clicks)
     files[DELAYED_FEEDBACK_FILE] = share.to_bytes()
+    calibration = Calibration.model_validate_json(files[CALIBRATION_FILE]).shifted(learner.shift)
+    files[CALIBRATION_FILE] = calibration.model_dump_json().encode()
     change = {"offsets": offsets, "watermark_ms": watermark_ms, "files": file_entries(files)}
     return ModelPackage.checked(base.manifest.model_copy(update=change), files)

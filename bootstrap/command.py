@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from enum import StrEnum
 from typing import Annotated
 
 import redis
@@ -27,6 +28,13 @@ from stores.redis_client import connect
 AsJson = Annotated[bool, typer.Option("--json", help="one JSON object on stdout")]
 Force = Annotated[bool, typer.Option("--force", help="publish what the gate refuses")]
 ModelOption = Annotated[str, typer.Option(help="name of the model; default CTR_MODEL")]
+
+
+class ModelName(StrEnum):
+    """Architectures."""
+
+    DEEPFM = "deepfm"
+    LR = "lr"
 
 
 @contextmanager

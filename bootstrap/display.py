@@ -9,6 +9,7 @@ from rich.table import Table
 
 from bootstrap.training import TrainedPackage
 from online_model.progress import rows_progress as rows_progress
+from schemas.learner_status import LearnerStatus
 from stores.model_versions import PublishedVersion
 
 
@@ -29,19 +30,20 @@ def show_trained(trained: Sequence[TrainedPackage]) -> None:
     Console().print(table)
 
 
-def show_versions(model: str, versions: Sequence[PublishedVersion]) -> None:
-    """One line for each version, the newest last."""
+def show_versions(
+    model: str, versions: Sequence[PublishedVersion], learner: LearnerStatus | None
+) -> None:
+    """One line for each version, the newest last, and what goes on with its learner."""
     table = Table(title=model)
     # Whole, however narrow the terminal: `rollback --to` takes it.
     table.add_column("version", no_wrap=True, min_width=len("20260101T000000.000Z (current)"))
     for column in ("published", "parent", "log loss", "AUC", "PCOC", "features"):
         table.add_column(column)
     for item in versions:
-        published = datetime.fromtimestamp(item.published_ms / 1000, UTC)
         manifest = item.manifest
         table.add_row(
             f"{item.version}{' (current)' if item.current else ''}",
-            f"{published:%Y-%m-%d %H:%M:%S}",
+            _time(item.published_ms),
             "lost" if manifest is None else manifest.parent or "",
             _number(None if manifest is None else manifest.metrics.get("log_loss"), 4),
             _number(None if manifest is None else manifest.metrics.get("auc"), 4),
@@ -52,6 +54,17 @@ def show_versions(model: str, versions: Sequence[PublishedVersion]) -> None:
     for item in versions:
         if item.withdrawn is not None:
             Console().print(f"{item.version} was rolled back: {item.withdrawn}")
+    if learner is None:
+        return
+    if learner.withheld_since_ms:
+        since = _time(learner.withheld_since_ms)
+        Console().print(f"labels since {since} contradict {learner.base_version}: not learnt")
+    for what, at_ms in learner.drift_ms.items():
+        Console().print(f"{what} changed at {_time(at_ms)}")
+
+
+def _time(ms: int) -> str:
+    return f"{datetime.fromtimestamp(ms / 1000, UTC):%Y-%m-%d %H:%M:%S}"
 
 
 def show_report(title: str, report: Mapping[str, Any]) -> None:

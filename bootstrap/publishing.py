@@ -27,7 +27,6 @@ def live_package(publisher: Publisher) -> ModelPackage | None:
 def gate_limits(settings: BootstrapSettings) -> GateLimits:
     """Of the gate before publishing."""
     return GateLimits(
-        least_clicks=settings.gate_least_clicks,
         log_loss_rise=settings.gate_log_loss_rise,
         auc_drop=settings.gate_auc_drop,
         pcoc_factor=settings.gate_pcoc_factor,

@@ -4,7 +4,6 @@ import json
 import resource
 import time
 from datetime import UTC, datetime
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,7 +11,7 @@ import typer
 
 from bootstrap import display
 from bootstrap.catch_up import catch_up
-from bootstrap.command import AsJson, Force, connected, faults_told
+from bootstrap.command import AsJson, Force, ModelName, connected, faults_told
 from bootstrap.lake_stream import LakeStream
 from bootstrap.package_folder import write_package
 from bootstrap.publisher import Publisher
@@ -23,6 +22,7 @@ from bootstrap.sample_topic import SampleTopic
 from bootstrap.settings import BootstrapSettings
 from bootstrap.training import live_metrics, numbers, version_name
 from online_model.export import Origin, export
+from online_model.history import History
 from online_model.package_scorer import PackageScorer
 from online_model.peers import Peers
 from online_model.settings import OnlineModelSettings
@@ -31,13 +31,6 @@ from schemas.features import FeatureSpec
 from schemas.layout import Layout
 from schemas.model_package import ModelPackage
 from schemas.settings import SharedSettings
-
-
-class ModelName(StrEnum):
-    """Architectures."""
-
-    DEEPFM = "deepfm"
-    LR = "lr"
 
 
 def retrain(
@@ -125,10 +118,15 @@ def _finished(
         caught_up = catch_up(package, spec, OnlineModelSettings.load(), topic)
         told["samples_caught_up"] = caught_up.samples
         told["behind_seconds"] = round(caught_up.behind_seconds, 2)
-        told |= _written(retrained, caught_up.package, spec, output)
-        told["overridden"] = publish_through_gate(
-            publisher, caught_up.package, settings, caught_up.package.manifest.created_ms, force
-        )
+        package = caught_up.package
+        try:
+            created_ms = package.manifest.created_ms
+            told["overridden"] = publish_through_gate(
+                publisher, package, settings, created_ms, force
+            )
+        finally:
+            # Not before: what is published should be no older than it must.
+            told |= _written(retrained, package, spec, output)
     return told
 
 
@@ -146,7 +144,8 @@ def _exported(
         unseen = tested.after(live.manifest.watermark_ms)
         if len(unseen.labels):
             tested = unseen
-            measured = live_metrics(live, spec, tested.samples, tested.labels, tested.weights)
+            rows = History(tested.samples, tested.labels, tested.weights)
+            measured = live_metrics(live, spec, rows, tested.probabilities)
     return export(
         retrained.model,
         retrained.calibration,

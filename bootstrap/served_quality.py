@@ -1,13 +1,17 @@
-"""What each version was seen to do: metrics of served probabilities, from the label stream."""
+"""What each version was seen to do of late: metrics of what it served, from the label stream."""
 
+import copy
 import math
-from collections import defaultdict
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
 
 from schemas.records import TrainingSample
 
 FLOOR = 1e-6
+MINUTE_MS = 60_000
 
 
 @dataclass(slots=True)
@@ -18,6 +22,8 @@ class ServedQuality:
     clicks: float = 0.0
     predicted: float = 0.0
     loss: float = 0.0
+    # The same with squared weights, for the error: 1, y, loss, y × loss and loss².
+    squares: NDArray[np.float64] = field(default_factory=lambda: np.zeros(5))
 
     def add(self, sample: TrainingSample) -> None:
         """A first label, or the correction of one: its negative counts no longer."""
@@ -27,11 +33,21 @@ class ServedQuality:
             return
         self.clicks += weight * sample.label
         if sample.kind == "CORRECTION":
-            self.loss += weight * (math.log1p(-p) - math.log(p))
+            self._lose(weight, 1, -math.log(p))
+            self._lose(-weight, 0, -math.log1p(-p))
             return
         self.rows += weight
         self.predicted += weight * p
-        self.loss -= weight * (math.log(p) if sample.label else math.log1p(-p))
+        loss = -math.log(p) if sample.label else -math.log1p(-p)
+        self._lose(weight, sample.label, loss)
+
+    def _lose(self, weight: float, label: int, loss: float) -> None:
+        self.loss += weight * loss
+        square = math.copysign(weight * weight, weight)
+        self.squares += square * np.array([1, label, loss, label * loss, loss * loss])
+
+    def __add__(self, other: "ServedQuality") -> "ServedQuality":
+        return ServedQuality(*(getattr(self, n) + getattr(other, n) for n in self.__slots__))
 
     def metrics(self) -> dict[str, float]:
         """As the gate takes them; ratios are left out where they are not defined."""
@@ -42,16 +58,54 @@ class ServedQuality:
             rate = self.clicks / self.rows
             entropy = -rate * math.log(rate) - (1.0 - rate) * math.log1p(-rate)
             values["normalised_log_loss"] = self.loss / self.rows / entropy
+            values["normalised_log_loss_error"] = self._error(rate, entropy)
             values["pcoc"] = self.predicted / self.clicks
         return values
 
+    def _error(self, rate: float, entropy: float) -> float:
+        """Standard error of the normalised log loss, by the delta method: more clicks than usual
+        raise loss and entropy alike."""
+        mean = self.loss / self.rows
+        by_click = mean / entropy * math.log((1.0 - rate) / rate)
+        by_row = mean - by_click * rate
+        # Σ w² (loss − by_click × y − by_row)²
+        factors = [by_row**2, by_click**2 + 2 * by_click * by_row, -2 * by_row, -2 * by_click, 1.0]
+        return math.sqrt(max(0.0, float(self.squares @ factors))) / self.rows / entropy
+
+
+@dataclass(frozen=True, slots=True)
+class ServedWindow:
+    """Of one version, the last ``minutes`` of label time up to its newest label."""
+
+    minutes: int
+    by_minute: dict[int, ServedQuality] = field(default_factory=dict)
+
+    def add(self, sample: TrainingSample) -> None:
+        """Minutes that are too old by then are forgotten."""
+        minute = sample.label_ts // MINUTE_MS
+        if minute not in self.by_minute:
+            newest = max([minute, *self.by_minute])
+            self.by_minute[minute] = ServedQuality()
+            for old in [known for known in self.by_minute if known <= newest - self.minutes]:
+                del self.by_minute[old]
+        if minute in self.by_minute:
+            self.by_minute[minute].add(sample)
+
+    def metrics(self) -> dict[str, float]:
+        """Over the window, as the gate takes them."""
+        total = ServedQuality()
+        for minute in self.by_minute.values():
+            total = total + minute
+        return total.metrics()
+
 
 def by_version(
-    samples: Iterable[TrainingSample], known: dict[str, ServedQuality] | None = None
-) -> dict[str, ServedQuality]:
+    samples: Iterable[TrainingSample],
+    minutes: int,
+    known: Mapping[str, ServedWindow] | None = None,
+) -> dict[str, ServedWindow]:
     """Samples added to what is known of each model version, which itself stays as it is."""
-    copies = {version: replace(served) for version, served in (known or {}).items()}
-    found = defaultdict(ServedQuality, copies)
+    found = copy.deepcopy(dict(known or {}))
     for sample in samples:
-        found[sample.model_version].add(sample)
-    return dict(found)
+        found.setdefault(sample.model_version, ServedWindow(minutes)).add(sample)
+    return found

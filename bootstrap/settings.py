@@ -18,14 +18,11 @@ class BootstrapSettings(Settings):
         0.95, ge=0, le=1, description="clicks after the label wait, where history does not tell"
     )
     keep_versions: int = Field(5, ge=1, description="packages of a model that stay in Redis")
-    gate_least_clicks: int = Field(
-        50, ge=0, description="validation clicks without which a live model is not replaced"
-    )
     gate_log_loss_rise: float = Field(0.01, ge=0, description="share of the live model's log loss")
     gate_auc_drop: float = Field(0.01, ge=0, description="against the live model")
     gate_pcoc_factor: float = Field(1.25, gt=1, description="PCOC in [1 / factor, factor]")
-    watch_least_clicks: int = Field(
-        400, ge=1, description="served clicks before a version is judged"
+    watch_window_minutes: int = Field(
+        60, ge=1, description="of label time, up to a version's last: by these it is judged"
     )
     watch_log_loss_rise: float = Field(
         0.05, ge=0, description="share of the normalised log loss of the version before"

@@ -12,9 +12,11 @@ from bootstrap.encoded_log import EncodedLog
 from bootstrap.publishing import LIVE
 from bootstrap.settings import BootstrapSettings
 from online_model.export import Origin, export
+from online_model.history import History
 from online_model.late_clicks import LateClicks
 from online_model.model import Architecture
 from online_model.package_scorer import PackageScorer
+from online_model.paired_errors import auc_difference_error, log_loss_difference_error
 from online_model.quality import Quality, quality
 from online_model.settings import OnlineModelSettings
 from online_model.trainer import train
@@ -72,9 +74,7 @@ class Training:
         last = history.part(len(history) - trained.validation.rows, len(history))
         first_ms = int(self.log.ts_ms[len(history) - trained.validation.rows])
         unseen = live is not None and live.manifest.watermark_ms < first_ms
-        measured = (
-            live_metrics(live, self.spec, last.samples, last.labels, last.weights) if unseen else {}
-        )
+        measured = live_metrics(live, self.spec, last, trained.predicted) if unseen else {}
         package = export(
             trained.model,
             trained.calibration,
@@ -99,15 +99,20 @@ class Training:
 def live_metrics(
     live: ModelPackage | None,
     spec: FeatureSpec,
-    samples: NDArray[np.void],
-    labels: NDArray[np.float32],
-    weights: NDArray[np.float32],
+    rows: History,
+    predicted: NDArray[np.float64],
 ) -> dict[str, float]:
-    """``live_…`` metrics of the served model on rows [n]; none if it has other features."""
+    """``live_…`` metrics of the served model on rows [n], and how well its difference is known from
+    the model that ``predicted`` them so; none if it has other features."""
     if live is None or live.manifest.feature_fingerprint != spec.fingerprint:
         return {}
-    measured = quality(labels, PackageScorer(live, spec).probabilities(samples), weights)
-    return {f"{LIVE}{name}": value for name, value in numbers(measured).items()}
+    served = PackageScorer(live, spec).probabilities(rows.samples)
+    measured = numbers(quality(rows.labels, served, rows.weights))
+    error = log_loss_difference_error(rows.labels, predicted, served, rows.weights)
+    measured["log_loss_difference_error"] = error
+    if "auc" in measured:
+        measured["auc_difference_error"] = auc_difference_error(rows.labels, predicted, served)
+    return {f"{LIVE}{name}": value for name, value in measured.items()}
 
 
 def version_name(created_ms: int) -> str:

@@ -5,6 +5,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -23,11 +24,11 @@ from schemas.settings import SharedSettings
 
 
 def list_versions(model: ModelOption = "", as_json: AsJson = False) -> None:
-    """Show the versions of a model that Redis keeps, and why any was rolled back."""
+    """Show the versions of a model that Redis keeps, why any was rolled back, and its learner."""
     with faults_told(), _publisher(model) as (name, publisher):
-        versions = publisher.versions()
+        versions, learner = publisher.versions(), publisher.learner()
     if not as_json:
-        display.show_versions(name, versions)
+        display.show_versions(name, versions, learner)
         return
     entries = [
         {
@@ -40,7 +41,8 @@ def list_versions(model: ModelOption = "", as_json: AsJson = False) -> None:
         }
         for item in versions
     ]
-    print(json.dumps({"model": name, "versions": entries}))
+    told = None if learner is None else asdict(learner)
+    print(json.dumps({"model": name, "versions": entries, "learner": told}))
 
 
 def publish(
@@ -122,12 +124,12 @@ def watch(
             topic,
             [url for url in settings.watch_scorers.split(",") if url],
             GateLimits(
-                least_clicks=settings.watch_least_clicks,
                 log_loss_rise=settings.watch_log_loss_rise,
                 pcoc_factor=settings.watch_pcoc_factor,
                 latency_ms=settings.watch_latency_ms,
             ),
             topic.since(_now_ms() - round(60_000 * since_minutes)),
+            settings.watch_window_minutes,
         )
         end = time.monotonic() + seconds if seconds else float("inf")
         rolled_back = []
@@ -146,7 +148,7 @@ def watch(
     report = {
         "model": name,
         "roll_backs": rolled_back,
-        "served": {version: sums.metrics() for version, sums in watching.served.items()},
+        "served": {version: window.metrics() for version, window in watching.served.items()},
     }
     if as_json:
         print(json.dumps(report))

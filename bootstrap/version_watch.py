@@ -1,7 +1,7 @@
 """Watches the version that is served and rolls it back when it turns bad.
 
-Log loss and calibration come from the label stream, compared with the version before it; latency
-from the scorers' own metrics. The decision is the publish gate's.
+Log loss and calibration come from the label stream, over a sliding window and compared with the
+version before it; latency from the scorers' own metrics. The decision is the publish gate's.
 """
 
 import re
@@ -13,7 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from bootstrap.publisher import Publisher
 from bootstrap.sample_topic import SampleTopic
-from bootstrap.served_quality import ServedQuality, by_version
+from bootstrap.served_quality import ServedWindow, by_version
 from online_model.publish_gate import GateLimits, refusal_reasons
 from schemas.metric_names import REQUEST_SECONDS
 
@@ -40,7 +40,8 @@ class VersionWatch:
     scorers: Sequence[str]
     limits: GateLimits
     offsets: dict[int, int]
-    served: dict[str, ServedQuality] = field(default_factory=dict)
+    window_minutes: int = 60
+    served: dict[str, ServedWindow] = field(default_factory=dict)
     _buckets: dict[str, Buckets] = field(default_factory=dict)
     _current: str | None = None
 
@@ -54,7 +55,9 @@ class VersionWatch:
         if current != self._current:
             self._current, self._buckets = current, {}
         end = self.topic.end()
-        self.served = by_version(self.topic.read(self.offsets, end), self.served)
+        self.served = by_version(
+            self.topic.read(self.offsets, end), self.window_minutes, self.served
+        )
         self.offsets = end
         latency = self._latency_ms()
         before = self._before(current)
@@ -67,14 +70,14 @@ class VersionWatch:
         return RollBack(current, served, reasons)
 
     def reasons(self, current: str, before: str, latency_ms: float | None) -> list[str]:
-        """Why the current version must not go on; nothing is said of one with few clicks yet."""
+        """Why the current version must not go on, by its own last labels and those of the one
+        before."""
         late = {} if latency_ms is None else {"latency_ms": latency_ms}
-        own = self.served.get(current, ServedQuality()).metrics()
-        if own["clicks"] < self.limits.least_clicks:
-            return refusal_reasons(late, None, self.limits)
-        other = self.served.get(before, ServedQuality()).metrics()
-        judged = other if other["clicks"] >= self.limits.least_clicks else None
-        return refusal_reasons({**own, **late}, judged, self.limits)
+        own, other = (
+            self.served.get(version, ServedWindow(self.window_minutes)).metrics()
+            for version in (current, before)
+        )
+        return refusal_reasons({**own, **late}, other, self.limits)
 
     def _before(self, current: str | None) -> str | None:
         """The version that a roll-back would go to."""

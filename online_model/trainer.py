@@ -30,12 +30,13 @@ class HistoryError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """``validation`` is of the last part of history, predicted before it was learnt and
-    calibrated on what came before it."""
+    """``validation`` is of the last part of history, ``predicted`` [its rows] before it was learnt
+    and calibrated on what came before it."""
 
     model: Model
     calibration: Calibration
     validation: Quality
+    predicted: NDArray[np.float64]
 
 
 def train(
@@ -65,10 +66,11 @@ def train(
     half = len(later) // 2
     unseen = later.part(half, len(later))
     earlier = _calibrated(later.part(0, half), logits[:half], settings)
-    validation = quality(unseen.labels, earlier.probabilities(logits[half:]), unseen.weights)
+    predicted = earlier.probabilities(logits[half:])
+    validation = quality(unseen.labels, predicted, unseen.weights)
     needed = _is_better(earlier, unseen, logits[half:])
     calibration = _calibrated(later, logits, settings) if needed else Calibration()
-    return Trained(model, calibration, validation)
+    return Trained(model, calibration, validation, predicted)
 
 
 def _fitted(

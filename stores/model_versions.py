@@ -7,6 +7,7 @@ from typing import Any
 import redis
 
 from schemas import redis_keys
+from schemas.learner_status import LearnerStatus
 from schemas.model_package import Manifest, ModelPackage, fetch
 from stores.redis_client import node_of
 
@@ -38,6 +39,14 @@ class ModelVersions:
         """The version that is served."""
         value = self._client.get(redis_keys.model_current(self.model))
         return None if value is None else str(value.decode())
+
+    def learner(self) -> LearnerStatus | None:
+        """What the learning job says of itself; None if there is none, or it cannot be read."""
+        try:
+            key = redis_keys.model_learner(self.model)
+            return LearnerStatus.from_fields(self._client.hgetall(key))
+        except ValueError:
+            return None
 
     def versions(self) -> list[PublishedVersion]:
         """What is kept, oldest first."""

@@ -16,6 +16,7 @@ from bootstrap.package_folder import write_package
 from bootstrap.publisher import Publisher
 from bootstrap.training import TrainedPackage
 from schemas import redis_keys
+from schemas.learner_status import LearnerStatus
 from schemas.model_package import fetch
 from tests.bootstrap.small_logs import write_criteo
 
@@ -89,12 +90,26 @@ def test_tables_for_people() -> None:
 
 
 def test_versions_are_listed_as_one_object() -> None:
-    assert json_of(run("list", "--json")) == {"model": "deepfm", "versions": []}
+    assert json_of(run("list", "--json")) == {
+        "model": "deepfm",
+        "versions": [],
+        "learner": None,
+    }
     trained = json_of(run(*WORLD[:-1], "300", "--json"))["lr"]
     listed = json_of(run("list", "--model", "lr", "--json"))
     (version,) = listed["versions"]
     assert (version["version"], version["current"]) == (trained["version"], True)
     assert version["metrics"] == trained["validation"]
+
+
+def test_a_learner_that_is_contradicted_is_listed(client: redis.Redis) -> None:
+    now_ms = 1_700_000_000_000
+    status = LearnerStatus("v1", "e", 0, {}, {}, now_ms, now_ms, now_ms, {"log-loss": now_ms})
+    client.hset(redis_keys.model_learner("deepfm"), mapping=dict(status.to_fields()))
+    listed = run("list").stdout
+    assert "labels since 2023-11-14 22:13:20 contradict v1" in listed
+    assert "log-loss changed at 2023-11-14 22:13:20" in listed
+    assert json_of(run("list", "--json"))["learner"]["withheld_since_ms"] == now_ms
 
 
 def test_a_worse_candidate_is_not_published_unless_forced(

@@ -3,6 +3,7 @@
 import http.server
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 
 from bootstrap.publisher import Publisher
 from bootstrap.sample_topic import SampleTopic, TopicError
-from bootstrap.served_quality import by_version
+from bootstrap.served_quality import MINUTE_MS, by_version
 from bootstrap.version_watch import VersionWatch, percentile_ms, read_buckets
 from online_model.publish_gate import GateLimits
 from online_model.quality import log_loss, pcoc
@@ -20,7 +21,7 @@ from schemas.records import TrainingSample
 from tests.bootstrap.label_topic import sample, sent
 from tests.bootstrap.test_publisher import package
 
-LIMITS = GateLimits(least_clicks=50, log_loss_rise=0.05, pcoc_factor=1.3, latency_ms=50.0)
+LIMITS = GateLimits(log_loss_rise=0.05, pcoc_factor=1.3, latency_ms=50.0)
 
 
 def served(version: str, factor: float, seed: int = 0) -> list[TrainingSample]:
@@ -69,9 +70,9 @@ def test_a_version_that_is_right_stays(publisher: Publisher, topic: SampleTopic)
     watching = watch(publisher, topic)
     sent(topic, served("v1", 1.0) + served("v2", 1.0, seed=1))
     assert watching.step(now_ms=5) is None
-    assert watching.served["v2"].rows == 2000
+    assert watching.served["v2"].metrics()["rows"] == 2000
     assert watching.step(now_ms=6) is None
-    assert watching.served["v2"].rows == 2000, "each sample counts once"
+    assert watching.served["v2"].metrics()["rows"] == 2000, "each sample counts once"
 
 
 def test_sums_are_those_of_the_metrics_with_corrections_undone() -> None:
@@ -81,14 +82,14 @@ def test_sums_are_those_of_the_metrics_with_corrections_undone() -> None:
         sample("v", item.predicted_ctr, 1, "CORRECTION") for item in samples[:20] if not item.label
     ]
     extra = [sample("v", 0.5, 1, "MATURE")]
-    sums = by_version([*samples, *late, *extra])["v"].metrics()
+    sums = by_version([*samples, *late, *extra], 60)["v"].metrics()
     labels = np.array([item.label for item in samples])
     labels[:20] = 1
     p = np.array([item.predicted_ctr for item in samples])
     assert sums["rows"] == 2000
     assert sums["log_loss"] == pytest.approx(log_loss(labels, p))
     assert sums["pcoc"] == pytest.approx(pcoc(labels, p))
-    assert "pcoc" not in by_version([sample("w", 0.1, 0)])["w"].metrics()
+    assert "pcoc" not in by_version([sample("w", 0.1, 0)], 60)["w"].metrics()
 
 
 @pytest.fixture
@@ -152,7 +153,27 @@ def test_samples_of_a_read_that_fails_are_not_counted() -> None:
         yield sample("v", 0.1, 1)
         raise TopicError("away")
 
-    known = by_version([sample("v", 0.1, 0)])
+    known = by_version([sample("v", 0.1, 0)], 60)
     with pytest.raises(TopicError):
-        by_version(broken(), known)
-    assert known["v"].rows == 1
+        by_version(broken(), 60, known)
+    assert known["v"].metrics()["rows"] == 1
+
+
+def test_a_version_is_judged_by_its_last_labels() -> None:
+    """What was good or bad an hour before its newest label counts no longer."""
+    old = [replace(sample("v", 0.9, 0), label_ts=MINUTE_MS * minute) for minute in range(60)]
+    new = [replace(sample("v", 0.5, 1), label_ts=MINUTE_MS * (59 + minute)) for minute in range(60)]
+    late = [replace(sample("v", 0.9, 0), label_ts=0)]
+    found = by_version([*old, *new, *late], 60)["v"].metrics()
+    assert found["rows"] == 61
+    assert found["clicks"] == 60
+    assert by_version(old, 60)["v"].metrics()["rows"] == 60
+
+
+def test_the_error_of_log_loss_is_that_of_chance() -> None:
+    losses, errors = [], []
+    for seed in range(40):
+        found = by_version(served("v", 1.0, seed), 60)["v"].metrics()
+        losses.append(found["normalised_log_loss"])
+        errors.append(found["normalised_log_loss_error"])
+    assert np.mean(errors) == pytest.approx(np.std(losses), rel=0.3)
