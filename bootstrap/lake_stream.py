@@ -5,10 +5,10 @@ only the keys of a day's corrections are held: the attribution window, and no mo
 """
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -24,6 +24,7 @@ from schemas.layout import Layout
 from stores.lake.folders import Hour, LakeError, compacted, hours, landing
 from stores.lake.parquet_files import each_once, read_file
 
+T = TypeVar("T")
 BLOCK_ROWS = 65_536
 COLUMNS = (
     "kind",
@@ -87,8 +88,8 @@ class LakeStream:
         return found[: complete[-1] + 1]
 
     def rows(self, chosen: Sequence[Hour]) -> int:
-        """How many rows some hours have, by the files' own word."""
-        return sum(pq.read_metadata(file).num_rows for h in chosen for file in self._files(h))
+        """How many rows some hours have, by the files' own word. Raises LakeError."""
+        return sum(self._listed(hour, _counted) for hour in chosen)
 
     def blocks(self, chosen: Sequence[Hour]) -> Iterator[tuple[int, int, Block]]:
         """Place of the hour in ``chosen``, number of the block in its hour, and the block.
@@ -120,20 +121,37 @@ class LakeStream:
     def _tables(self, hour: Hour, columns: Sequence[str]) -> Iterator[Any]:
         """A compacted hour is read piece by piece; one that has still landed files, as a whole:
         its rows may be repeated there."""
-        files = self._files(hour)
-        try:
-            if len(files) == 1 and files[0].parent == compacted(self.lake, SAMPLES, hour).path:
-                with pq.ParquetFile(files[0]) as file:
-                    for batch in file.iter_batches(BLOCK_ROWS, columns=list(columns)):
-                        yield pa.Table.from_batches([batch])
-                return
-            needed = list(dict.fromkeys([*SAMPLES.identity, *columns]))
+        needed = list(dict.fromkeys([*SAMPLES.identity, *columns]))
+        whole_hour = compacted(self.lake, SAMPLES, hour).path
+
+        def opened(files: Sequence[Path]) -> Any:
+            if len(files) == 1 and files[0].parent == whole_hour:
+                return pq.ParquetFile(files[0])
             parts = [read_file(SAMPLES, file, needed) for file in files]
-            whole = each_once(SAMPLES, pa.concat_tables(parts)).select(list(columns))
+            return each_once(SAMPLES, pa.concat_tables(parts)).select(list(columns))
+
+        found = self._listed(hour, opened)
+        if isinstance(found, pa.Table):
+            for start in range(0, found.num_rows, BLOCK_ROWS):
+                yield found.slice(start, BLOCK_ROWS)
+            return
+        try:
+            with found:
+                for batch in found.iter_batches(BLOCK_ROWS, columns=list(columns)):
+                    yield pa.Table.from_batches([batch])
         except (OSError, pa.ArrowException) as error:
             raise LakeError(f"lake {self.lake}, hour {hour}: {error}") from None
-        for start in range(0, whole.num_rows, BLOCK_ROWS):
-            yield whole.slice(start, BLOCK_ROWS)
+
+    def _listed(self, hour: Hour, read: Callable[[Sequence[Path]], T]) -> T:
+        """What ``read`` makes of an hour's files; they are listed again if they were compacted
+        between the listing and the reading. Raises LakeError."""
+        try:
+            try:
+                return read(self._files(hour))
+            except FileNotFoundError:
+                return read(self._files(hour))
+        except (OSError, pa.ArrowException) as error:
+            raise LakeError(f"lake {self.lake}, hour {hour}: {error}") from None
 
     def _corrections(self, hour: Hour) -> set[int]:
         keys: set[int] = set()
@@ -173,6 +191,10 @@ class LakeStream:
             clicks=int(labels[use].sum()),
             late=int(pc.sum(pc.equal(table["kind"], "CORRECTION")).as_py() or 0),
         )
+
+
+def _counted(files: Sequence[Path]) -> int:
+    return sum(pq.read_metadata(file).num_rows for file in files)
 
 
 def _keys(table: Any) -> list[int]:

@@ -16,7 +16,6 @@ from bootstrap.log_sources import PAGE_MS, Log
 from bootstrap.log_split import LogFiles, delayed, require_apart, thinned
 from bootstrap.logged_rows import LoggedRow
 from bootstrap.position_study import PositionStudy
-from bootstrap.progressive import validate_progressively
 from bootstrap.settings import BootstrapSettings
 from bootstrap.training import TrainedPackage, Training
 from online_model.delayed_stream import DelayedStream
@@ -24,6 +23,7 @@ from online_model.field_quality import field_calibration_errors, field_ids
 from online_model.learner import OnlineLearner
 from online_model.model import Architecture
 from online_model.package_scorer import PackageScorer
+from online_model.progressive import validate_progressively
 from online_model.quality import log_loss, quality
 from online_model.settings import OnlineModelSettings
 from schemas.encoding import Encoder

@@ -14,7 +14,8 @@ from scipy.special import expit
 
 from online_model.calibration import MethodChoice, fit_calibration, to_logits
 from online_model.field_calibration import FieldCalibration
-from online_model.quality import field_ece, quality
+from online_model.field_quality import field_calibration_errors
+from online_model.quality import quality
 
 Floats = NDArray[np.float64]
 Method = Literal["raw", "platt", "isotonic", "field"]
@@ -37,7 +38,8 @@ class Measured:
     @classmethod
     def of(cls, labels: Floats, probabilities: Floats, fields: NDArray[Any]) -> "Measured":
         """Labels [n] of both classes, probabilities [n], field values [n, fields]."""
-        found, by_field = quality(labels, probabilities), field_ece(labels, probabilities, fields)
+        found = quality(labels, probabilities)
+        by_field = field_calibration_errors(fields, labels, probabilities)
         return cls(
             ece=found.ece,
             field_ece_mean=float(by_field.mean()),

@@ -24,6 +24,7 @@ from online_model.export import Origin, export
 from online_model.history import History
 from online_model.late_clicks import from_history
 from online_model.learner import OnlineLearner
+from online_model.progressive import ROWS_AT_A_TIME, validate_progressively
 from online_model.quality import quality
 from online_model.settings import Method, OnlineModelSettings
 from online_model.trainer import rows_to_do, train
@@ -33,7 +34,6 @@ from schemas.model_package import ModelPackage
 from schemas.redis_values import UserRow
 
 METHODS: tuple[Method, ...] = ("es_dfm", "defer", "fnw", "wait", "vanilla")
-ROWS_AT_A_TIME = 100
 ROW_MS = DAY_MS // 1000
 LATER_SHARE = 0.2
 AT_ONCE = -1  # a short window that no click is within: FNW takes each impression as a negative
@@ -119,10 +119,14 @@ class DelayStudy:
         package = self._pretrained(rows.part(0, first), ts_ms[:first], click_ms[:first], progress)
         served = {"pretrained": self._learner(package, "vanilla").predict(rows.samples[tested:])}
 
+        at_top = np.ones(len(ts_ms), np.int64)
+
         def learning(method: Method, stream: DelayedStream) -> NDArray[np.float64]:
             learner = self._learner(package, method)
             since = stream.since(int(ts_ms[first]))
-            return _progressively(learner, rows, ts_ms, since, tested, progress)
+            return validate_progressively(
+                learner, rows.samples, at_top, ts_ms, since, 0, progress, tested
+            )
 
         at_once = np.where(rows.labels > 0.5, ts_ms, NO_CLICK)
         served["oracle"] = learning("vanilla", DelayedStream.of(ts_ms, at_once, 0, 0))
@@ -164,31 +168,6 @@ class DelayStudy:
         update = {"delayed_feedback": method, "recalibration": False}
         settings = self.settings.model_copy(update=update)
         return OnlineLearner.from_package(package, self.spec, settings)
-
-
-def _progressively(
-    learner: OnlineLearner,
-    rows: LabelledRows,
-    ts_ms: NDArray[np.int64],
-    stream: DelayedStream,
-    tested: int,
-    progress: Callable[[int], None],
-) -> NDArray[np.float64]:
-    """Served probabilities of rows [tested, n): of each batch, what is due by its start is learnt
-    first."""
-    served = np.empty(len(ts_ms))
-    done = 0
-    for start in range(tested, len(served), ROWS_AT_A_TIME):
-        end = min(start + ROWS_AT_A_TIME, len(served))
-        due = int(np.searchsorted(stream.due_ms, ts_ms[start], side="left"))
-        at, ones = stream.row[done:due], np.ones(due - done, np.float32)
-        learner.learn(
-            rows.samples[at], stream.label[done:due], stream.kind[done:due], ones, ones.astype(int)
-        )
-        done = due
-        served[start:end] = learner.predict(rows.samples[start:end])
-        progress(end - start)
-    return served[tested:]
 
 
 def _compared(

@@ -11,14 +11,16 @@ Floats = NDArray[np.floating[Any]]
 
 
 def field_calibration_errors(
-    fields: NDArray[np.integer[Any]],
+    fields: NDArray[Any],
     labels: NDArray[Any],
     probabilities: Floats,
     weights: Floats | None = None,
 ) -> NDArray[np.float64]:
-    """Field-ECE [F] of rows [n] whose fields [n, F] have these ids, with weights [n] (1 if none).
+    """Field-ECE [F] of rows [n] with these values of fields [n, F] and weights [n] (1 if none).
 
-    Σ over the values of a field of |Σ (observed − predicted)|, by n (Pan et al., WWW'20).
+    Σ over the values of a field of |Σ (observed − predicted)|, by n (Pan et al., WWW'20, arXiv
+    1905.10713, equation 4): every value counts, however rare, so even a perfect predictor is far
+    from 0 where a field has many values.
     """
     w = np.ones(len(labels)) if weights is None else np.asarray(weights, np.float64)
     differences = w * (np.asarray(probabilities, np.float64) - labels)

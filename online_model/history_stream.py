@@ -43,6 +43,7 @@ class StreamTrainer:
         self._objective = Objective(Calibration(), "vanilla", 0.0)
         self._shared = SharedTable(model, peers, settings)
         self._loss = self._weight = 0.0
+        self._learnt_by_peer = [0] * peers.size
 
     @classmethod
     def new(
@@ -88,7 +89,9 @@ class StreamTrainer:
                 rows += len(history)
             self._shared.join()
             self._peers.averaged(self._averaged_tensors())
-            synced(self._peers.gathered(position))
+            told = self._peers.gathered((position, self.rows_learnt))
+            self._learnt_by_peer = [learnt for _, learnt in told]
+            synced([place for place, _ in told])
             if not self._peers.any(not ended):
                 return logits
 
@@ -101,7 +104,7 @@ class StreamTrainer:
             "network": self.model.network.state_dict(),
             "dense": self._dense.state_dict(),
             "random": torch.get_rng_state(),
-            "rows_learnt": self.rows_learnt,
+            "rows_learnt": self._learnt_by_peer,
             "curve": self.curve,
             "loss": (self._loss, self._weight),
         }
@@ -116,9 +119,10 @@ class StreamTrainer:
             self.model.network.load_state_dict(state["network"])
             self._dense.load_state_dict(state["dense"])
             torch.set_rng_state(state["random"])
-            self.rows_learnt, self.curve = int(state["rows_learnt"]), list(state["curve"])
+            self._learnt_by_peer, self.curve = state["rows_learnt"], list(state["curve"])
+            self.rows_learnt = self._learnt_by_peer[self._peers.rank]
             self._loss, self._weight = state["loss"]
-        except (KeyError, RuntimeError, ValueError) as error:
+        except (IndexError, KeyError, RuntimeError, TypeError, ValueError) as error:
             raise CheckpointError(f"{path}: not of this training: {error}") from None
         self._shared = SharedTable(self.model, self._peers, self._settings)
         return place

@@ -81,21 +81,5 @@ def expected_calibration_error(
     return sum(gaps) / float(np.sum(w))
 
 
-def field_ece(
-    labels: NDArray[Any], probabilities: Floats, fields: NDArray[Any]
-) -> NDArray[np.float64]:
-    """Field-ECE of each field of ``fields`` [n, fields]: Σ over its values |Σ (y − p)| / n.
-
-    Pan et al. (WWW'20, arXiv 1905.10713), equation 4: every value counts, however rare, so even a
-    perfect predictor is far from 0 where a field has many values.
-    """
-    differences = np.asarray(labels, np.float64) - probabilities
-    gaps = []
-    for column in fields.T:
-        _, value = np.unique(column, return_inverse=True)
-        gaps.append(np.abs(np.bincount(value.ravel(), differences)).sum() / len(labels))
-    return np.array(gaps)
-
-
 def _weights(labels: NDArray[Any], weights: Floats | None) -> NDArray[np.float64]:
     return np.ones(len(labels)) if weights is None else np.asarray(weights, np.float64)

@@ -6,7 +6,8 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 from online_model.field_calibration import FieldCalibration
-from online_model.quality import field_ece, log_loss
+from online_model.field_quality import field_calibration_errors
+from online_model.quality import log_loss
 
 ROWS = 6000
 OFFSETS = np.array([-0.8, 0.0, 0.9])
@@ -37,8 +38,8 @@ def test_offsets_are_found_where_they_are(fitted: FieldCalibration) -> None:
 def test_unseen_rows_are_calibrated_by_field(fitted: FieldCalibration) -> None:
     logits, fields, labels = shifted(seed=2)
     after = fitted.probabilities(logits, fields)
-    assert field_ece(labels, expit(logits), fields)[0] > 0.05
-    assert field_ece(labels, after, fields)[0] < 0.02
+    assert field_calibration_errors(fields, labels, expit(logits))[0] > 0.05
+    assert field_calibration_errors(fields, labels, after)[0] < 0.02
     assert log_loss(labels, after) < log_loss(labels, expit(logits)) - 0.01
 
 

@@ -24,13 +24,16 @@ def validate_progressively(
     stream: DelayedStream,
     lag_rows: int,
     progress: Callable[[int], None] = lambda rows: None,
+    first: int = 0,
 ) -> NDArray[np.float64]:
-    """Served probabilities [n] of samples [n], in time order; the learner has then learnt.
+    """Served probabilities [n − first] of samples [first, n), in time order; the learner has then
+    learnt.
 
-    What ``stream`` brings before the time of row i is learnt before row i + ``lag_rows``."""
+    What ``stream`` brings before the time of row i is learnt before row i + ``lag_rows``.
+    """
     served = np.empty(len(samples))
     done = 0
-    for start in range(0, len(samples), ROWS_AT_A_TIME):
+    for start in range(first, len(samples), ROWS_AT_A_TIME):
         end = min(start + ROWS_AT_A_TIME, len(samples))
         if start >= lag_rows:
             due = int(np.searchsorted(stream.due_ms, ts_ms[start - lag_rows], side="left"))
@@ -40,4 +43,4 @@ def validate_progressively(
             done = due
         served[start:end] = learner.predict(samples[start:end])
         progress(end - start)
-    return served
+    return served[first:]
