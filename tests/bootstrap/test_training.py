@@ -55,7 +55,10 @@ def test_the_live_model_is_the_parent_and_is_measured_on_the_same_rows(
     served = PackageScorer(trained.package, spec).probabilities(last.samples)
     expected = numbers(quality(last.labels, served, last.weights))
     told = {n.removeprefix(LIVE): v for n, v in candidate.metrics.items() if n.startswith(LIVE)}
+    errors = {name: told.pop(name) for name in list(told) if name.endswith("_difference_error")}
     assert told == expected
+    assert errors.keys() == {"log_loss_difference_error", "auc_difference_error"}
+    assert 0 < errors["log_loss_difference_error"] < 0.1
     again = training.run("lr", "lr", trained.package).package.manifest
     assert "live_log_loss" not in again.metrics, "what it has learnt itself would speak for it"
 
