@@ -15,7 +15,7 @@ cd "$work"
 "$root/.venv/bin/python" -m zipfile -l wheel/*.whl | awk 'NR > 1 { print $1 }' | sort >in_wheel
 # What no process reads at run time stays out: sources of Java, containers, manuals.
 git -C "$root" ls-files "${packages[@]}" \
-  | grep -Ev '^(streaming/java|deploy/(docker|k8s|local/kafka/pom.xml|monitoring)|deploy/[a-z_]*\.sh)|\.(md|png)$' \
+  | grep -Ev '^(streaming/java|scorer/client/go|deploy/(docker|k8s|local/kafka/pom.xml)|deploy/[a-z_]*\.sh)|\.(md|png)$' \
   | sort >wanted
 if missing="$(comm -23 wanted in_wheel)" && [[ -n "$missing" ]]; then
   echo "the wheel lacks: $missing" >&2
