@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -57,7 +57,7 @@ def test_propensities_are_the_shares_over_requests(distribution: Distribution) -
     order = np.array([3, 0, 4, 1, 2])
     seen: Counter[int] = Counter()
     logged: dict[int, float] = {}
-    requests = 20_000
+    requests = 10_000
     for number in range(requests):
         name = f"r-{number}"
         explored = exploration.explores(name, EPSILON)
@@ -70,7 +70,7 @@ def test_propensities_are_the_shares_over_requests(distribution: Distribution) -
         logged[int(slate.places[1])] = float(slate.propensities[1])
     assert sum(logged.values()) == pytest.approx(1)
     for place, propensity in logged.items():
-        assert seen[place] / requests == pytest.approx(propensity, abs=0.01)
+        assert seen[place] / requests == pytest.approx(propensity, abs=0.015)
 
 
 @given(
@@ -129,9 +129,10 @@ counts = st.lists(st.tuples(st.integers(0, 2_000), st.floats(0, 0.5)), min_size=
 )
 
 
+@settings(max_examples=30)
 @given(counts=counts, prior=st.floats(0.001, 0.5))
 def test_thompson_is_the_chance_to_be_highest(counts: NDArray[np.float64], prior: float) -> None:
-    """By quadrature; compared with a million samples to three standard errors and a bit."""
+    """By quadrature; compared with 20,000 samples, to five of their standard errors."""
     a, b = counts[:, 1] + 10 * prior, counts[:, 0] - counts[:, 1] + 10 * (1 - prior)
     probabilities = highest_of(a, b)
     assert probabilities.sum() == pytest.approx(1)
@@ -172,8 +173,8 @@ def test_served_exploration(
     explored = f"{{policy: {policy}, probability: 0.9, share: 1}}"
     arm = f"{{name: deepfm, share: 1, model: deepfm, exploration: {explored}}}"
     arms.write_text(f"{{salt: s, arms: [{arm}]}}")
-    settings = {"candidates": 5, "arms": arms}
-    with RunningScorer(redis_url, settings) as explorer:
+    chosen = {"candidates": 5, "arms": arms}
+    with RunningScorer(redis_url, chosen) as explorer:
         explorer.wait_for_model("v1")
         explorer.wait_for_pools()
         # A pool may be renewed at any time: the same request then draws from another one.
