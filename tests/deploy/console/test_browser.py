@@ -186,7 +186,7 @@ def test_live_labels_become_calibration_and_arms(
     console.until("/api/calibration", lambda values: arm in values["arms"])
     page = visit.page
     page.goto(f"{console.url}/calibration")
-    page.get_by_label("Arm").select_option(arm)
+    page.get_by_label("Arm", exact=True).select_option(arm)
     deciles = page.get_by_role("region", name="Ten groups")
     expect(deciles.locator("tbody tr")).to_have_count(2)
     expect(deciles.locator("tbody tr").first).to_contain_text("10 %")
