@@ -17,6 +17,7 @@ from scorer.ad_arrays import AdRows
 from scorer.arms import POPULARITY
 from scorer.assignment import Assigned, Assignment
 from scorer.budget import Budget
+from scorer.candidate_sources import RETRIEVAL, CandidateSources
 from scorer.candidates import Candidates
 from scorer.catalogue import Catalogue
 from scorer.deepfm import Halves
@@ -74,6 +75,7 @@ class Ranker:
         self._assignment = assignment
         self._pools = pools
         self._recall = recall
+        self._sources = CandidateSources(settings.popular_candidates, settings.recent_candidates)
         self._settings = settings
         self._metrics = metrics
         self._user_timeout = settings.user_timeout_ms / 1000
@@ -154,12 +156,13 @@ class Ranker:
             vector = query(half, question.by_value)
             retrieved = retrieve(vector, wanted, eligible, served.index, served.store)
             self._recall.offer(served, eligible, vector, retrieved)
+            merged, others = self._sources.merged(retrieved, served.popular, eligible)
             distribution = self._pools.distribution(explored, eligible)
             drawn = None
             if exploration.explores(request.asker.request_id, explored.epsilon):
                 drawn = distribution.draw(request.asker.request_id)
         with self._metrics.stage("choice"):
-            chosen = self._finalists(request, half, retrieved, question)
+            chosen = self._finalists(request, half, merged, question)
         # A drawn ad that retrieval missed is scored, but competes for no slot but the last.
         slots = chosen if drawn is None else np.append(chosen, np.int32(drawn))
         with self._metrics.stage("gather"):
@@ -172,7 +175,8 @@ class Ranker:
             slate = exploration.slate(
                 order, slots, question.limit, drawn, distribution, explored.epsilon
             )
-            sources = ["retrieval"] * len(slate.places)
+            ranked_slots = slots[slate.places].tolist()
+            sources = [others.get(slot, RETRIEVAL) for slot in ranked_slots]
             if slate.explored:
                 sources[-1] = "exploration"
             ads = self._ads(

@@ -65,6 +65,12 @@ class ScorerSettings(Settings):
     arms: Path | None = Field(
         None, description="YAML file of A/B arms, see scorer/arms.py; none: CTR_MODEL for everybody"
     )
+    popular_candidates: int = Field(
+        16, ge=0, le=1_000, description="most clicked ads that are ranked, found or not"
+    )
+    recent_candidates: int = Field(
+        16, ge=0, le=1_000, description="newest ads that are ranked, found or not"
+    )
     epsilon: float = Field(
         0.05,
         ge=0,

@@ -29,6 +29,8 @@ QUICK: dict[str, Any] = {
     "ranking_budget_ms": 10_000.0,
     "user_timeout_ms": 2_000.0,
     "epsilon": 0.0,
+    "popular_candidates": 0,
+    "recent_candidates": 0,
 }
 
 

@@ -10,6 +10,8 @@ from schemas.records import Ad
 from schemas.redis_keys import CHANGES, ads, shard
 from schemas.redis_values import CounterRow, versioned
 from schemas.row_changes import RowChange
+from scorer.candidate_sources import CandidateSources
+from scorer.eligibility import eligible_ads
 from tests.scorer.publisher import ADS, Publisher, ad, counter_row
 from tests.scorer.running_scorer import RunningScorer, assert_parity, eventually, served
 from tests.scorer.tiny_model import LAYOUT, TinyModel
@@ -173,3 +175,24 @@ def test_a_stream_that_was_cut_meanwhile_is_reloaded(
         return {"ad-970"} <= ranked(scorer) and "ad-1" not in ranked(scorer)
 
     eventually(reloaded)
+
+
+def test_the_most_clicked_and_the_newest_ads_are_ranked_too(
+    scorer: RunningScorer, publisher: Publisher
+) -> None:
+    """What retrieval missed is added, named, and as eligible as the rest."""
+    publisher.counters({f"ad:ad-{n}": counter_row(900, 300) for n in (5, 6)}, ts=1)
+    publisher.ads(ad(901), ad(902))
+    catalogue, sources = scorer.process.catalogue, CandidateSources(2, 2)
+
+    def added(*blocked: str) -> dict[str, str]:
+        eligible = eligible_ads(catalogue, blocked, {})
+        popular = scorer.process.holder.require().popular
+        found = np.array([catalogue.slot("ad-6"), catalogue.slot("ad-7")], np.int32)
+        slots, names = sources.merged(found, popular, eligible)
+        assert slots.tolist() == sorted({*found.tolist(), *names})
+        return {catalogue.arrays.ids.text(slot): name for slot, name in names.items()}
+
+    expected = {"ad-5": "popularity", "ad-901": "recent", "ad-902": "recent"}
+    eventually(lambda: added() == expected)
+    assert added("ad-5", "ad-901") == {"ad-902": "recent"}
