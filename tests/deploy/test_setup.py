@@ -45,8 +45,8 @@ def test_missing_tools_are_named(clone: Path) -> None:
     fake_program(clone, "javac", "javac 17.0.15")
     result = run(clone, PYTHON=sys.executable)
     assert result.returncode == 1
-    assert "missing: maven redis-server gcc libc6-dev\n" in result.stderr
-    assert "apt-get install maven redis-server gcc libc6-dev" in result.stderr
+    assert "missing: maven redis-server" in result.stderr
+    assert "apt-get install maven redis-server" in result.stderr
     assert not (clone / ".venv").exists()
 
 
