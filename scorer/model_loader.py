@@ -112,8 +112,7 @@ class ModelLoader:
         arrays = catalogue.arrays
         revision, count = catalogue.revision, catalogue.slot_count
         known = catalogue.slots_in_use()
-        # Contiguous: kernels read it by its address.
-        probe = known[:: max(1, len(known) // _PROBE_ADS)].copy()
+        probe = known[:: max(1, len(known) // _PROBE_ADS)]
         file = ModelFile.create(
             self._memory.new("model"), package, model.table, model.hidden,
             max(1, len(probe)), arrays.capacity,

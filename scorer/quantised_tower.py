@@ -69,7 +69,11 @@ class QuantisedTower:
     def logits(self, store: HalfStore, slots: NDArray[np.int32], request: Floats) -> Floats:
         """Logits [n] of the ads in ``slots`` [n]; ``request`` [1, towers · width] is its half."""
         return self._kernels.tower_logits(
-            self._weights, store.hidden, store.steps, slots, store.by_tower(request)[0]
+            self._weights,
+            store.hidden,
+            store.steps,
+            np.ascontiguousarray(slots),  # kernels read it by its address
+            store.by_tower(request)[0],
         )
 
 
