@@ -57,11 +57,12 @@ def load(
     seconds: float,
     core: int,
     rate: float = 0,
-    concurrency: int = 8,
+    concurrency: int = 4,
     timeout_ms: int = 5_000,
     connections: int = 4,
 ) -> Outcome:
-    """Send ``rate`` requests a second whatever the answers do; 0: as fast as ``concurrency`` go.
+    """Send ``rate`` requests a second whatever the answers do; 0: as fast as ``concurrency``
+    clients go. More of them than a scorer has threads would wait, and be refused.
 
     The time is counted from when a request leaves, by a client on core ``core``.
     """

@@ -21,7 +21,7 @@ from tests.scorer.running_scorer import KEYS, stub_of
 REQUESTS = rank_requests(20_000, seed=1)
 RUNGS = ("FULL", "NO_USER", "RETRIEVAL_ONLY", "POPULAR")
 #: What ranks, of the stages that a scorer may report.
-RANKING = ("gather", "tower", "rank")
+RANKING = ("choice", "gather", "tower")
 _CANDIDATES = 500
 _TOP = 10
 
