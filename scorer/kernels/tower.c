@@ -36,22 +36,29 @@ static void activate(const int8_t *ad, float step, const float *request, int32_t
 static void layer(const uint8_t *in, int32_t inputs, int32_t outputs, const int8_t *weights,
                   const float *scales, const float *shifts, float *out) {
 #if defined(__AVX512VNNI__)
-  for (int32_t o = 0; o < outputs; o += 16) {
-    __m512i sums[ROWS];
-    for (int r = 0; r < ROWS; r++) sums[r] = _mm512_setzero_si512();
+  // Two blocks of outputs at a time, so that a broadcast is used twice; an odd one is done twice.
+  for (int32_t begin = 0; begin < outputs; begin += 32) {
+    const int32_t at[2] = {begin, begin + 16 < outputs ? begin + 16 : begin};
+    __m512i sums[ROWS][2];
+    for (int r = 0; r < ROWS; r++) sums[r][0] = sums[r][1] = _mm512_setzero_si512();
     for (int32_t i = 0; i < inputs / 4; i++) {
-      __m512i w = _mm512_loadu_si512(weights + 4 * (i * outputs + o));
+      const __m512i left = _mm512_loadu_si512(weights + 4 * (i * outputs + at[0]));
+      const __m512i right = _mm512_loadu_si512(weights + 4 * (i * outputs + at[1]));
       for (int r = 0; r < ROWS; r++) {
         int32_t four;
         memcpy(&four, in + r * WIDEST + 4 * i, 4);
-        sums[r] = _mm512_dpbusd_epi32(sums[r], _mm512_set1_epi32(four), w);
+        const __m512i broadcast = _mm512_set1_epi32(four);
+        sums[r][0] = _mm512_dpbusd_epi32(sums[r][0], broadcast, left);
+        sums[r][1] = _mm512_dpbusd_epi32(sums[r][1], broadcast, right);
       }
     }
-    __m512 scale = _mm512_loadu_ps(scales + o), shift = _mm512_loadu_ps(shifts + o);
-    for (int r = 0; r < ROWS; r++)
-      _mm512_storeu_ps(out + r * WIDEST + o,
-                       _mm512_max_ps(_mm512_fmadd_ps(_mm512_cvtepi32_ps(sums[r]), scale, shift),
-                                     _mm512_setzero_ps()));
+    for (int b = 0; b < 2; b++) {
+      const __m512 scale = _mm512_loadu_ps(scales + at[b]), shift = _mm512_loadu_ps(shifts + at[b]);
+      for (int r = 0; r < ROWS; r++)
+        _mm512_storeu_ps(out + r * WIDEST + at[b],
+                         _mm512_max_ps(_mm512_fmadd_ps(_mm512_cvtepi32_ps(sums[r][b]), scale, shift),
+                                       _mm512_setzero_ps()));
+    }
   }
 #else
   int32_t sums[WIDEST];
