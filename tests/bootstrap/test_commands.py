@@ -66,7 +66,6 @@ def test_training_again_goes_on_from_what_is_current(
     monkeypatch.setenv("CTR_MODEL", "mine")
     monkeypatch.setenv("CTR_BOOTSTRAP_KEEP_VERSIONS", "2")
     monkeypatch.setenv("CTR_BOOTSTRAP_METRICS_FILE", str(metrics))
-    monkeypatch.setenv("CTR_BOOTSTRAP_GATE_LEAST_CLICKS", "0")
     monkeypatch.setenv("CTR_BOOTSTRAP_GATE_LOG_LOSS_RISE", "1")
     monkeypatch.setenv("CTR_BOOTSTRAP_GATE_AUC_DROP", "1")
     small = (*WORLD[:-1], "300")
