@@ -120,7 +120,9 @@ def test_a_version_that_is_slow_is_rolled_back(
 ) -> None:
     url, registry = scorer
     buckets = metric_names.LATENCY_BUCKETS
-    seconds = metrics.histogram(metric_names.REQUEST_SECONDS, buckets, registry).labels("Rank", "FULL")
+    seconds = metrics.histogram(metric_names.REQUEST_SECONDS, buckets, registry).labels(
+        "Rank", "FULL"
+    )
     for _ in range(500):
         seconds.observe(0.3)
     watching = watch(publisher, topic, url)
