@@ -42,7 +42,8 @@ def serve() -> None:
             avro_codec.learn(shared.schema_dir)
     except (SettingsError, avro_codec.SchemaFolderError) as error:
         refuse(error)
-    from scorer.process import ScorerProcess, StartError
+    from scorer.process import ScorerProcess
+    from scorer.requirements import StartError
     from scorer.supervisor import Supervisor
 
     log_lines.configure(shared.log_level)

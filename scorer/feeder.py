@@ -11,7 +11,6 @@ import structlog
 from numpy.typing import NDArray
 
 from schemas import redis_keys, row_changes
-from schemas.row_changes import RowChange
 from scorer import change_stream, delta_stream
 from scorer.catalogue import SLICE, Catalogue
 from scorer.delta_stream import DeltaGapError
@@ -175,16 +174,12 @@ class Feeder(threading.Thread):
             self._metrics.changes_refused.inc()
             _log.warning("changes refused", error=str(error))
             return
-        staged = self._staged(kind, changes)
+        stage = stage_ads if kind == "ads" else stage_counters
+        staged = stage(self._catalogue, changes)
         self._apply(staged)
         if kind == "counters" and changes and not staged.damaged:
             newest_ms = max(change.version_ms for change in changes)
             self._metrics.counter_to_scorer_seconds.observe((self._now_ms() - newest_ms) / 1000)
-
-    def _staged(self, kind: str, changes: list[RowChange]) -> Staged:
-        if kind == "ads":
-            return stage_ads(self._catalogue, changes)
-        return stage_counters(self._catalogue, changes)
 
     def _apply(self, staged: Staged) -> None:
         served, arrays = self._holder.current, self._catalogue.arrays

@@ -5,17 +5,13 @@ import time
 from collections.abc import Callable
 
 import faiss
-import redis
 import structlog
-from prometheus_client import CollectorRegistry, start_http_server
-from redis.exceptions import RedisClusterException
+from prometheus_client import CollectorRegistry
 
 from schemas.encoding import Encoder
-from schemas.features import FeatureError, FeatureSpec
-from schemas.served_token import TokenKeys
 from schemas.settings import SharedSettings
 from scorer.ad_arrays import AdArrays
-from scorer.arms import Arms, ArmsError
+from scorer.arms import Arms
 from scorer.assignment import Assignment
 from scorer.catalogue import Catalogue
 from scorer.challengers import Challengers
@@ -32,6 +28,16 @@ from scorer.model_loader import ModelLoader
 from scorer.model_view import ModelView
 from scorer.ranking import Ranker
 from scorer.recall_monitor import RecallMonitor
+from scorer.requirements import (
+    StartError,
+    arms_of,
+    connected,
+    features,
+    memory_of,
+    pools_of,
+    serve_metrics,
+    token_keys,
+)
 from scorer.server import PortError, ScorerServer
 from scorer.servicer import ScorerServicer
 from scorer.settings import ScorerSettings
@@ -40,15 +46,9 @@ from scorer.tokens import TokenMint
 from scorer.user_reader import UserReader
 from scorer.validation import Validator
 from stores.model_versions import ModelVersions
-from stores.redis_client import connect
 
 _log = structlog.get_logger(__name__)
-_FEEDER_TIMEOUT_SECONDS = 5.0
 _JOIN_SECONDS = 5.0
-
-
-class StartError(RuntimeError):
-    """Something that the scorer needs is missing; the message names it and the remedy."""
 
 
 def wall_clock_ms() -> int:
@@ -249,73 +249,3 @@ def end_serving(server: ScorerServer, settings: ScorerSettings) -> None:
     server.drain()
     time.sleep(settings.drain_seconds)
     server.stop(settings.grace_seconds)
-
-
-def serve_metrics(settings: ScorerSettings, registry: CollectorRegistry) -> None:
-    """Answer Prometheus. Raises StartError if the port is taken."""
-    if not settings.metrics_port:
-        return
-    try:
-        start_http_server(settings.metrics_port, settings.host, registry)
-    except OSError as error:
-        raise StartError(
-            f"cannot listen on port {settings.metrics_port}: {error.strerror}; "
-            "set CTR_SCORER_METRICS_PORT"
-        ) from None
-
-
-def pools_of(arms: Arms, settings: ScorerSettings) -> ExplorationPools:
-    """Pools of the arms that explore."""
-    return ExplorationPools(arms.arms, settings.candidates, seed=time.time_ns())
-
-
-def memory_of(settings: ScorerSettings) -> Memory:
-    """A new folder. Raises StartError."""
-    try:
-        return Memory.create(settings.memory_dir)
-    except OSError as error:
-        raise StartError(
-            f"CTR_SCORER_MEMORY_DIR: {settings.memory_dir}: {error.strerror}"
-        ) from None
-
-
-def features(shared: SharedSettings) -> FeatureSpec:
-    """The declared features. Raises StartError."""
-    try:
-        return FeatureSpec.load(shared.features)
-    except FeatureError as error:
-        raise StartError(str(error)) from None
-
-
-def arms_of(shared: SharedSettings, settings: ScorerSettings) -> Arms:
-    """The declared arms. Raises StartError."""
-    if settings.arms is None:
-        return Arms.single(shared.model, settings.epsilon)
-    try:
-        return Arms.load(settings.arms)
-    except ArmsError as error:
-        raise StartError(str(error)) from None
-
-
-def token_keys(shared: SharedSettings) -> TokenKeys:
-    """Keys of tokens. Raises StartError."""
-    try:
-        return TokenKeys.parse(shared.token_keys)
-    except ValueError as error:
-        raise StartError(str(error)) from None
-
-
-def connected(shared: SharedSettings) -> redis.Redis:
-    """A client of a Redis that answers. Raises StartError."""
-    try:
-        client = connect(
-            shared.redis,
-            socket_timeout=_FEEDER_TIMEOUT_SECONDS,
-            socket_connect_timeout=_FEEDER_TIMEOUT_SECONDS,
-        )
-        client.ping()
-    except (redis.RedisError, RedisClusterException, ValueError) as error:
-        raise StartError(
-            f"CTR_REDIS_URL: no Redis there: {error}; start one, or set the URL of one that runs"
-        ) from None
-    return client

@@ -23,21 +23,19 @@ from scorer.catalogue import Catalogue
 from scorer.deepfm import Halves
 from scorer.eligibility import Eligible, eligible_ads
 from scorer.exploration_pools import ExplorationPools
+from scorer.finalists import finalists
 from scorer.half_store import query
-from scorer.kernels import best_kernels
 from scorer.metrics import ScorerMetrics
 from scorer.model_holder import ModelHolder, ServedModel
 from scorer.questions import Answer, Asker, RankQuestion, Rung, ScoredAd, ScoreQuestion
 from scorer.recall_monitor import RecallMonitor
-from scorer.retrieval import best, retrieve
+from scorer.retrieval import retrieve
 from scorer.settings import ScorerSettings
 from scorer.tokens import RequestMint, TokenMint
 from scorer.user_reader import UserQuestion, UserReader
 
 _log = structlog.get_logger(__name__)
 _LARGEST_LOGIT = 30.0
-#: Ads beyond those asked for whose exact probability is computed: 8 bits rank nearly right.
-_SPARE = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +160,12 @@ class Ranker:
             if exploration.explores(request.asker.request_id, explored.epsilon):
                 drawn = distribution.draw(request.asker.request_id)
         with self._metrics.stage("choice"):
-            chosen = self._finalists(request, half, merged, question)
+            chosen = merged
+            if request.assigned.challenger is None:
+                with_tower = request.budget.remaining() >= self._tower_reserve
+                chosen = finalists(
+                    served, self._catalogue.arrays, half, merged, question, with_tower
+                )
         # A drawn ad that retrieval missed is scored, but competes for no slot but the last.
         slots = chosen if drawn is None else np.append(chosen, np.int32(drawn))
         with self._metrics.stage("gather"):
@@ -188,32 +191,6 @@ class Ranker:
                 sources,
             )
         return _answer(request, rung, ads)
-
-    def _finalists(
-        self, request: _Request, half: Halves, slots: NDArray[np.int32], question: RankQuestion
-    ) -> NDArray[np.int32]:
-        """Those of the slots [n] that may be among the best, by approximate arithmetic."""
-        wanted = question.limit + max(_SPARE, question.limit // 4)
-        if len(slots) <= wanted or request.assigned.challenger is not None:
-            return slots
-        served = request.served
-        vectors, plain = served.store.vectors, query(half, False)
-        logits = best_kernels().gathered_products(vectors, slots, plain)
-        logits += half.scalars[0]
-        if request.budget.remaining() >= self._tower_reserve:
-            logits += self._approximate_tower(served, slots, half)
-        if question.by_value:
-            prices = self._catalogue.arrays.prices.take(slots)
-            return np.sort(best(slots, served.model.probabilities(logits) * prices, wanted))
-        return np.sort(best(slots, logits, wanted))
-
-    def _approximate_tower(
-        self, served: ServedModel, slots: NDArray[np.int32], half: Halves
-    ) -> NDArray[np.float32]:
-        if served.quantised is not None:
-            return served.quantised.logits(served.store, slots, half.hidden)
-        halves = served.model.ad_halves(self._catalogue.arrays.parts.take(slots))
-        return served.model.tower.logits(halves.hidden + half.hidden)
 
     def _ctrs(
         self, request: _Request, half: Halves, parts: NDArray[np.void]

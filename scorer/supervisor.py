@@ -19,14 +19,13 @@ from schemas.settings import SharedSettings
 from scorer.ad_arrays import AdArrays
 from scorer.memory import Memory
 from scorer.metrics_sum import MetricsSum
-from scorer.process import (
+from scorer.process import run_feeder, run_worker
+from scorer.requirements import (
     StartError,
     arms_of,
     connected,
     features,
     memory_of,
-    run_feeder,
-    run_worker,
     serve_metrics,
     token_keys,
 )

@@ -17,7 +17,8 @@ from schemas.proto.ctr.v1 import scorer_pb2
 from schemas.redis_values import CounterRow
 from schemas.settings import SharedSettings
 from scorer.arms import Arms, ArmsError
-from scorer.process import ScorerProcess, StartError
+from scorer.process import ScorerProcess
+from scorer.requirements import StartError
 from scorer.settings import ScorerSettings
 from tests.scorer.publisher import Publisher, ad
 from tests.scorer.running_scorer import KEYS, RunningScorer, eventually, refusal, served

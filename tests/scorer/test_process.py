@@ -19,7 +19,8 @@ from prometheus_client import CollectorRegistry
 from deploy.local.ports import free_ports
 from schemas.proto.ctr.v1 import scorer_pb2
 from schemas.settings import SharedSettings
-from scorer.process import ScorerProcess, StartError
+from scorer.process import ScorerProcess
+from scorer.requirements import StartError
 from scorer.settings import ScorerSettings
 from tests.scorer.publisher import Publisher, ad
 from tests.scorer.running_scorer import KEYS, RunningScorer, eventually, refusal, served, stub_of

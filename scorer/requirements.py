@@ -1,0 +1,92 @@
+"""What a process of the scorer needs before it can start; each lack is a StartError."""
+
+import time
+
+import redis
+from prometheus_client import CollectorRegistry, start_http_server
+from redis.exceptions import RedisClusterException
+
+from schemas.features import FeatureError, FeatureSpec
+from schemas.served_token import TokenKeys
+from schemas.settings import SharedSettings
+from scorer.arms import Arms, ArmsError
+from scorer.exploration_pools import ExplorationPools
+from scorer.memory import Memory
+from scorer.settings import ScorerSettings
+from stores.redis_client import connect
+
+_REDIS_TIMEOUT_SECONDS = 5.0
+
+
+class StartError(RuntimeError):
+    """Something that the scorer needs is missing; the message names it and the remedy."""
+
+
+def serve_metrics(settings: ScorerSettings, registry: CollectorRegistry) -> None:
+    """Answer Prometheus. Raises StartError if the port is taken."""
+    if not settings.metrics_port:
+        return
+    try:
+        start_http_server(settings.metrics_port, settings.host, registry)
+    except OSError as error:
+        raise StartError(
+            f"cannot listen on port {settings.metrics_port}: {error.strerror}; "
+            "set CTR_SCORER_METRICS_PORT"
+        ) from None
+
+
+def pools_of(arms: Arms, settings: ScorerSettings) -> ExplorationPools:
+    """Pools of the arms that explore."""
+    return ExplorationPools(arms.arms, settings.candidates, seed=time.time_ns())
+
+
+def memory_of(settings: ScorerSettings) -> Memory:
+    """A new folder. Raises StartError."""
+    try:
+        return Memory.create(settings.memory_dir)
+    except OSError as error:
+        raise StartError(
+            f"CTR_SCORER_MEMORY_DIR: {settings.memory_dir}: {error.strerror}"
+        ) from None
+
+
+def features(shared: SharedSettings) -> FeatureSpec:
+    """The declared features. Raises StartError."""
+    try:
+        return FeatureSpec.load(shared.features)
+    except FeatureError as error:
+        raise StartError(str(error)) from None
+
+
+def arms_of(shared: SharedSettings, settings: ScorerSettings) -> Arms:
+    """The declared arms. Raises StartError."""
+    if settings.arms is None:
+        return Arms.single(shared.model, settings.epsilon)
+    try:
+        return Arms.load(settings.arms)
+    except ArmsError as error:
+        raise StartError(str(error)) from None
+
+
+def token_keys(shared: SharedSettings) -> TokenKeys:
+    """Keys of tokens. Raises StartError."""
+    try:
+        return TokenKeys.parse(shared.token_keys)
+    except ValueError as error:
+        raise StartError(str(error)) from None
+
+
+def connected(shared: SharedSettings) -> redis.Redis:
+    """A client of a Redis that answers. Raises StartError."""
+    try:
+        client = connect(
+            shared.redis,
+            socket_timeout=_REDIS_TIMEOUT_SECONDS,
+            socket_connect_timeout=_REDIS_TIMEOUT_SECONDS,
+        )
+        client.ping()
+    except (redis.RedisError, RedisClusterException, ValueError) as error:
+        raise StartError(
+            f"CTR_REDIS_URL: no Redis there: {error}; start one, or set the URL of one that runs"
+        ) from None
+    return client
