@@ -47,11 +47,7 @@ class Cell:
 
     def merge(self, other: "Cell") -> None:
         """Add another cell to this one."""
-        mine, theirs = self.quality, other.quality
-        mine.rows += theirs.rows
-        mine.clicks += theirs.clicks
-        mine.predicted += theirs.predicted
-        mine.loss += theirs.loss
+        self.quality = self.quality + other.quality
         self.bins += other.bins
         self.squares += other.squares
 
