@@ -13,7 +13,13 @@ from scorer.settings import ScorerSettings
 
 @pytest.fixture
 def settings(tmp_path: Path) -> LocalSettings:
-    return LocalSettings(data=tmp_path, kafka_port=21001, redis_port=21002, scorer_port=21003)
+    return LocalSettings(
+        data=tmp_path,
+        kafka_port=21001,
+        kafka_controller_port=21004,
+        redis_port=21002,
+        scorer_port=21003,
+    )
 
 
 def test_the_parts_understand_every_setting_they_get(
