@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 from schemas.calibration import Calibration
 from schemas.layout import Layout
 from schemas.model_arrays import ModelArrays
+from scorer.kernels import SideWeights, best_kernels
 from scorer.tower import Tower
+from scorer.tower_layers import padded, padded_to
 
 Floats = NDArray[np.float32]
 
@@ -25,28 +27,6 @@ class Halves:
     fm_sums: Floats
     scalars: Floats
     hidden: Floats
-
-
-@dataclass(frozen=True, slots=True)
-class _Side:
-    """First layer and weights of one side's fields and numbers."""
-
-    w1_fields: Floats
-    w1_numbers: Floats
-    number_weights: Floats
-    mean: Floats
-    std: Floats
-
-    def halves(self, fields: Floats, numbers: Floats) -> Halves:
-        """Rows of the fields [n, F, 1 + dim] and raw numbers [n, N] -> halves of n."""
-        embeddings = fields[:, :, 1:]
-        sums = embeddings.sum(axis=1)
-        standardised = (numbers - self.mean) / self.std
-        scalars = fields[:, :, 0].sum(axis=1) + standardised @ self.number_weights
-        scalars += 0.5 * ((sums**2).sum(axis=1) - (embeddings**2).sum(axis=(1, 2)))
-        hidden = embeddings.reshape(len(fields), len(self.w1_fields)) @ self.w1_fields
-        hidden += standardised @ self.w1_numbers
-        return Halves(sums, scalars, hidden)
 
 
 class DeepFm:
@@ -61,41 +41,21 @@ class DeepFm:
         self.hidden = len(arrays.b1)
         self.calibration = self._package_calibration = calibration
         self.tower = tower
-        self._bias = np.float32(arrays.bias)
-        self._b1 = arrays.b1
-        fields, numbers = layout.fields * self.dim, layout.request_number_count
-        split = layout.request_fields * self.dim
-
-        def side(w1: slice, w1_numbers: slice, columns: slice) -> _Side:
-            return _Side(
-                np.ascontiguousarray(arrays.w1[w1]),
-                np.ascontiguousarray(arrays.w1[w1_numbers]),
-                arrays.number_weights[columns],
-                arrays.mean[columns],
-                arrays.std[columns],
-            )
-
-        self._request = side(slice(0, split), slice(fields, fields + numbers), slice(0, numbers))
-        self._ad = side(slice(split, fields), slice(fields + numbers, None), slice(numbers, None))
+        self._kernels = best_kernels()
+        self._request = _request_side(layout, arrays)
+        self._ad = _ad_side(layout, arrays)
 
     def request_half(self, part: NDArray[np.void]) -> Halves:
         """The request part (1,) -> its half (1), with the bias and b1."""
-        rows = self.table.take(part["request_ids"], axis=0)
-        if part["sequence"].shape[1]:
-            rows = np.concatenate((rows, self._pooled(part["sequence"][0])), axis=1)
-        half = self._request.halves(rows, part["request_numbers"])
-        return Halves(half.fm_sums, half.scalars + self._bias, half.hidden + self._b1)
-
-    def _pooled(self, sequence: NDArray[np.int32]) -> Floats:
-        """Mean of the rows of a sequence [L], -1 padded; zeros if it is empty; [1, 1, 1 + dim]."""
-        rows = sequence[sequence >= 0]
-        pooled = self.table.take(rows, axis=0).sum(axis=0) / np.float32(max(len(rows), 1))
-        shaped: Floats = pooled.reshape(1, 1, -1)
-        return shaped
+        return self._halves(self._request, part)
 
     def ad_halves(self, parts: NDArray[np.void]) -> Halves:
         """Ad parts [n] -> halves of n."""
-        return self._ad.halves(self.table.take(parts["ad_ids"], axis=0), parts["ad_numbers"])
+        return self._halves(self._ad, parts)
+
+    def _halves(self, side: SideWeights, parts: NDArray[np.void]) -> Halves:
+        sums, scalars, hidden = self._kernels.halves(side, self.table, parts)
+        return Halves(sums, scalars, hidden[:, : self.hidden])
 
     def recalibrate(self, shift: float) -> None:
         """From now on the package's calibration is shifted so, as the learner says."""
@@ -104,3 +64,45 @@ class DeepFm:
     def probabilities(self, logits: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
         """Logits [n] -> calibrated probabilities [n]."""
         return self.calibration.probabilities(logits)
+
+
+def _request_side(layout: Layout, arrays: ModelArrays) -> SideWeights:
+    fields, numbers = layout.request_fields, layout.request_number_count
+    return _side(
+        arrays, layout.request_dtype, "request", slice(0, fields), layout.fields, slice(0, numbers),
+        arrays.b1, arrays.bias,
+    )  # fmt: skip
+
+
+def _ad_side(layout: Layout, arrays: ModelArrays) -> SideWeights:
+    fields, numbers = slice(layout.request_fields, None), slice(layout.request_number_count, None)
+    return _side(
+        arrays, layout.ad_dtype, "ad", fields, layout.fields, numbers, np.zeros_like(arrays.b1), 0.0
+    )
+
+
+def _side(
+    arrays: ModelArrays, dtype: np.dtype[Any], name: str, own_fields: slice, all_fields: int,
+    own_numbers: slice, b1: Floats, bias: float,
+) -> SideWeights:  # fmt: skip
+    """Of one side; ``own_fields`` and ``own_numbers`` are its places among those of both."""
+    dim, width = arrays.table.shape[1] - 1, len(b1)
+    by_field = arrays.w1[: all_fields * dim].reshape(all_fields, dim, width)[own_fields]
+    by_number = arrays.w1[all_fields * dim :][own_numbers]
+    first = np.concatenate((by_field.reshape(-1, width), by_number))
+    places: dict[str, Any] = dict(dtype.fields or {})
+    length = dtype["sequence"].shape[0] if "sequence" in places else 0
+    return SideWeights(
+        fields=dtype[f"{name}_ids"].shape[0],
+        ids_at=places[f"{name}_ids"][1],
+        length=length,
+        sequence_at=places["sequence"][1] if length else 0,
+        numbers=dtype[f"{name}_numbers"].shape[0],
+        numbers_at=places[f"{name}_numbers"][1],
+        number_weights=np.ascontiguousarray(arrays.number_weights[own_numbers], np.float32),
+        mean=np.ascontiguousarray(arrays.mean[own_numbers], np.float32),
+        std=np.ascontiguousarray(arrays.std[own_numbers], np.float32),
+        first=padded_to(first[np.newaxis], len(first), padded(width))[0].astype(np.float32),
+        start=padded_to(b1.reshape(1, 1, -1), 1, padded(width)).ravel().astype(np.float32),
+        bias=float(bias),
+    )

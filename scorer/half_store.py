@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from scorer.deepfm import Floats, Halves
 from scorer.shared_arrays import Layout
+from scorer.tower_layers import padded
 
 _LARGEST = 127
 
@@ -60,11 +61,6 @@ class HalfStore:
         parts = np.zeros((len(hidden), self._towers, padded(width)), hidden.dtype)
         parts[:, :, :width] = hidden.reshape(len(hidden), self._towers, width)
         return parts.reshape(len(hidden), -1)
-
-
-def padded(width: int) -> int:
-    """The next multiple of 16."""
-    return -(-width // 16) * 16
 
 
 def ad_vectors(halves: Halves, prices: NDArray[np.int64]) -> Floats:

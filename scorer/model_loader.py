@@ -31,7 +31,8 @@ _PROBE_ADS = 512
 _SERVED_ADS = 10
 #: Ads that 8 bits choose beyond those that are served.
 LEAST_SPARE = 16
-_ADS_AT_A_TIME = 8_192
+#: Their first layers in float32 stay in the cache.
+_ADS_AT_A_TIME = 1_024
 _log = structlog.get_logger(__name__)
 
 

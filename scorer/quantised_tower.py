@@ -7,10 +7,10 @@ al., CVPR'18, arXiv 1712.05877); steps follow from activations that were seen.
 import numpy as np
 from numpy.typing import NDArray
 
-from scorer.half_store import HalfStore, padded
+from scorer.half_store import HalfStore
 from scorer.kernels import Kernels, TowerWeights
 from scorer.kernels.native import WIDEST_LAYER
-from scorer.tower_layers import Layer
+from scorer.tower_layers import Layer, in_turn, padded, padded_to
 
 Floats = NDArray[np.float32]
 _QUANTILE = 0.9999
@@ -41,12 +41,12 @@ class QuantisedTower:
             steps = np.maximum(np.abs(layer.weights).max(axis=1) / 127, 1e-12)
             rounded = np.rint(layer.weights / steps[:, None])
             inputs, outputs = widths[index], widths[index + 1]
-            weights.append(_padded(rounded, inputs, outputs).astype(np.int8))
-            scales.append(_padded(steps[:, None], 1, outputs)[:, 0] / units[-1])
-            shifts.append(_padded(layer.shifts[:, None], 1, outputs)[:, 0])
+            weights.append(padded_to(rounded, inputs, outputs).astype(np.int8))
+            scales.append(padded_to(steps[:, None], 1, outputs)[:, 0] / units[-1])
+            shifts.append(padded_to(layer.shifts[:, None], 1, outputs)[:, 0])
             values = np.maximum(values @ layer.weights + layer.shifts[:, None], 0)
             units.append(_units(values))
-        last = _padded(layers[-1].weights.transpose(0, 2, 1), 1, widths[-1])[:, 0]
+        last = padded_to(layers[-1].weights.transpose(0, 2, 1), 1, widths[-1])[:, 0]
         by_tower = [
             w[tower].reshape(w.shape[1] // 4, 4, -1).transpose(0, 2, 1).ravel()
             for tower in range(towers)
@@ -57,8 +57,8 @@ class QuantisedTower:
                 towers=towers,
                 widths=np.array(widths, np.int32),
                 weights=np.concatenate((np.empty(0, np.int8), *by_tower)),
-                scales=_in_turn(scales, towers),
-                shifts=_in_turn(shifts, towers),
+                scales=in_turn(scales, towers),
+                shifts=in_turn(shifts, towers),
                 units=np.array(units, np.float32),
                 last=np.ascontiguousarray(last, np.float32),
                 constant=float(layers[-1].shifts.mean()),
@@ -87,15 +87,3 @@ def _units(values: Floats) -> float:
     """Steps in 1, so that nearly all activations fit."""
     largest = float(np.quantile(values, _QUANTILE)) if values.size else 0.0
     return 255 / max(largest, 1e-6)
-
-
-def _padded(array: Floats, rows: int, columns: int) -> Floats:
-    out: Floats = np.zeros((len(array), rows, columns), array.dtype)
-    out[:, : array.shape[1], : array.shape[2]] = array
-    return out
-
-
-def _in_turn(arrays: list[Floats], towers: int) -> Floats:
-    parts = [array[tower] for tower in range(towers) for array in arrays]
-    joined: Floats = np.concatenate((np.empty(0, np.float32), *parts), dtype=np.float32)
-    return joined

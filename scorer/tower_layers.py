@@ -47,3 +47,22 @@ def layers_of(graph: bytes) -> list[Layer] | None:
 def _by_tower(weights: NDArray[Any]) -> Floats:
     shaped = weights if weights.ndim == 3 else weights[np.newaxis]
     return np.ascontiguousarray(shaped, np.float32)
+
+
+def padded(width: int) -> int:
+    """The next multiple of 16: what kernels take."""
+    return -(-width // 16) * 16
+
+
+def padded_to(array: Floats, rows: int, columns: int) -> Floats:
+    """Matrices [towers, .., ..] -> [towers, rows, columns], with zeros."""
+    out: Floats = np.zeros((len(array), rows, columns), array.dtype)
+    out[:, : array.shape[1], : array.shape[2]] = array
+    return out
+
+
+def in_turn(arrays: list[Floats], towers: int) -> Floats:
+    """Arrays [towers, n] of each layer -> all of the first tower, then of the next."""
+    parts = [array[tower] for tower in range(towers) for array in arrays]
+    joined: Floats = np.concatenate((np.empty(0, np.float32), *parts), dtype=np.float32)
+    return joined

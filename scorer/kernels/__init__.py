@@ -1,6 +1,13 @@
 """The inner loops of a request: native ones for this processor, or the same in numpy."""
 
-from scorer.kernels.interface import Kernels, Lists, TowerWeights
+from scorer.kernels.interface import ExactWeights, Kernels, Lists, SideWeights, TowerWeights
 from scorer.kernels.native import best_kernels
 
-__all__ = ["Kernels", "Lists", "TowerWeights", "best_kernels"]
+__all__ = [
+    "ExactWeights",
+    "Kernels",
+    "Lists",
+    "SideWeights",
+    "TowerWeights",
+    "best_kernels",
+]

@@ -60,6 +60,57 @@ class TowerWeights:
         )
 
 
+@dataclass(frozen=True)
+class SideWeights:
+    """Of one side, request or ad: ``fields`` rows of the table, the mean of a sequence of
+    ``length`` rows if that is not 0, ``numbers``; where they stand in a part, in bytes.
+
+    ``number_weights``, ``mean``, ``std`` [numbers]; ``first`` [inputs, width] and ``start`` [width]
+    are of the first layer, width up to a multiple of 16; ``bias`` is added to scalars.
+    """
+
+    fields: int
+    ids_at: int
+    length: int
+    sequence_at: int
+    numbers: int
+    numbers_at: int
+    number_weights: Floats
+    mean: Floats
+    std: Floats
+    first: Floats
+    start: Floats
+    bias: float
+
+    @cached_property
+    def addresses(self) -> tuple[int, ...]:
+        """Of the arrays in order."""
+        return _addresses(self.number_weights, self.mean, self.std, self.first, self.start)
+
+
+@dataclass(frozen=True)
+class ExactWeights:
+    """Layers of ``towers`` equal towers in float32; ``widths`` are multiples of 16, ``inputs`` is
+    the first without its padding.
+
+    ``weights`` [inputs, outputs] and ``shifts`` of each layer of each tower in turn; ``last``
+    [towers, widths[-1]] and ``constant`` make the logit.
+    """
+
+    towers: int
+    inputs: int
+    widths: NDArray[np.int32]
+    weights: Floats
+    shifts: Floats
+    last: Floats
+    constant: float
+
+    @cached_property
+    def addresses(self) -> tuple[int, ...]:
+        """Of the arrays in order."""
+        return _addresses(self.widths, self.weights, self.shifts, self.last)
+
+
 def _addresses(*arrays: NDArray[Any]) -> tuple[int, ...]:
     if not all(array.flags.c_contiguous for array in arrays):
         raise ValueError("kernels take contiguous arrays only")
@@ -104,3 +155,14 @@ class Kernels(Protocol):
 
     def gathered_products(self, rows: Floats, slots: Slots, query: Floats) -> Floats:
         """Inner products [n] of ``rows`` [.., d] in ``slots`` [n] with a query [d]."""
+
+    def halves(
+        self, side: SideWeights, table: Floats, parts: NDArray[np.void]
+    ) -> tuple[Floats, Floats, Floats]:
+        """FM sums [n, dim], scalars [n] and first layers [n, width] of parts [n].
+
+        ``table`` is [.., 1 + dim]; see scorer.deepfm.
+        """
+
+    def exact_logits(self, weights: ExactWeights, hidden: Floats) -> Floats:
+        """Logits [n] of first layers before their activation [n, towers · inputs]."""

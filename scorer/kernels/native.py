@@ -8,7 +8,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scorer.kernels.interface import Floats, Kernels, Lists, Slots, TowerWeights
+from scorer.kernels.interface import (
+    ExactWeights,
+    Floats,
+    Kernels,
+    Lists,
+    SideWeights,
+    Slots,
+    TowerWeights,
+)
 from scorer.kernels.plain import PlainKernels
 
 FOLDER = Path(__file__).resolve().parents[2] / ".build" / "kernels"
@@ -21,6 +29,7 @@ BUILDS = {
 _POINTER, _INT, _LONG, _FLOAT = ctypes.c_void_p, ctypes.c_int32, ctypes.c_int64, ctypes.c_float
 #: Layers wider than this do not fit the kernels' buffers.
 WIDEST_LAYER = 1_024
+_ROWS = 8
 
 
 @cache
@@ -62,6 +71,19 @@ class NativeKernels:
         self._products: Any = library.gathered_products
         self._products.restype = None
         self._products.argtypes = (_POINTER, _INT, _POINTER, _LONG, _POINTER, _POINTER)
+        self._halves: Any = library.side_halves
+        self._halves.restype = None
+        self._halves.argtypes = (
+            _POINTER, _INT, _POINTER, _LONG, _LONG, _INT, _INT, _INT, _INT, _INT, _INT,
+            _POINTER, _POINTER, _POINTER, _POINTER, _POINTER, _FLOAT, _INT,
+            _POINTER, _POINTER, _POINTER, _POINTER,
+        )  # fmt: skip
+        self._exact: Any = library.exact_tower
+        self._exact.restype = None
+        self._exact.argtypes = (
+            _POINTER, _LONG, _INT, _INT, _INT, _POINTER, _POINTER, _POINTER, _POINTER, _FLOAT,
+            _POINTER, _POINTER,
+        )  # fmt: skip
 
     def scan(
         self,
@@ -112,6 +134,37 @@ class NativeKernels:
             _address(products),
         )  # fmt: skip
         return products
+
+    def halves(
+        self, side: SideWeights, table: Floats, parts: NDArray[np.void]
+    ) -> tuple[Floats, Floats, Floats]:
+        """See Kernels."""
+        count, dim = len(parts), table.shape[1] - 1
+        inputs, width = side.first.shape
+        parts = np.ascontiguousarray(parts)
+        sums = np.empty((count, dim), np.float32)
+        scalars = np.empty(count, np.float32)
+        hidden = np.empty((count, width), np.float32)
+        room = np.empty(_ROWS * inputs + 3 * dim + 1, np.float32)
+        self._halves(
+            _address(table), dim, parts.ctypes.data, parts.itemsize, count, side.ids_at,
+            side.fields, side.sequence_at, side.length, side.numbers_at, side.numbers,
+            *side.addresses, side.bias, width,
+            _address(sums), _address(scalars), _address(hidden), _address(room),
+        )  # fmt: skip
+        return sums, scalars, hidden
+
+    def exact_logits(self, weights: ExactWeights, hidden: Floats) -> Floats:
+        """See Kernels."""
+        logits = np.empty(len(hidden), np.float32)
+        room = np.empty(2 * _ROWS * int(weights.widths.max()), np.float32)
+        hidden = np.ascontiguousarray(hidden, np.float32)
+        self._exact(
+            _address(hidden), len(hidden), weights.inputs, weights.towers,
+            len(weights.widths) - 1, *weights.addresses, weights.constant,
+            _address(logits), _address(room),
+        )  # fmt: skip
+        return logits
 
 
 def _address(array: NDArray[Any]) -> int:

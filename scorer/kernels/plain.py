@@ -1,11 +1,20 @@
 """The kernels in numpy: what serves where nothing was compiled, and what the others must equal."""
 
 import itertools
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from scorer.kernels.interface import BLOCK, Floats, Lists, Slots, TowerWeights
+from scorer.kernels.interface import (
+    BLOCK,
+    ExactWeights,
+    Floats,
+    Lists,
+    SideWeights,
+    Slots,
+    TowerWeights,
+)
 
 
 class PlainKernels:
@@ -79,6 +88,56 @@ class PlainKernels:
         """See Kernels."""
         products: Floats = rows.take(slots, axis=0) @ query
         return products
+
+    def halves(
+        self, side: SideWeights, table: Floats, parts: NDArray[np.void]
+    ) -> tuple[Floats, Floats, Floats]:
+        """See Kernels."""
+        ids, numbers, *sequence = _columns(side, np.ascontiguousarray(parts))
+        rows = table.take(ids, axis=0)
+        for places in sequence:
+            known = (places >= 0)[:, :, None]
+            pooled = (table.take(np.maximum(places, 0), axis=0) * known).sum(axis=1)
+            pooled /= np.maximum(known.sum(axis=1), 1).astype(np.float32)
+            rows = np.concatenate((rows, pooled[:, None]), axis=1)
+        embeddings = rows[:, :, 1:]
+        sums = embeddings.sum(axis=1)
+        standardised = (numbers - side.mean) / side.std
+        scalars = rows[:, :, 0].sum(axis=1) + standardised @ side.number_weights
+        scalars += 0.5 * ((sums**2).sum(axis=1) - (embeddings**2).sum(axis=(1, 2)))
+        inputs = np.concatenate((embeddings.reshape(len(rows), -1), standardised), axis=1)
+        return sums, scalars + np.float32(side.bias), inputs @ side.first + side.start
+
+    def exact_logits(self, weights: ExactWeights, hidden: Floats) -> Floats:
+        """See Kernels."""
+        sums = hidden.reshape(len(hidden), weights.towers, weights.inputs)
+        logits = np.zeros(len(hidden), np.float32)
+        weight_at = shift_at = 0
+        for tower in range(weights.towers):
+            values = np.zeros((len(hidden), weights.widths[0]), np.float32)
+            values[:, : weights.inputs] = np.maximum(sums[:, tower], 0)
+            for inputs, outputs in itertools.pairwise(weights.widths):
+                end = weight_at + inputs * outputs
+                matrix = weights.weights[weight_at:end].reshape(inputs, outputs)
+                shifts = weights.shifts[shift_at : shift_at + outputs]
+                values = np.maximum(values @ matrix + shifts, 0)
+                weight_at, shift_at = end, shift_at + outputs
+            logits += values @ weights.last[tower]
+        return logits / np.float32(weights.towers) + np.float32(weights.constant)
+
+
+def _columns(side: SideWeights, parts: NDArray[np.void]) -> list[NDArray[Any]]:
+    """Ids [n, fields], numbers [n, numbers], and if there is a sequence, that [n, length]."""
+    words = parts.view(np.int32).reshape(len(parts), -1)
+
+    def columns(at: int, count: int) -> NDArray[np.int32]:
+        return np.ascontiguousarray(words[:, at // 4 : at // 4 + count])
+
+    found: list[NDArray[Any]] = [
+        columns(side.ids_at, side.fields),
+        columns(side.numbers_at, side.numbers).view(np.float32),
+    ]
+    return [*found, columns(side.sequence_at, side.length)] if side.length else found
 
 
 def _quantised(values: Floats, units: np.float32) -> Floats:

@@ -35,7 +35,7 @@ from tests.benchmarks.bench_scorer.world import declaration
 CLUSTERS, CANDIDATES, FINALISTS, SERVED = 2_000, 500, 26, 10
 #: Fields that tell ads of a cluster apart.
 OWN = ("ad", "campaign", "landing")
-_AT_A_TIME = 1 << 16
+_AT_A_TIME = 1 << 10
 
 
 def ad_parts(model: BenchModel, ads: int, random: np.random.Generator) -> NDArray[np.void]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from scorer.kernels import Kernels, Lists, TowerWeights, native
+from scorer.kernels import ExactWeights, Kernels, Lists, SideWeights, TowerWeights, native
 from scorer.kernels.plain import PlainKernels
 
 PLAIN = PlainKernels()
@@ -96,6 +96,51 @@ def test_gathered_products(kernels: Kernels) -> None:
     query = random.standard_normal(19).astype(np.float32)
     assert kernels.gathered_products(rows, slots, query) == pytest.approx(
         rows[slots] @ query, abs=1e-4
+    )
+
+
+@pytest.mark.parametrize(("length", "count"), [(0, 21), (5, 1), (5, 40)])
+def test_halves(kernels: Kernels, length: int, count: int) -> None:
+    """Sequences of all lengths, an empty one included."""
+    random = np.random.default_rng(count)
+    fields, numbers, dim, width = 3, 4, 5, 48
+    parts = np.zeros(count, [("s", "<i4", (length,)), ("n", "<f4", (4,)), ("i", "<i4", (3,))])
+    parts["s"] = random.integers(0, 200, (count, length))
+    parts["s"][np.arange(length) >= np.arange(count)[:, None] % (length + 1)] = -1
+    parts["n"] = random.random((count, numbers), np.float32)
+    parts["i"] = random.integers(0, 200, (count, fields))
+    inputs = dim * (fields + (length > 0)) + numbers
+    side = SideWeights(
+        fields=fields, ids_at=4 * (length + numbers), length=length, sequence_at=0,
+        numbers=numbers, numbers_at=4 * length,
+        number_weights=random.random(numbers, np.float32), mean=random.random(numbers, np.float32),
+        std=0.5 + random.random(numbers, np.float32),
+        first=random.random((inputs, width), np.float32),
+        start=random.random(width, np.float32), bias=-3.0,
+    )  # fmt: skip
+    table = random.standard_normal((200, 1 + dim)).astype(np.float32)
+    found, expected = kernels.halves(side, table, parts), PLAIN.halves(side, table, parts)
+    for ours, theirs in zip(found, expected, strict=True):
+        assert ours.shape == theirs.shape
+        assert ours == pytest.approx(theirs, rel=1e-4, abs=1e-4)
+
+
+@pytest.mark.parametrize(("towers", "widths"), [(1, (32, 16)), (2, (48,)), (2, (64, 48, 16))])
+def test_exact_tower(kernels: Kernels, towers: int, widths: tuple[int, ...]) -> None:
+    random = np.random.default_rng(len(widths))
+    size = towers * sum(a * b for a, b in itertools.pairwise(widths))
+    weights = ExactWeights(
+        towers=towers,
+        inputs=widths[0] - 3,
+        widths=np.array(widths, np.int32),
+        weights=random.standard_normal(size).astype(np.float32),
+        shifts=random.standard_normal(towers * sum(widths[1:])).astype(np.float32),
+        last=random.standard_normal((towers, widths[-1])).astype(np.float32),
+        constant=0.25,
+    )
+    hidden = random.standard_normal((29, towers * weights.inputs)).astype(np.float32)
+    assert kernels.exact_logits(weights, hidden) == pytest.approx(
+        PLAIN.exact_logits(weights, hidden), rel=1e-4, abs=1e-3
     )
 
 
