@@ -66,12 +66,12 @@ class _DeepFmExplainer:
         arrays = self._model.arrays
         fields, numbers = self._fields(samples), self._numbers(samples)
         vectors = fields[:, :, 1:]
-        inputs = np.concatenate((vectors.reshape(len(samples), -1), numbers), axis=1)
+        count, dim = vectors.shape[1:]
+        inputs = np.concatenate((vectors.reshape(-1, count * dim), numbers), axis=1)
         weights = arrays.w1.astype(np.float64)
         deep, gradients = self._gradient.at(inputs @ weights + arrays.b1)
         tower = (gradients @ weights.T) * inputs
-        count, dim = fields.shape[1], self._model.dim
-        by_field = tower[:, : count * dim].reshape(len(samples), count, dim).sum(axis=2)
+        by_field = tower[:, : count * dim].reshape(-1, count, dim).sum(axis=2)
         tower_parts = np.concatenate((by_field, tower[:, count * dim :]), axis=1)
         first_order = np.concatenate((fields[:, :, 0], numbers * arrays.number_weights), axis=1)
         others = vectors.sum(axis=1, keepdims=True) - vectors

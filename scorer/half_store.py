@@ -60,7 +60,7 @@ class HalfStore:
             return hidden
         parts = np.zeros((len(hidden), self._towers, padded(width)), hidden.dtype)
         parts[:, :, :width] = hidden.reshape(len(hidden), self._towers, width)
-        return parts.reshape(len(hidden), -1)
+        return parts.reshape(-1, self._towers * padded(width))
 
 
 def ad_vectors(halves: Halves, prices: NDArray[np.int64]) -> Floats:

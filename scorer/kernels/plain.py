@@ -105,7 +105,8 @@ class PlainKernels:
         standardised = (numbers - side.mean) / side.std
         scalars = rows[:, :, 0].sum(axis=1) + standardised @ side.number_weights
         scalars += 0.5 * ((sums**2).sum(axis=1) - (embeddings**2).sum(axis=(1, 2)))
-        inputs = np.concatenate((embeddings.reshape(len(rows), -1), standardised), axis=1)
+        count, dim = embeddings.shape[1:]
+        inputs = np.concatenate((embeddings.reshape(-1, count * dim), standardised), axis=1)
         return sums, scalars + np.float32(side.bias), inputs @ side.first + side.start
 
     def exact_logits(self, weights: ExactWeights, hidden: Floats) -> Floats:
@@ -128,7 +129,7 @@ class PlainKernels:
 
 def _columns(side: SideWeights, parts: NDArray[np.void]) -> list[NDArray[Any]]:
     """Ids [n, fields], numbers [n, numbers], and if there is a sequence, that [n, length]."""
-    words = parts.view(np.int32).reshape(len(parts), -1)
+    words = parts.view(np.int32).reshape(-1, parts.itemsize // 4)
 
     def columns(at: int, count: int) -> NDArray[np.int32]:
         return np.ascontiguousarray(words[:, at // 4 : at // 4 + count])

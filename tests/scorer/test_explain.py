@@ -133,3 +133,9 @@ def test_the_towers_of_an_export_are_explained() -> None:
 def test_bad_questions_are_refused(scorer: RunningScorer) -> None:
     code, message = refusal(lambda: scorer.stub.Explain(scorer_pb2.ScoreRequest(user_id="u")))
     assert (code, message) == (grpc.StatusCode.INVALID_ARGUMENT, "request_id: missing")
+
+
+def test_no_candidates_have_no_explanation(scorer: RunningScorer) -> None:
+    nothing = scorer_pb2.ScoreRequest(request_id="r", user_id="u")
+    assert list(scorer.stub.Explain(nothing).ads) == []
+    assert list(scorer.stub.Score(nothing).ads) == []
