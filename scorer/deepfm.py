@@ -15,7 +15,7 @@ from schemas.layout import Layout
 from schemas.model_arrays import ModelArrays
 from scorer.kernels import SideWeights, best_kernels
 from scorer.tower import Tower
-from scorer.tower_layers import padded, padded_to
+from scorer.tower_layers import by_outputs, padded, padded_to
 
 Floats = NDArray[np.float32]
 
@@ -102,7 +102,9 @@ def _side(
         number_weights=np.ascontiguousarray(arrays.number_weights[own_numbers], np.float32),
         mean=np.ascontiguousarray(arrays.mean[own_numbers], np.float32),
         std=np.ascontiguousarray(arrays.std[own_numbers], np.float32),
-        first=padded_to(first[np.newaxis], len(first), padded(width))[0].astype(np.float32),
+        first=by_outputs(padded_to(first[np.newaxis], len(first), padded(width))[0]).astype(
+            np.float32
+        ),
         start=padded_to(b1.reshape(1, 1, -1), 1, padded(width)).ravel().astype(np.float32),
         bias=float(bias),
     )

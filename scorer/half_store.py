@@ -19,7 +19,7 @@ _LARGEST = 127
 
 class HalfStore:
     """``vectors`` [capacity, dim + 2]: FM sum, scalar, log price; ``hidden`` [capacity, towers ·
-    width] in 8 bits, in ``steps`` [capacity]. ``width`` is ``tower_width`` up to a multiple of 16.
+    width] in 8 bits, in ``steps`` [capacity]. ``width`` is ``tower_width`` up to a multiple of 32.
     """
 
     def __init__(self, arrays: Mapping[str, NDArray[Any]], towers: int) -> None:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from scorer.half_store import HalfStore
 from scorer.kernels import Kernels, TowerWeights
+from scorer.kernels.interface import OUTPUTS
 from scorer.kernels.native import WIDEST_LAYER
 from scorer.tower_layers import Layer, in_turn, padded, padded_to
 
@@ -48,7 +49,7 @@ class QuantisedTower:
             units.append(_units(values))
         last = padded_to(layers[-1].weights.transpose(0, 2, 1), 1, widths[-1])[:, 0]
         by_tower = [
-            w[tower].reshape(w.shape[1] // 4, 4, -1).transpose(0, 2, 1).ravel()
+            w[tower].reshape(-1, 4, w.shape[2] // OUTPUTS, OUTPUTS).transpose(2, 0, 3, 1).ravel()
             for tower in range(towers)
             for w in weights
         ]

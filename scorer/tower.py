@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from schemas.model_package import PackageError
 from scorer.kernels import ExactWeights, best_kernels
-from scorer.tower_layers import Layer, in_turn, layers_of, padded, padded_to
+from scorer.tower_layers import Layer, by_outputs, in_turn, layers_of, padded, padded_to
 
 INPUT = "hidden"
 _PROBES = 64
@@ -67,7 +67,11 @@ def _exact_weights(layers: list[Layer]) -> ExactWeights:
         inputs=inputs,
         widths=np.array(widths, np.int32),
         weights=in_turn(
-            [padded_to(layer.weights, i, o).reshape(towers, -1) for layer, i, o in shapes], towers
+            [
+                by_outputs(padded_to(layer.weights, i, o)).reshape(towers, -1)
+                for layer, i, o in shapes
+            ],
+            towers,
         ),
         shifts=in_turn(
             [padded_to(layer.shifts[:, None], 1, o)[:, 0] for layer, _, o in shapes], towers

@@ -8,6 +8,8 @@ import onnx
 from numpy.typing import NDArray
 from onnx import numpy_helper
 
+from scorer.kernels.interface import OUTPUTS
+
 Floats = NDArray[np.float32]
 _SHAPELESS = {"Relu", "Reshape", "Transpose", "Squeeze", "ReduceMean"}
 
@@ -50,8 +52,15 @@ def _by_tower(weights: NDArray[Any]) -> Floats:
 
 
 def padded(width: int) -> int:
-    """The next multiple of 16: what kernels take."""
-    return -(-width // 16) * 16
+    """The next multiple of what kernels compute together."""
+    return -(-width // OUTPUTS) * OUTPUTS
+
+
+def by_outputs(matrices: Floats) -> Floats:
+    """Matrices [.., inputs, outputs] -> [.., outputs / 32, inputs, 32], as kernels read them."""
+    *rest, inputs, outputs = matrices.shape
+    blocks = matrices.reshape(*rest, inputs, outputs // OUTPUTS, OUTPUTS)
+    return np.ascontiguousarray(np.moveaxis(blocks, -2, -3))
 
 
 def padded_to(array: Floats, rows: int, columns: int) -> Floats:

@@ -1,40 +1,49 @@
 // The model in float32, as it is served: the halves of requests or ads, and the towers on top.
 //
-// Weights of a layer lie as [inputs][outputs]; outputs are multiples of 16. Eight rows go through
-// a layer at a time, so that a weight that was loaded is used eight times.
+// Weights of a layer lie as [outputs / 32][inputs][32], so that they are read as one stream, and
+// one that was loaded is used for up to eight rows. Outputs are multiples of 32.
 #include <stdint.h>
 #include <string.h>
 
-enum { ROWS = 8, LANES = 16 };
+enum { ROWS = 32, TOGETHER = 8, LANES = 16, BLOCK = 32 };
 // On processors with narrower registers the compiler splits it.
 typedef float lanes __attribute__((vector_size(64), aligned(4)));
+#define LANES_AT(at) (*(lanes *)(at))
+#define CONST_LANES_AT(at) (*(const lanes *)(at))
 
-#define LOAD(at) (*(const lanes *)(at))
+// 32 outputs of `rows` rows; inlined for each number of rows, so that sums stay in registers.
+static inline __attribute__((always_inline)) void dense_block(const int rows, const float *in,
+                                                              int64_t inputs, const float *weights,
+                                                              const float *start, float *out,
+                                                              int64_t outputs) {
+  lanes left[TOGETHER], right[TOGETHER];
+  for (int r = 0; r < rows; r++) left[r] = CONST_LANES_AT(start), right[r] = CONST_LANES_AT(start + LANES);
+  for (int64_t i = 0; i < inputs; i++) {
+    const lanes a = CONST_LANES_AT(weights + BLOCK * i), b = CONST_LANES_AT(weights + BLOCK * i + LANES);
+    for (int r = 0; r < rows; r++) {
+      left[r] += in[r * inputs + i] * a;
+      right[r] += in[r * inputs + i] * b;
+    }
+  }
+  for (int r = 0; r < rows; r++) {
+    LANES_AT(out + r * outputs) = left[r];
+    LANES_AT(out + r * outputs + LANES) = right[r];
+  }
+}
 
-// Outputs [ROWS][LANES * BLOCKS] of one part of a layer; a macro, so that sums stay in registers.
-#define DENSE_PART(BLOCKS)                                                          \
-  do {                                                                              \
-    lanes sums[ROWS][BLOCKS];                                                       \
-    for (int r = 0; r < ROWS; r++)                                                  \
-      for (int b = 0; b < BLOCKS; b++) sums[r][b] = LOAD(start + at + LANES * b);   \
-    for (int64_t i = 0; i < inputs; i++) {                                          \
-      const float *row = weights + i * outputs + at;                                \
-      lanes weight[BLOCKS];                                                         \
-      for (int b = 0; b < BLOCKS; b++) weight[b] = LOAD(row + LANES * b);           \
-      for (int r = 0; r < ROWS; r++)                                                \
-        for (int b = 0; b < BLOCKS; b++) sums[r][b] += in[r * inputs + i] * weight[b]; \
-    }                                                                               \
-    for (int r = 0; r < rows; r++)                                                  \
-      for (int b = 0; b < BLOCKS; b++)                                              \
-        *(lanes *)(out + r * outputs + at + LANES * b) = sums[r][b];                \
-  } while (0)
-
-// in [ROWS][inputs] · weights + start -> out [rows][outputs], without activation.
+// in [rows][inputs] · weights + start -> out [rows][outputs], without activation.
 static void dense(const float *in, int rows, int64_t inputs, int64_t outputs, const float *weights,
                   const float *start, float *out) {
-  int64_t at = 0;
-  for (; at + 2 * LANES <= outputs; at += 2 * LANES) DENSE_PART(2);
-  if (at < outputs) DENSE_PART(1);
+  for (int64_t at = 0; at < outputs; at += BLOCK) {
+    const float *block = weights + at * inputs;
+    int r = 0;
+    for (; r + 8 <= rows; r += 8)
+      dense_block(8, in + r * inputs, inputs, block, start + at, out + r * outputs + at, outputs);
+    for (; r + 4 <= rows; r += 4)
+      dense_block(4, in + r * inputs, inputs, block, start + at, out + r * outputs + at, outputs);
+    for (; r < rows; r++)
+      dense_block(1, in + r * inputs, inputs, block, start + at, out + r * outputs + at, outputs);
+  }
 }
 
 // One field of a row: its weight and its embedding [dim] join the sums.
@@ -61,7 +70,6 @@ void side_halves(const float *table, int32_t dim, const uint8_t *parts, int64_t 
   const int64_t entry = dim + 1;
   const int64_t inputs = (int64_t)dim * (fields + (length > 0)) + numbers;
   float *in = room, *squares = room + ROWS * inputs, *pooled = squares + dim;
-  memset(in, 0, sizeof(float) * ROWS * (size_t)inputs);
   for (int64_t begin = 0; begin < n; begin += ROWS) {
     const int rows = n - begin < ROWS ? (int)(n - begin) : ROWS;
     for (int64_t ahead = begin + ROWS; ahead < begin + 2 * ROWS && ahead < n; ahead++) {
@@ -106,14 +114,13 @@ void side_halves(const float *table, int32_t dim, const uint8_t *parts, int64_t 
 
 // Logits [n] of first layers before their activation, hidden [n][towers * first]: the mean of
 // `towers` towers, plus `constant`. Layer l goes from widths[l] to widths[l + 1], where widths[0]
-// is `first` up to a multiple of 16; weights and shifts of each layer of each tower in turn;
+// is `first` up to a multiple of 32; weights and shifts of each layer of each tower in turn;
 // `last` [towers][widths[layers]]; `room` [2 * ROWS * the widest].
 void exact_tower(const float *hidden, int64_t n, int32_t first, int32_t towers, int32_t layers,
                  const int32_t *widths, const float *weights, const float *shifts,
                  const float *last, float constant, float *logits, float *room) {
   int64_t widest = 0;
   for (int32_t l = 0; l <= layers; l++) widest = widths[l] > widest ? widths[l] : widest;
-  memset(room, 0, sizeof(float) * 2 * ROWS * (size_t)widest);
   for (int64_t begin = 0; begin < n; begin += ROWS) {
     const int rows = n - begin < ROWS ? (int)(n - begin) : ROWS;
     const float *w = weights, *b = shifts;

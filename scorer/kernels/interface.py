@@ -12,6 +12,8 @@ Slots = NDArray[np.int32]
 
 #: Rows of a block; a list begins with a block.
 BLOCK = 16
+#: Outputs of a layer that are computed together; widths are multiples of it.
+OUTPUTS = 32
 
 
 @dataclass(frozen=True)
@@ -35,12 +37,12 @@ class Lists:
 
 @dataclass(frozen=True)
 class TowerWeights:
-    """Layers of ``towers`` equal towers in 8 bits; widths are multiples of 16, the last hidden's
+    """Layers of ``towers`` equal towers in 8 bits; widths are multiples of 32, the last hidden's
     is ``widths[-1]``.
 
-    ``weights`` are [inputs / 4, outputs, 4] of each layer of each tower in turn; ``scales`` and
-    ``shifts`` one for each output; ``units`` [layers + 1] are activations' steps in 1; ``last``
-    [towers, widths[-1]] and ``constant`` make the logit.
+    ``weights`` are [outputs / 32, inputs / 4, 32, 4] of each layer of each tower in turn;
+    ``scales`` and ``shifts`` one for each output; ``units`` [layers + 1] are activations' steps
+    in 1; ``last`` [towers, widths[-1]] and ``constant`` make the logit.
     """
 
     towers: int
@@ -65,8 +67,9 @@ class SideWeights:
     """Of one side, request or ad: ``fields`` rows of the table, the mean of a sequence of
     ``length`` rows if that is not 0, ``numbers``; where they stand in a part, in bytes.
 
-    ``number_weights``, ``mean``, ``std`` [numbers]; ``first`` [inputs, width] and ``start`` [width]
-    are of the first layer, width up to a multiple of 16; ``bias`` is added to scalars.
+    ``number_weights``, ``mean``, ``std`` [numbers]; ``first`` [width / 32, inputs, 32] and
+    ``start`` [width] are of the first layer, width up to a multiple of 32; ``bias`` is added to
+    scalars.
     """
 
     fields: int
@@ -90,11 +93,11 @@ class SideWeights:
 
 @dataclass(frozen=True)
 class ExactWeights:
-    """Layers of ``towers`` equal towers in float32; ``widths`` are multiples of 16, ``inputs`` is
+    """Layers of ``towers`` equal towers in float32; ``widths`` are multiples of 32, ``inputs`` is
     the first without its padding.
 
-    ``weights`` [inputs, outputs] and ``shifts`` of each layer of each tower in turn; ``last``
-    [towers, widths[-1]] and ``constant`` make the logit.
+    ``weights`` [outputs / 32, inputs, 32] and ``shifts`` of each layer of each tower in turn;
+    ``last`` [towers, widths[-1]] and ``constant`` make the logit.
     """
 
     towers: int

@@ -29,7 +29,8 @@ BUILDS = {
 _POINTER, _INT, _LONG, _FLOAT = ctypes.c_void_p, ctypes.c_int32, ctypes.c_int64, ctypes.c_float
 #: Layers wider than this do not fit the kernels' buffers.
 WIDEST_LAYER = 1_024
-_ROWS = 8
+#: Rows that the exact kernels have at hand.
+_ROWS = 32
 
 
 @cache
@@ -140,7 +141,7 @@ class NativeKernels:
     ) -> tuple[Floats, Floats, Floats]:
         """See Kernels."""
         count, dim = len(parts), table.shape[1] - 1
-        inputs, width = side.first.shape
+        inputs, width = side.first.shape[1], len(side.start)
         parts = np.ascontiguousarray(parts)
         sums = np.empty((count, dim), np.float32)
         scalars = np.empty(count, np.float32)

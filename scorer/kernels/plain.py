@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from scorer.kernels.interface import (
     BLOCK,
+    OUTPUTS,
     ExactWeights,
     Floats,
     Lists,
@@ -74,8 +75,8 @@ class PlainKernels:
             values = active / units[0]
             for layer, (inputs, outputs) in enumerate(itertools.pairwise(widths)):
                 end = weight_at + inputs * outputs
-                blocks = weights.weights[weight_at:end].reshape(inputs // 4, outputs, 4)
-                matrix = blocks.transpose(0, 2, 1).reshape(inputs, outputs).astype(np.float32)
+                blocks = weights.weights[weight_at:end].reshape(-1, inputs // 4, OUTPUTS, 4)
+                matrix = blocks.transpose(1, 3, 0, 2).reshape(inputs, outputs).astype(np.float32)
                 columns = slice(output_at, output_at + outputs)
                 values = active @ matrix * weights.scales[columns] + weights.shifts[columns]
                 values = np.maximum(values, 0)
@@ -107,7 +108,7 @@ class PlainKernels:
         scalars += 0.5 * ((sums**2).sum(axis=1) - (embeddings**2).sum(axis=(1, 2)))
         count, dim = embeddings.shape[1:]
         inputs = np.concatenate((embeddings.reshape(-1, count * dim), standardised), axis=1)
-        return sums, scalars + np.float32(side.bias), inputs @ side.first + side.start
+        return sums, scalars + np.float32(side.bias), inputs @ _unpacked(side.first) + side.start
 
     def exact_logits(self, weights: ExactWeights, hidden: Floats) -> Floats:
         """See Kernels."""
@@ -119,12 +120,17 @@ class PlainKernels:
             values[:, : weights.inputs] = np.maximum(sums[:, tower], 0)
             for inputs, outputs in itertools.pairwise(weights.widths):
                 end = weight_at + inputs * outputs
-                matrix = weights.weights[weight_at:end].reshape(inputs, outputs)
+                matrix = _unpacked(weights.weights[weight_at:end].reshape(-1, inputs, OUTPUTS))
                 shifts = weights.shifts[shift_at : shift_at + outputs]
                 values = np.maximum(values @ matrix + shifts, 0)
                 weight_at, shift_at = end, shift_at + outputs
             logits += values @ weights.last[tower]
         return logits / np.float32(weights.towers) + np.float32(weights.constant)
+
+
+def _unpacked(blocks: Floats) -> Floats:
+    """[outputs / 32, inputs, 32] -> [inputs, outputs]."""
+    return blocks.transpose(1, 0, 2).reshape(blocks.shape[1], -1)
 
 
 def _columns(side: SideWeights, parts: NDArray[np.void]) -> list[NDArray[Any]]:

@@ -1,8 +1,8 @@
 // Approximate logits of many ads by 8-bit arithmetic: enough to choose which ads are worth the
 // exact tower. Ad rows are gathered, the request's half is added, and the towers run on the sums.
 //
-// Weights of a layer lie as [inputs / 4][outputs][4]; inputs and outputs are multiples of 16, the
-// outputs of a tower's first layer begin at a multiple of 16 in a row.
+// Weights of a layer lie as [outputs / 32][inputs / 4][32][4]; inputs and outputs are multiples of
+// 32. Rows go through a layer by batches, so that 32 outputs' weights serve them all from the cache.
 #include <math.h>
 #include <stdint.h>
 #include <string.h>
@@ -10,7 +10,13 @@
 #include <immintrin.h>
 #endif
 
-enum { ROWS = 8, WIDEST = 1024 };
+enum { ROWS = 64, TOGETHER = 8, AHEAD = 16, BLOCK = 32, WIDEST = 1024 };
+
+// One activation: max(0, value) in units, rounded, at most 255.
+static inline uint8_t rounded(float value, float units) {
+  value *= units;
+  return (uint8_t)((value < 0 ? 0 : value > 255 ? 255 : value) + 0.5f);
+}
 
 // Activations of one row: max(0, ad * step + request) in units, rounded, at most 255.
 static void activate(const int8_t *ad, float step, const float *request, int32_t width,
@@ -24,73 +30,67 @@ static void activate(const int8_t *ad, float step, const float *request, int32_t
     _mm_storeu_si128((__m128i *)(out + i), _mm512_cvtusepi32_epi8(_mm512_cvtps_epi32(values)));
   }
 #else
-  for (int32_t i = 0; i < width; i++) {
-    float value = (float)ad[i] * step + request[i];
-    value = value < 0 ? 0 : value > 255 ? 255 : value;
-    out[i] = (uint8_t)(value + 0.5f);
-  }
+  for (int32_t i = 0; i < width; i++) out[i] = rounded((float)ad[i] * step + request[i], 1);
 #endif
 }
 
-// One layer of ROWS rows: out = max(0, scale · (weights · in) + shift).
-static void layer(const uint8_t *in, int32_t inputs, int32_t outputs, const int8_t *weights,
-                  const float *scales, const float *shifts, float *out) {
+// One layer: max(0, scale · (weights · in) + shift) as `floats` [rows][outputs], or in units as
+// `bytes` [rows][outputs] if that is not NULL. `rows` is a multiple of TOGETHER.
+static void layer(const uint8_t *in, int rows, int64_t inputs, int64_t outputs,
+                  const int8_t *weights, const float *scales, const float *shifts, float units,
+                  float *floats, uint8_t *bytes) {
+  for (int64_t at = 0; at < outputs; at += BLOCK) {
+    const int8_t *block = weights + at * inputs;
 #if defined(__AVX512VNNI__)
-  // Two blocks of outputs at a time, so that a broadcast is used twice; an odd one is done twice.
-  for (int32_t begin = 0; begin < outputs; begin += 32) {
-    const int32_t at[2] = {begin, begin + 16 < outputs ? begin + 16 : begin};
-    __m512i sums[ROWS][2];
-    for (int r = 0; r < ROWS; r++) sums[r][0] = sums[r][1] = _mm512_setzero_si512();
-    for (int32_t i = 0; i < inputs / 4; i++) {
-      const __m512i left = _mm512_loadu_si512(weights + 4 * (i * outputs + at[0]));
-      const __m512i right = _mm512_loadu_si512(weights + 4 * (i * outputs + at[1]));
-      for (int r = 0; r < ROWS; r++) {
-        int32_t four;
-        memcpy(&four, in + r * WIDEST + 4 * i, 4);
-        const __m512i broadcast = _mm512_set1_epi32(four);
-        sums[r][0] = _mm512_dpbusd_epi32(sums[r][0], broadcast, left);
-        sums[r][1] = _mm512_dpbusd_epi32(sums[r][1], broadcast, right);
+    for (int begin = 0; begin < rows; begin += TOGETHER) {
+      const uint8_t *row = in + begin * inputs;
+      __m512i sums[TOGETHER][2];
+      for (int r = 0; r < TOGETHER; r++) sums[r][0] = sums[r][1] = _mm512_setzero_si512();
+      for (int64_t i = 0; i < inputs; i += 4) {
+        const __m512i left = _mm512_loadu_si512(block + BLOCK * i);
+        const __m512i right = _mm512_loadu_si512(block + BLOCK * i + 64);
+        for (int r = 0; r < TOGETHER; r++) {
+          int32_t four;
+          memcpy(&four, row + r * inputs + i, 4);
+          const __m512i broadcast = _mm512_set1_epi32(four);
+          sums[r][0] = _mm512_dpbusd_epi32(sums[r][0], broadcast, left);
+          sums[r][1] = _mm512_dpbusd_epi32(sums[r][1], broadcast, right);
+        }
+      }
+      for (int half = 0; half < 2; half++) {
+        const int64_t first = at + 16 * half;
+        const __m512 scale = _mm512_loadu_ps(scales + first), unit = _mm512_set1_ps(units);
+        const __m512 shift = _mm512_loadu_ps(shifts + first), zero = _mm512_setzero_ps();
+        for (int r = 0; r < TOGETHER; r++) {
+          const int64_t to = (begin + r) * outputs + first;
+          const __m512 values = _mm512_max_ps(
+              _mm512_fmadd_ps(_mm512_cvtepi32_ps(sums[r][half]), scale, shift), zero);
+          if (bytes)
+            _mm_storeu_si128((__m128i *)(bytes + to), _mm512_cvtusepi32_epi8(_mm512_cvtps_epi32(
+                                                          _mm512_mul_ps(values, unit))));
+          else
+            _mm512_storeu_ps(floats + to, values);
+        }
       }
     }
-    for (int b = 0; b < 2; b++) {
-      const __m512 scale = _mm512_loadu_ps(scales + at[b]), shift = _mm512_loadu_ps(shifts + at[b]);
-      for (int r = 0; r < ROWS; r++)
-        _mm512_storeu_ps(out + r * WIDEST + at[b],
-                         _mm512_max_ps(_mm512_fmadd_ps(_mm512_cvtepi32_ps(sums[r][b]), scale, shift),
-                                       _mm512_setzero_ps()));
-    }
-  }
 #else
-  int32_t sums[WIDEST];
-  for (int r = 0; r < ROWS; r++) {
-    memset(sums, 0, 4 * (size_t)outputs);
-    for (int32_t i = 0; i < inputs / 4; i++) {
-      const uint8_t *four = in + r * WIDEST + 4 * i;
-      const int8_t *w = weights + 4 * i * outputs;
-      for (int32_t o = 0; o < outputs; o++)
-        sums[o] += four[0] * w[4 * o] + four[1] * w[4 * o + 1] + four[2] * w[4 * o + 2] +
-                   four[3] * w[4 * o + 3];
+    for (int r = 0; r < rows; r++) {
+      int32_t sums[BLOCK] = {0};
+      for (int64_t i = 0; i < inputs; i += 4) {
+        const uint8_t *four = in + r * inputs + i;
+        const int8_t *w = block + BLOCK * i;
+        for (int o = 0; o < BLOCK; o++)
+          sums[o] += four[0] * w[4 * o] + four[1] * w[4 * o + 1] + four[2] * w[4 * o + 2] +
+                     four[3] * w[4 * o + 3];
+      }
+      for (int o = 0; o < BLOCK; o++) {
+        const float value = (float)sums[o] * scales[at + o] + shifts[at + o];
+        if (bytes) bytes[r * outputs + at + o] = rounded(value, units);
+        else floats[r * outputs + at + o] = value > 0 ? value : 0;
+      }
     }
-    for (int32_t o = 0; o < outputs; o++) {
-      float value = (float)sums[o] * scales[o] + shifts[o];
-      out[r * WIDEST + o] = value > 0 ? value : 0;
-    }
-  }
 #endif
-}
-
-static void quantise(const float *in, int32_t width, float units, uint8_t *out) {
-#if defined(__AVX512VNNI__)
-  const __m512 unit = _mm512_set1_ps(units);
-  for (int32_t i = 0; i < width; i += 16)
-    _mm_storeu_si128((__m128i *)(out + i), _mm512_cvtusepi32_epi8(_mm512_cvtps_epi32(
-                                               _mm512_mul_ps(_mm512_loadu_ps(in + i), unit))));
-#else
-  for (int32_t i = 0; i < width; i++) {
-    float value = in[i] * units;
-    out[i] = (uint8_t)((value > 255 ? 255 : value) + 0.5f);
   }
-#endif
 }
 
 static float product(const float *a, const float *b, int32_t width) {
@@ -111,38 +111,40 @@ void tower_logits(const int8_t *hidden, const float *steps, const int32_t *slots
                   const float *request, int32_t towers, int32_t layers, const int32_t *widths,
                   const int8_t *weights, const float *scales, const float *shifts,
                   const float *units, const float *last, float constant, float *logits) {
-  _Alignas(64) uint8_t in[ROWS * WIDEST];
+  _Alignas(64) uint8_t room[2][ROWS * WIDEST];
   _Alignas(64) float out[ROWS * WIDEST];
-  const int64_t width = widths[0], row = towers * width;
+  const int64_t width = widths[0], row = towers * width, last_width = widths[layers];
   for (int64_t begin = 0; begin < n; begin += ROWS) {
     const int rows = n - begin < ROWS ? (int)(n - begin) : ROWS;
-    for (int64_t ahead = begin + 2 * ROWS; ahead < begin + 3 * ROWS && ahead < n; ahead++) {
-      for (int64_t z = 0; z < row; z += 64) __builtin_prefetch(hidden + slots[ahead] * row + z);
-      __builtin_prefetch(steps + slots[ahead]);
-    }
     float sums[ROWS] = {0};
     const int8_t *w = weights;
     const float *s = scales, *b = shifts;
     for (int32_t tower = 0; tower < towers; tower++) {
-      for (int r = 0; r < ROWS; r++) {
-        const int64_t slot = slots[begin + (r < rows ? r : 0)];
+      uint8_t *in = room[0], *other = room[1];
+      for (int r = 0; r < rows; r++) {
+        const int64_t slot = slots[begin + r];
+        if (tower == 0 && begin + r + AHEAD < n) {
+          const int64_t ahead = slots[begin + r + AHEAD];
+          for (int64_t z = 0; z < row; z += 64) __builtin_prefetch(hidden + ahead * row + z);
+          __builtin_prefetch(steps + ahead);
+        }
         activate(hidden + slot * row + tower * width, steps[slot] * units[0],
-                 request + tower * width, (int32_t)width, in + r * WIDEST);
+                 request + tower * width, (int32_t)width, in + r * width);
       }
       for (int32_t l = 0; l < layers; l++) {
-        layer(in, widths[l], widths[l + 1], w, s, b, out);
+        layer(in, (rows + TOGETHER - 1) / TOGETHER * TOGETHER, widths[l], widths[l + 1], w, s, b,
+              units[l + 1], out, l + 1 < layers ? other : NULL);
         w += widths[l] * widths[l + 1];
         s += widths[l + 1];
         b += widths[l + 1];
-        if (l + 1 < layers)
-          for (int r = 0; r < ROWS; r++)
-            quantise(out + r * WIDEST, widths[l + 1], units[l + 1], in + r * WIDEST);
+        uint8_t *swapped = in;
+        in = other;
+        other = swapped;
       }
       if (layers == 0)
-        for (int r = 0; r < ROWS; r++)
-          for (int64_t i = 0; i < width; i++) out[r * WIDEST + i] = in[r * WIDEST + i] / units[0];
-      for (int r = 0; r < ROWS; r++)
-        sums[r] += product(out + r * WIDEST, last + tower * widths[layers], widths[layers]);
+        for (int64_t i = 0; i < rows * width; i++) out[i] = in[i] / units[0];
+      for (int r = 0; r < rows; r++)
+        sums[r] += product(out + r * last_width, last + tower * last_width, (int32_t)last_width);
     }
     for (int r = 0; r < rows; r++) logits[begin + r] = sums[r] / (float)towers + constant;
   }

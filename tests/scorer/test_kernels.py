@@ -62,7 +62,7 @@ def test_scan_of_nothing(kernels: Kernels) -> None:
     assert positions.tolist() == []
 
 
-@pytest.mark.parametrize(("towers", "widths"), [(1, (32, 16)), (2, (48,)), (2, (64, 32, 16))])
+@pytest.mark.parametrize(("towers", "widths"), [(1, (64, 32)), (2, (96,)), (2, (128, 64, 32))])
 def test_tower(kernels: Kernels, towers: int, widths: tuple[int, ...]) -> None:
     random = np.random.default_rng(len(widths))
     outputs = towers * sum(widths[1:])
@@ -103,7 +103,7 @@ def test_gathered_products(kernels: Kernels) -> None:
 def test_halves(kernels: Kernels, length: int, count: int) -> None:
     """Sequences of all lengths, an empty one included."""
     random = np.random.default_rng(count)
-    fields, numbers, dim, width = 3, 4, 5, 48
+    fields, numbers, dim, width = 3, 4, 5, 64
     parts = np.zeros(count, [("s", "<i4", (length,)), ("n", "<f4", (4,)), ("i", "<i4", (3,))])
     parts["s"] = random.integers(0, 200, (count, length))
     parts["s"][np.arange(length) >= np.arange(count)[:, None] % (length + 1)] = -1
@@ -115,7 +115,7 @@ def test_halves(kernels: Kernels, length: int, count: int) -> None:
         numbers=numbers, numbers_at=4 * length,
         number_weights=random.random(numbers, np.float32), mean=random.random(numbers, np.float32),
         std=0.5 + random.random(numbers, np.float32),
-        first=random.random((inputs, width), np.float32),
+        first=random.random((2, inputs, 32), np.float32),
         start=random.random(width, np.float32), bias=-3.0,
     )  # fmt: skip
     table = random.standard_normal((200, 1 + dim)).astype(np.float32)
@@ -125,7 +125,7 @@ def test_halves(kernels: Kernels, length: int, count: int) -> None:
         assert ours == pytest.approx(theirs, rel=1e-4, abs=1e-4)
 
 
-@pytest.mark.parametrize(("towers", "widths"), [(1, (32, 16)), (2, (48,)), (2, (64, 48, 16))])
+@pytest.mark.parametrize(("towers", "widths"), [(1, (64, 32)), (2, (96,)), (2, (128, 96, 32))])
 def test_exact_tower(kernels: Kernels, towers: int, widths: tuple[int, ...]) -> None:
     random = np.random.default_rng(len(widths))
     size = towers * sum(a * b for a, b in itertools.pairwise(widths))
