@@ -1,35 +1,26 @@
-"""Which alerts fire now, and which queries find nothing, by a Prometheus."""
+"""Which alerts fire now, by Prometheus and by the console, and which queries find nothing."""
 
 import json
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
+from typing import Any
 from urllib.parse import urlencode
 from urllib.request import urlopen
 
-TIMEOUT_SECONDS = 5.0
+TIMEOUT_SECONDS = 10.0
 POLL_SECONDS = 1.0
 
 
-class Alerts:
-    """Of the Prometheus at ``url``. Its answers may raise OSError."""
+class Alerts(ABC):
+    """As one who answers at ``url`` tells them. Its answers may raise OSError."""
 
     def __init__(self, url: str) -> None:
         self._url = url
 
+    @abstractmethod
     def firing(self) -> set[str]:
         """Names of the alerts that fire."""
-        with urlopen(f"{self._url}/api/v1/alerts", timeout=TIMEOUT_SECONDS) as answer:
-            alerts = json.load(answer)["data"]["alerts"]
-        return {alert["labels"]["alertname"] for alert in alerts if alert["state"] == "firing"}
-
-    def without_data(self, queries: Iterable[str]) -> list[str]:
-        """Those that find nothing."""
-        return [query for query in queries if not self._found(query)]
-
-    def _found(self, query: str) -> bool:
-        url = f"{self._url}/api/v1/query?{urlencode({'query': query})}"
-        with urlopen(url, timeout=TIMEOUT_SECONDS) as answer:
-            return bool(json.load(answer)["data"]["result"])
 
     def seconds_until(
         self, name: str, fires: bool, limit_seconds: float, meanwhile: Callable[[], None]
@@ -42,3 +33,38 @@ class Alerts:
             meanwhile()
             time.sleep(POLL_SECONDS)
         return None
+
+    def _asked(self, path: str) -> Any:
+        with urlopen(f"{self._url}{path}", timeout=TIMEOUT_SECONDS) as answer:
+            return json.load(answer)
+
+
+class PrometheusAlerts(Alerts):
+    """Of Prometheus itself."""
+
+    def firing(self) -> set[str]:
+        """By its rules."""
+        alerts = self._asked("/api/v1/alerts")["data"]["alerts"]
+        return {alert["labels"]["alertname"] for alert in alerts if alert["state"] == "firing"}
+
+    def without_data(self, queries: Iterable[str], limit_seconds: float) -> list[str]:
+        """Those that find nothing in all that time."""
+        deadline = time.monotonic() + limit_seconds
+        while left := [query for query in queries if not self._found(query)]:
+            if time.monotonic() > deadline:
+                return left
+            queries = left
+            time.sleep(POLL_SECONDS)
+        return []
+
+    def _found(self, query: str) -> bool:
+        return bool(self._asked(f"/api/v1/query?{urlencode({'query': query})}")["data"]["result"])
+
+
+class ConsoleAlerts(Alerts):
+    """As an operator reads them in the console."""
+
+    def firing(self) -> set[str]:
+        """On its loop page; none while it does not reach Prometheus."""
+        alerts = self._asked("/api/loop")["alerts"] or []
+        return {alert["name"] for alert in alerts if alert["state"] == "firing"}

@@ -92,6 +92,8 @@ class Faults:
         os.killpg(self._process("learning"), signal.SIGCONT)
 
     def _shift(self) -> None:
+        """And nobody to correct it: the learner would within seconds."""
+        self._hang()
         publisher = self._publisher()
         live = publisher.fetch(publisher.current() or "")
         now_ms = time.time_ns() // 1_000_000
@@ -99,6 +101,7 @@ class Faults:
 
     def _unshift(self) -> None:
         self._publisher().roll_back("drill", time.time_ns() // 1_000_000)
+        self._wake()
 
     def _freeze(self) -> None:
         """Partition 1 gets events of one and the same moment, partition 0 those of now."""
