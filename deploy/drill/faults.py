@@ -92,7 +92,7 @@ class Faults:
         os.killpg(self._process("learning"), signal.SIGCONT)
 
     def _shift(self) -> None:
-        """And nobody to correct it: the learner would within seconds."""
+        """With the learner stopped, which follows the base rate and would hide it."""
         self._hang()
         publisher = self._publisher()
         live = publisher.fetch(publisher.current() or "")
