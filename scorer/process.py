@@ -35,6 +35,7 @@ from scorer.requirements import (
     features,
     memory_of,
     pools_of,
+    room_for_ads,
     serve_metrics,
     token_keys,
 )
@@ -154,8 +155,9 @@ class ScorerProcess:
         self._registry = registry
         metrics = scorer_metrics(registry)
         self.holder = ModelHolder()
+        room = room_for_ads(settings)
         self._memory = memory_of(settings)
-        arrays = AdArrays.create(self._memory.ads, encoder.layout, settings.max_ads)
+        arrays = AdArrays.create(self._memory.ads, encoder.layout, room)
         self.catalogue = Catalogue(encoder, arrays, self._memory.folder, settings.shared_row_ads)
         self.pools = pools_of(arms, settings)
         serving = Serving(shared, settings, self.catalogue, self.holder, self.pools, metrics)

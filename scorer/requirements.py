@@ -1,5 +1,6 @@
 """What a process of the scorer needs before it can start; each lack is a StartError."""
 
+import shutil
 import time
 
 import redis
@@ -16,6 +17,9 @@ from scorer.settings import ScorerSettings
 from stores.redis_client import connect
 
 _REDIS_TIMEOUT_SECONDS = 5.0
+#: An ad with its halves and its place in the index, twice while one model is swapped for the next.
+_BYTES_PER_AD = 1_280
+_MOST_ADS = 1 << 24
 
 
 class StartError(RuntimeError):
@@ -48,6 +52,24 @@ def memory_of(settings: ScorerSettings) -> Memory:
         raise StartError(
             f"CTR_SCORER_MEMORY_DIR: {settings.memory_dir}: {error.strerror}"
         ) from None
+
+
+def room_for_ads(settings: ScorerSettings) -> int:
+    """How many ads to hold. Raises StartError: writing beyond the room would end the process."""
+    try:
+        free = shutil.disk_usage(settings.memory_dir).free
+    except OSError as error:
+        raise StartError(
+            f"CTR_SCORER_MEMORY_DIR: {settings.memory_dir}: {error.strerror}"
+        ) from None
+    room = free // _BYTES_PER_AD
+    if room < (settings.max_ads or 1):
+        raise StartError(
+            f"CTR_SCORER_MEMORY_DIR: {settings.memory_dir} has {free >> 20} MiB free, room for "
+            f"{room:,} ads, CTR_SCORER_MAX_ADS asks for {settings.max_ads or 1:,}: enlarge it (in "
+            f"Docker --shm-size, /dev/shm has 64 MB), name another, or ask for fewer"
+        )
+    return settings.max_ads or min(room, _MOST_ADS)
 
 
 def features(shared: SharedSettings) -> FeatureSpec:

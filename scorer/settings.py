@@ -34,8 +34,8 @@ class ScorerSettings(Settings):
         0,
         ge=0,
         le=1_024,
-        description="processes that answer, each on a core of its own, beside one that feeds them; "
-        "0: one process does all",
+        description="processes that answer, each on a core of its own, beside one that feeds them "
+        "and one copy of the ads; 0, for one core or a trial: one process does all",
     )
     threads: int = Field(4, ge=1, le=64, description="requests worked on at a time")
     max_in_flight: int = Field(
@@ -86,11 +86,15 @@ class ScorerSettings(Settings):
     )
     index_seconds: float = Field(1.0, gt=0, description="least time between two rebuilt indexes")
 
-    max_ads: int = Field(
-        1 << 24, ge=1, description="ads there is room for; room that is not used takes no memory"
+    max_ads: int | None = Field(
+        None,
+        ge=1,
+        description="ads there is room for; none: what memory_dir has room for, at most 2^24",
     )
     memory_dir: Path = Field(
-        Path("/dev/shm"), description="memory file system of what workers share"
+        Path("/dev/shm"),
+        description="memory file system of what workers share, about 1.3 kB an ad; in a container "
+        "it has 64 MB unless told otherwise",
     )
 
     poll_seconds: float = Field(0.5, gt=0, description="how often the current version is read")

@@ -26,6 +26,7 @@ from scorer.requirements import (
     connected,
     features,
     memory_of,
+    room_for_ads,
     serve_metrics,
     token_keys,
 )
@@ -50,8 +51,9 @@ class Supervisor:
         connected(shared).close()
         self._shared = shared
         self._settings = settings.model_copy(update={"port": _free(settings)})
+        room = room_for_ads(settings)
         self._memory = memory_of(settings)
-        AdArrays.create(self._memory.ads, layout, settings.max_ads)
+        AdArrays.create(self._memory.ads, layout, room)
         self._children: dict[str, tuple[BaseProcess, float]] = {}
 
     def run(self, stopping: threading.Event) -> None:

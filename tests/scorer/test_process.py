@@ -61,6 +61,8 @@ def start(environment: dict[str, str]) -> subprocess.Popen[str]:
     [
         ({"CTR_REDIS_URL": "redis://127.0.0.1:1/0"}, "CTR_REDIS_URL"),
         ({"CTR_SCORER_THREDS": "4"}, "CTR_SCORER_THREADS"),
+        ({"CTR_SCORER_MAX_ADS": str(1 << 40)}, "CTR_SCORER_MEMORY_DIR: /dev/shm has"),
+        ({"CTR_SCORER_MEMORY_DIR": "/absent"}, "CTR_SCORER_MEMORY_DIR: /absent"),
     ],
 )
 def test_it_does_not_start_without_what_it_needs(
