@@ -25,7 +25,7 @@ from deploy.demo.environment import (
 from deploy.demo.profiles import profile
 from deploy.demo.settings import DemoSettings
 from deploy.drill.alerts import ConsoleAlerts, PrometheusAlerts
-from deploy.drill.faults import Fault, Faults
+from deploy.drill.faults import Fault, Faults, nothing
 from deploy.drill.rules import scaled_rules
 from deploy.local.ports import HOST
 from deploy.local.prometheus_server import RULES
@@ -105,7 +105,6 @@ def drill(
         try:
             traffic(True)
             results = [_try(fault, alerts, console) for fault in chosen]
-            traffic(True)
             empty = alerts.without_data(queries(), CALM_SECONDS)
         finally:
             faults.put_right()
@@ -130,7 +129,7 @@ def queries() -> list[str]:
 def _try(fault: Fault, alerts: PrometheusAlerts, console: ConsoleAlerts) -> dict[str, Any]:
     """Wait until the alert is silent, break, wait until it fires, mend, wait until it clears."""
     _screen.print(f"{fault.name}: waiting until {fault.alert} is silent")
-    calm = alerts.seconds_until(fault.alert, False, CALM_SECONDS, fault.go_on_well)
+    calm = alerts.seconds_until(fault.alert, False, CALM_SECONDS, nothing)
     time.sleep(5)
     before = alerts.firing()
     _screen.print(f"{fault.name}: begins")
@@ -140,7 +139,7 @@ def _try(fault: Fault, alerts: PrometheusAlerts, console: ConsoleAlerts) -> dict
     others = sorted(alerts.firing() - before - {fault.alert})
     _screen.print(f"{fault.name}: {fault.alert} fired after {fired} s, also {others}; mending")
     fault.end()
-    cleared = alerts.seconds_until(fault.alert, False, fault.clear_seconds, fault.go_on_well)
+    cleared = alerts.seconds_until(fault.alert, False, fault.clear_seconds, nothing)
     _screen.print(f"{fault.name}: cleared after {cleared} s")
     return {
         "fault": fault.name,

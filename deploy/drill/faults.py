@@ -30,7 +30,7 @@ POISON_AT_ONCE = 5
 
 
 def nothing() -> None:
-    """Of a fault that goes on by itself."""
+    """Of what goes on by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,6 @@ class Fault:
     begin: Callable[[], None]
     go_on: Callable[[], None]
     end: Callable[[], None]
-    go_on_well: Callable[[], None] = nothing
     fire_seconds: float = 180.0
     clear_seconds: float = 240.0
 
@@ -69,12 +68,7 @@ class Faults:
             Fault("learner stopped", "LearnerStopped", self._hang, nothing, self._wake),
             Fault("miscalibrated model", "ModelMiscalibrated", self._shift, nothing, self._unshift),
             Fault(
-                "partition frozen",
-                "PartitionFrozen",
-                self._freeze,
-                self._send_frozen,
-                nothing,
-                go_on_well=self._send_well,
+                "partition frozen", "PartitionFrozen", self._freeze, self._send_frozen, self._flow
             ),
             Fault("Redis killed", "RedisDown", self._kill_redis, nothing, self._start_redis),
         ]
@@ -113,12 +107,10 @@ class Faults:
         self._send(0, time.time_ns() // 1_000_000)
         self._send(1, self._frozen_ms)
 
-    def _send_well(self) -> None:
-        for partition in (0, 1):
-            self._send(partition, time.time_ns() // 1_000_000)
+    def _flow(self) -> None:
+        self._traffic(True)
 
     def _kill_redis(self) -> None:
-        self._traffic(True)
         self._stack.kill("redis")
 
     def _start_redis(self) -> None:
