@@ -11,11 +11,16 @@ from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
+import yaml
+
 from deploy.local.part import Part, Port, RestartPolicy, StackError
 from deploy.local.ports import HOST
 from deploy.local.probes import jobmanager_probe, taskmanager_probe
+from streaming.flink_options import reporter_options
 
 _LOGGING = files("streaming") / "jobs" / "log4j2.properties"
+#: Of Flink's own metrics for Prometheus: each process takes the first that is free.
+METRICS_PORTS = "9250-9299"
 _FIVE_TIMES = RestartPolicy(limit=5)
 
 
@@ -70,12 +75,13 @@ class SessionCluster:
     def _prepare(self) -> None:
         for name in ("conf", "logs", "pids", "tmp"):
             (self.folder / name).mkdir(parents=True, exist_ok=True)
-        lines = (f"{key}: {value}\n" for key, value in self._configuration().items())
-        (self.folder / "conf" / "config.yaml").write_text("".join(lines))
+        configuration = yaml.safe_dump(dict(self._configuration()), width=10_000)
+        (self.folder / "conf" / "config.yaml").write_text(configuration)
         (self.folder / "conf" / "log4j-console.properties").write_text(_LOGGING.read_text())
 
-    def _configuration(self) -> Mapping[str, str | int | Path]:
+    def _configuration(self) -> Mapping[str, str | int]:
         return {
+            **reporter_options(METRICS_PORTS),
             "jobmanager.rpc.address": HOST,
             "jobmanager.rpc.port": self.rpc_port,
             "jobmanager.bind-host": HOST,
@@ -91,8 +97,8 @@ class SessionCluster:
             # A process that was killed is seen in seconds.
             "heartbeat.interval": "1 s",
             "heartbeat.timeout": "10 s",
-            "io.tmp.dirs": self.folder / "tmp",
-            "env.java.opts.all": f'"{self.jvm_options}"',
+            "io.tmp.dirs": str(self.folder / "tmp"),
+            "env.java.opts.all": self.jvm_options,
         }
 
 
