@@ -104,10 +104,12 @@ class RetrievalIndex:
         price_weight = float(query[-1])
         starts, ends = self._starts[-1:], self._open // BLOCK + 1
         if self._lists:
-            lists, _ = self._kernels.scan(
+            lists, nearness = self._kernels.scan(
                 self._centroids, *self._all_centroids, codes, scale, price_weight,
                 min(probes or self.probes, self._lists),
             )  # fmt: skip
+            # The nearest first: then few rows of later ones are better than what was found.
+            lists = lists.take(np.argsort(-nearness))
             starts = np.concatenate((self._starts[lists], starts))
             ends = np.concatenate((self._starts[lists + 1], ends))
         np.minimum(ends, len(self._rows.live), out=ends)

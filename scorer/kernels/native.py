@@ -98,7 +98,7 @@ class NativeKernels:
         allowed: NDArray[np.uint16] | None = None,
     ) -> tuple[Slots, Floats]:
         """See Kernels."""
-        capacity = max(4 * wanted, 4_096)
+        capacity = 2 * wanted + 32
         scores, positions = np.empty(capacity, np.float32), np.empty(capacity, np.int32)
         codes, biases, log_prices, live = lists.addresses
         found = self._scan(
