@@ -112,6 +112,9 @@ void side_halves(const float *table, int32_t dim, const uint8_t *parts, int64_t 
   }
 }
 
+// ReLU; what is not a number stays so, and is seen by who reads the logits.
+static inline float active(float value) { return value < 0 ? 0 : value; }
+
 // Logits [n] of first layers before their activation, hidden [n][towers * first]: the mean of
 // `towers` towers, plus `constant`. Layer l goes from widths[l] to widths[l + 1], where widths[0]
 // is `first` up to a multiple of 32; weights and shifts of each layer of each tower in turn;
@@ -130,12 +133,12 @@ void exact_tower(const float *hidden, int64_t n, int32_t first, int32_t towers, 
       for (int r = 0; r < rows; r++) {
         const float *values = hidden + ((begin + r) * towers + tower) * first;
         float *row = in + r * widths[0];
-        for (int32_t i = 0; i < first; i++) row[i] = values[i] > 0 ? values[i] : 0;
+        for (int32_t i = 0; i < first; i++) row[i] = active(values[i]);
         for (int32_t i = first; i < widths[0]; i++) row[i] = 0;
       }
       for (int32_t l = 0; l < layers; l++) {
         dense(in, rows, widths[l], widths[l + 1], w, b, out);
-        for (int64_t i = 0; i < (int64_t)rows * widths[l + 1]; i++) out[i] = out[i] > 0 ? out[i] : 0;
+        for (int64_t i = 0; i < (int64_t)rows * widths[l + 1]; i++) out[i] = active(out[i]);
         w += (int64_t)widths[l] * widths[l + 1];
         b += widths[l + 1];
         float *other = in;
