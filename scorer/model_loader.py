@@ -16,7 +16,7 @@ from schemas.row_delta import DeltaError, rows_from_hash
 from scorer.catalogue import Catalogue
 from scorer.deepfm import DeepFm
 from scorer.delta_stream import clicks_between, stream_end
-from scorer.half_store import HalfStore
+from scorer.half_store import HalfStore, query
 from scorer.kernels import best_kernels
 from scorer.memory import Memory
 from scorer.model_file import ModelFile
@@ -28,6 +28,7 @@ from scorer.retrieval_index import RetrievalIndex
 from scorer.settings import ScorerSettings
 
 _PROBE_ADS = 512
+_PROBE_REQUESTS = 20
 _SERVED_ADS = 10
 #: Ads that 8 bits choose beyond those that are served.
 LEAST_SPARE = 16
@@ -145,21 +146,29 @@ class ModelLoader:
     def _warm(
         self, model: DeepFm, file: ModelFile, probe: NDArray[np.int32], version: str
     ) -> tuple[QuantisedTower | None, float]:
-        """Run the whole path on a request without a user; the mean logit of the tower.
+        """Run the whole path on a few requests, the first without a user; its mean tower logit.
 
         The tower in 8 bits is refused unless it finds what the exact one ranks first.
         """
         encoder, arrays = self._catalogue.encoder, self._catalogue.arrays
-        half = model.request_half(encoder.request(UserRow(""), {}))
-        parts = arrays.parts.take(probe) if len(probe) else encoder.ad("", {})
-        file.seen[:] = model.ad_halves(parts).hidden + half.hidden
+        halves = [
+            model.request_half(encoder.request(UserRow(f"probe-{number}" if number else ""), {}))
+            for number in range(_PROBE_REQUESTS)
+        ]
+        ads = model.ad_halves(arrays.parts.take(probe) if len(probe) else encoder.ad("", {}))
+        file.seen[:] = ads.hidden + halves[0].hidden
         logits = model.tower.logits(file.seen)
-        if not np.isfinite(logits).all() or not np.isfinite(half.scalars).all():
+        if not np.isfinite(logits).all() or not np.isfinite(halves[0].scalars).all():
             raise PackageError(f"package {version}: the model answers with no finite number")
         quantised = file.quantised()
         if quantised is not None and len(probe):
-            approximate = quantised.logits(file.store, probe, half.hidden)
-            found = overlap(logits, approximate, _SERVED_ADS, _SERVED_ADS + LEAST_SPARE)
+            shares = []
+            for half in halves:
+                products = file.store.vectors.take(probe, axis=0) @ query(half, by_value=False)
+                exact = products + model.tower.logits(ads.hidden + half.hidden)
+                approximate = products + quantised.logits(file.store, probe, half.hidden)
+                shares.append(overlap(exact, approximate, _SERVED_ADS, _SERVED_ADS + LEAST_SPARE))
+            found = float(np.mean(shares))
             if found < LEAST_OVERLAP:
                 _log.warning("8 bits are too few for this tower", version=version, overlap=found)
                 quantised = None
