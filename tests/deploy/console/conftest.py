@@ -48,7 +48,7 @@ def nobody() -> dict[str, str]:
     }
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def lonely(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningConsole]:
     """A console of an engine of which nothing runs."""
     folder = tmp_path_factory.mktemp("lonely")
@@ -57,7 +57,7 @@ def lonely(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningConsole]
         yield running
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def console(
     tmp_path_factory: pytest.TempPathFactory, kafka_bootstrap: str, _redis_server: str
 ) -> Iterator[RunningConsole]:
@@ -146,7 +146,7 @@ def send_labels(bootstrap: str, samples: list[TrainingSample]) -> None:
     assert producer.flush(20) == 0
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """Debian's Chromium without a window."""
     if CHROMIUM is None:
