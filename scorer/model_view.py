@@ -61,14 +61,19 @@ class ModelView(threading.Thread):
     def run(self) -> None:
         """Work until stopped; a fault is logged and tried again."""
         while not self._stopping.wait(_LOOK_SECONDS):
-            try:
-                self._look()
-            except FileNotFoundError:  # published anew meanwhile
-                continue
-            except Exception:  # the old model goes on being served
-                self._metrics.feeder_errors.inc()
-                _log.exception("what was published cannot be served")
-                self._stopping.wait(1.0)
+            self.look()
+
+    def look(self) -> None:
+        """Serve what is published. Before the first request, so that a worker in the place of one
+        that died answers all that comes."""
+        try:
+            self._look()
+        except FileNotFoundError:  # published anew meanwhile
+            return
+        except Exception:  # the old model goes on being served
+            self._metrics.feeder_errors.inc()
+            _log.exception("what was published cannot be served")
+            self._stopping.wait(1.0)
 
     def _look(self) -> None:
         published = self._memory.published()

@@ -234,6 +234,7 @@ def run_worker(
         memory, catalogue, holder, pools, settings, metrics,
         on_model=lambda: serving.server.set_ready(True),
     )  # fmt: skip
+    view.look()
     serving.server.start()
     threads = (view, *serving.threads)
     for thread in threads:

@@ -12,11 +12,13 @@ import org.apache.flink.streaming.api.datastream.SingleOutputStreamOperator;
 import org.apache.flink.streaming.api.operators.AbstractStreamOperator;
 import org.apache.flink.streaming.api.operators.TimestampedCollector;
 import org.apache.flink.streaming.api.operators.TwoInputStreamOperator;
+import org.apache.flink.streaming.api.operators.sorted.state.BatchExecutionKeyedStateBackend;
 import org.apache.flink.streaming.api.watermark.Watermark;
 import org.apache.flink.streaming.runtime.streamrecord.StreamRecord;
 import org.apache.flink.table.data.RowData;
 import org.apache.flink.table.data.StringData;
 import org.apache.flink.table.data.binary.NestedRowData;
+import org.apache.flink.util.FlinkRuntimeException;
 
 /**
  * Joins impressions and clicks of one (request_id, ad_id) and labels them. Every impression gives
@@ -114,6 +116,9 @@ public final class LabelJoin extends AbstractStreamOperator<RowData>
         VoidNamespaceSerializer.INSTANCE,
         PENDING,
         (id, restored) -> enter(id, restored.value()));
+    if (backend instanceof BatchExecutionKeyedStateBackend) {
+      backend.registerKeySelectionListener(next -> endImpression());
+    }
     out = new TimestampedCollector<>(output);
     out.eraseTimestamp();
   }
@@ -198,6 +203,18 @@ public final class LabelJoin extends AbstractStreamOperator<RowData>
     watermark = mark.getTimestamp();
     agenda.tell(watermark, this::due);
     super.processWatermark(mark);
+  }
+
+  /** A batch has one impression's events after another's, and drops the state of each. */
+  private void endImpression() {
+    try {
+      watermark = Long.MAX_VALUE;
+      agenda.tell(watermark, this::due);
+    } catch (Exception error) {
+      throw new FlinkRuntimeException(error);
+    } finally {
+      watermark = Long.MIN_VALUE;
+    }
   }
 
   private void due(ImpressionId id, long ts, boolean isLast) throws Exception {
