@@ -16,9 +16,8 @@ import org.apache.flink.streaming.api.operators.sorted.state.BatchExecutionKeyed
 import org.apache.flink.streaming.api.watermark.Watermark;
 import org.apache.flink.streaming.runtime.streamrecord.StreamRecord;
 import org.apache.flink.table.data.RowData;
-import org.apache.flink.table.data.StringData;
 import org.apache.flink.table.data.binary.NestedRowData;
-import org.apache.flink.util.FlinkRuntimeException;
+import org.apache.flink.util.function.ThrowingRunnable;
 
 /**
  * Joins impressions and clicks of one (request_id, ad_id) and labels them. Every impression gives
@@ -39,12 +38,6 @@ public final class LabelJoin extends AbstractStreamOperator<RowData>
     implements TwoInputStreamOperator<RowData, RowData, RowData> {
   private static final long serialVersionUID = 1L;
   private static final String NAME = "label-join";
-  private static final StringData IMPRESSION = StringData.fromString("IMPRESSION");
-  private static final StringData CLICK = StringData.fromString("CLICK");
-  private static final StringData POSITIVE = StringData.fromString("POSITIVE");
-  private static final StringData NEGATIVE = StringData.fromString("NEGATIVE");
-  private static final StringData CORRECTION = StringData.fromString("CORRECTION");
-  private static final StringData MATURE = StringData.fromString("MATURE");
 
   private static final ValueStateDescriptor<Pending> PENDING =
       new ValueStateDescriptor<>("pending", PendingSerializer.INSTANCE);
@@ -117,7 +110,8 @@ public final class LabelJoin extends AbstractStreamOperator<RowData>
         PENDING,
         (id, restored) -> enter(id, restored.value()));
     if (backend instanceof BatchExecutionKeyedStateBackend) {
-      backend.registerKeySelectionListener(next -> endImpression());
+      Runnable end = ThrowingRunnable.unchecked(this::endImpression);
+      backend.registerKeySelectionListener(next -> end.run());
     }
     out = new TimestampedCollector<>(output);
     out.eraseTimestamp();
@@ -149,12 +143,12 @@ public final class LabelJoin extends AbstractStreamOperator<RowData>
     RowData shown = event.getRow(impression, JoinedRow.IMPRESSION.getFieldCount());
     pending.impression = EventColumns.bytes((NestedRowData) shown);
     pending.negativeWeight = rules.negativeWeight(id);
-    out.collect(JoinedRow.engagement(id, IMPRESSION, shown, ts));
+    out.collect(JoinedRow.engagement(id, Kind.IMPRESSION, shown, ts));
     if (pending.hasClick()) {
       if (!rules.isAttributed(pending.clickTs, ts)) {
         refuseWaitingClick(pending);
       } else {
-        out.collect(JoinedRow.engagement(id, CLICK, shown, pending.clickTs));
+        out.collect(JoinedRow.engagement(id, Kind.CLICK, shown, pending.clickTs));
       }
       pending.clickSource = null;
     }
@@ -188,7 +182,7 @@ public final class LabelJoin extends AbstractStreamOperator<RowData>
       return;
     } else if (!pending.hasClick()) {
       pending.clickTs = ts;
-      out.collect(JoinedRow.engagement(id(), CLICK, pending.impression(), ts));
+      out.collect(JoinedRow.engagement(id(), Kind.CLICK, pending.impression(), ts));
       if (pending.stage == Pending.NEGATIVE) {
         correct(pending);
       }
@@ -206,15 +200,10 @@ public final class LabelJoin extends AbstractStreamOperator<RowData>
   }
 
   /** A batch has one impression's events after another's, and drops the state of each. */
-  private void endImpression() {
-    try {
-      watermark = Long.MAX_VALUE;
-      agenda.tell(watermark, this::due);
-    } catch (Exception error) {
-      throw new FlinkRuntimeException(error);
-    } finally {
-      watermark = Long.MIN_VALUE;
-    }
+  private void endImpression() throws Exception {
+    watermark = Long.MAX_VALUE;
+    agenda.tell(watermark, this::due);
+    watermark = Long.MIN_VALUE;
   }
 
   private void due(ImpressionId id, long ts, boolean isLast) throws Exception {
@@ -254,11 +243,11 @@ public final class LabelJoin extends AbstractStreamOperator<RowData>
     if (pending.stage == Pending.UNLABELLED) {
       if (pending.hasClick() && clickTs <= negativeDueTs) {
         long labelTs = Math.max(clickTs, pending.ts);
-        out.collect(JoinedRow.sample(id(), POSITIVE, pending, 1, labelTs));
+        out.collect(JoinedRow.sample(id(), Kind.POSITIVE, pending, 1, labelTs));
         finish(pending);
       } else if (negativeDueTs <= now) {
         if (pending.negativeWeight > 0) {
-          out.collect(JoinedRow.sample(id(), NEGATIVE, pending, 0, negativeDueTs));
+          out.collect(JoinedRow.sample(id(), Kind.NEGATIVE, pending, 0, negativeDueTs));
         }
         pending.stage = Pending.NEGATIVE;
       }
@@ -272,14 +261,14 @@ public final class LabelJoin extends AbstractStreamOperator<RowData>
 
   private void correct(Pending pending) {
     long labelTs = Math.max(pending.clickTs, rules.negativeDueTs(pending));
-    out.collect(JoinedRow.sample(id(), CORRECTION, pending, 1, labelTs));
+    out.collect(JoinedRow.sample(id(), Kind.CORRECTION, pending, 1, labelTs));
     finish(pending);
   }
 
   private void mature(Pending pending) {
     int label = pending.stage == Pending.FINAL ? 1 : 0;
     if (label == 1 || pending.negativeWeight > 0) {
-      out.collect(JoinedRow.sample(id(), MATURE, pending, label, rules.forgetTs(pending)));
+      out.collect(JoinedRow.sample(id(), Kind.MATURE, pending, label, rules.forgetTs(pending)));
     }
   }
 
