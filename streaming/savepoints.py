@@ -72,14 +72,14 @@ def stop_with_savepoint(
 
 
 def wait_until_gone(rest: FlinkRest, job: Job, timeout_seconds: float) -> None:
-    """Return when a stopped job has left RUNNING. Raises SavepointError when it does not."""
+    """Return when a stopped job has ended, so that another may start. Raises SavepointError."""
 
     def gone() -> str | None:
         try:
-            states = {other.id: other.state for other in rest.jobs()}
+            ended = all(other.has_ended for other in rest.jobs() if other.id == job.id)
         except FlinkUnreachableError:
             return "gone"
-        return None if states.get(job.id) == "RUNNING" else "gone"
+        return "gone" if ended else None
 
     _wait(gone, timeout_seconds, "end of the job")
 

@@ -43,9 +43,10 @@ class JobInputs:
     def require(self, job: JobName) -> None:
         """What running needs and building does not: Kafka with the job's topics, Redis, keys.
 
-        Raises NotReady, or ValueError for token keys that are none.
+        Raises NotReady, or ValueError for token keys that are none. Only the events job reads tokens.
         """
-        TokenKeys.parse(self.shared.token_keys)
+        if job is JobName.EVENTS:
+            TokenKeys.parse(self.shared.token_keys)
         timeout_seconds = self.streaming.ready_timeout_seconds
         require_topics(self.shared.kafka, TOPICS[job], timeout_seconds)
         require_redis(self.shared.redis, timeout_seconds)

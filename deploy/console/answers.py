@@ -1,5 +1,6 @@
 """How an endpoint answers: values, a fault of a source in words, or an action that was done."""
 
+import asyncio
 import json
 import math
 from collections.abc import Awaitable, Callable, Mapping
@@ -57,18 +58,25 @@ def shown(look: Callable[[Engine, Request], Values]) -> Endpoint:
 
 
 def done(name: str, act: Callable[[Engine, Values], Values]) -> Endpoint:
-    """An operator's action on a JSON body; logged and counted. 409: refused, with the reason."""
+    """An operator's action on a JSON body; logged and counted. 409: refused, with the reason.
+    One at a time: a second click waits, and then finds what the first one did."""
+    turn = asyncio.Lock()
 
     async def endpoint(request: Request) -> Response:
         engine: Engine = request.app.state.engine
         body: Any = None
         try:
             body = _object(await request.body())
-            values = await run_in_threadpool(act, engine, body)
+            async with turn:
+                values = await run_in_threadpool(act, engine, body)
         except InputError as error:
             outcome, answer = "invalid", JSONResponse({"fault": str(error)}, 422)
         except FAULTS as error:
             outcome, answer = "refused", JSONResponse({"fault": words(error, engine)}, 409)
+        except Exception:
+            engine.metrics.actions.labels(name, "failed").inc()
+            _log.exception("action", action=name, outcome="failed", asked=body)
+            raise
         else:
             outcome, answer = "done", JSONResponse(plain(values))
         engine.metrics.actions.labels(name, outcome).inc()

@@ -29,6 +29,8 @@ COPY --from=build /venv /venv
 COPY --from=jars /src/.build/flink /opt/ctr/jars
 # Flink's own logging would print the workers' environment, and with it every secret.
 COPY streaming/jobs/log4j2.properties /opt/flink/conf/log4j-console.properties
+# New volumes take over who owns the folders.
+RUN mkdir -p /lake /checkpoints && chown flink:flink /lake /checkpoints
 USER 9999
 WORKDIR /opt/flink
 EXPOSE 8081 9101 9102

@@ -9,19 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import typer
 import yaml
 
-from bootstrap.__main__ import app as bootstrap
 from deploy.drill.rules import scaled_rules, seconds_of
-from deploy.local.__main__ import app as local
 from deploy.local.prometheus_server import CONFIGURATION, RULES, local_configuration
 from deploy.local.settings import LocalSettings
 from deploy.local.stack import scraped_ports
 from deploy.monitoring.__main__ import FOLDER
 from deploy.monitoring.boards import boards
 from schemas.metric_names import all_metrics
-from streaming.__main__ import app as streaming
 
 ROOT = Path(__file__).resolve().parents[2]
 RUNBOOK = (ROOT / "deploy" / "runbook.md").read_text()
@@ -72,15 +68,6 @@ def test_an_alert_is_complete(alert: dict[str, Any]) -> None:
     assert alert["annotations"]["runbook_url"] == f"deploy/runbook.md#{name.lower()}"
     assert f"\n## {name}\n" in RUNBOOK
     assert name in (CONFIGURATION.parent / "rules_test.yaml").read_text()
-
-
-def test_the_commands_of_the_runbook_exist() -> None:
-    commands = set(re.findall(r"python -m (bootstrap|streaming|deploy\.local) ([\w-]+)", RUNBOOK))
-    assert len(commands) > 5
-    apps = {"bootstrap": bootstrap, "streaming": streaming, "deploy.local": local}
-    for module, command in commands:
-        known = typer.main.get_group(apps[module]).commands
-        assert command in known, f"{module} {command}"
 
 
 def test_boards_are_generated_and_ask_for_known_metrics() -> None:

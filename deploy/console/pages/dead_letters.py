@@ -48,12 +48,12 @@ def resubmit(engine: Engine, body: Values) -> Values:
     topic = _topic(engine)
     waiting = dead_letters.waiting(topic.read(), choice, dead_letters.sent_back(topic.read()))
     outcome = Resubmitter(engine.shared.kafka, DEAD_LETTERS.name, SEND_SECONDS).send(waiting)
-    return {
-        "sent": sum(outcome.sent.values()),
-        "not_taken": sum(outcome.not_taken.values()),
-        "unmarked": outcome.unmarked,
-        "fault": outcome.fault,
-    }
+    sent, unmarked = sum(outcome.sent.values()), outcome.unmarked
+    fault = (
+        outcome.fault and f"{outcome.fault}; {sent} were sent, {unmarked} of them would be again"
+    )
+    not_taken = sum(outcome.not_taken.values())
+    return {"sent": sent, "not_taken": not_taken, "unmarked": unmarked, "fault": fault}
 
 
 def _topic(engine: Engine) -> DeadLetters:

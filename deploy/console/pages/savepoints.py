@@ -21,6 +21,8 @@ from streaming.settings import JobName, StreamingSettings
 
 SAVEPOINT_SECONDS = 300.0
 RESTORE_SECONDS = 300.0
+#: Longer than the commands themselves wait, so that their own words are heard.
+COMMAND_SECONDS = RESTORE_SECONDS + 60.0
 
 
 def savepoints(engine: Engine, request: Request) -> Values:
@@ -73,14 +75,20 @@ def _require_restorable(job: JobName, path: str) -> None:
 
 def _command(*arguments: str) -> Any:
     """The answer of ``python -m streaming``, in a process of its own as it starts a JVM."""
-    result = subprocess.run(
-        [sys.executable, "-m", "streaming", *arguments, "--json"],
-        env={k: v for k, v in os.environ.items() if not k.startswith("CTR_CONSOLE_")},
-        capture_output=True,
-        text=True,
-        timeout=RESTORE_SECONDS,
-        check=False,
-    )
+    try:
+        result = subprocess.run(
+            [sys.executable, "-m", "streaming", *arguments, "--json"],
+            env={k: v for k, v in os.environ.items() if not k.startswith("CTR_CONSOLE_")},
+            capture_output=True,
+            text=True,
+            timeout=COMMAND_SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise JobFailed(
+            f"python -m streaming {arguments[0]}: no answer for {COMMAND_SECONDS:.0f} s; "
+            "see python -m streaming list"
+        ) from None
     try:
         return json.loads(result.stdout)
     except ValueError:
