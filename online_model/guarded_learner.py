@@ -4,7 +4,8 @@ them before that was known is forgotten.
 States: learning, until labels contradict the model (label_guard.py); then it goes back to the last
 moment at which they agreed, and labels are only judged; learning again, once they agree. Labels are
 judged before they are learnt, and by the model of that last good moment: one that has learnt some
-of the poison finds the rest of it plausible.
+of the poison finds the rest of it plausible. Where a whole window of labels decides nothing, as
+with a model that says little, the end of the window is the next such moment.
 """
 
 import io
@@ -56,6 +57,8 @@ class GuardedLearner:
             learner = OnlineLearner.load(state, spec, settings)
             learner.mark()
             return cls(learner, LabelGuard())
+        if len(state) < _HEAD.size:
+            raise StateError("state of a guard cannot be read: it ends in its head")
         _, guard_bytes, mark_bytes = _HEAD.unpack_from(state)
         mark_at = _HEAD.size + guard_bytes
         learner_at = mark_at + mark_bytes
@@ -114,7 +117,10 @@ class GuardedLearner:
             return assessed
         self.withholds = False
         report = self.learner.learn(samples, labels, kind, weights, positions)
-        if verdict is Verdict.AGREE or self._guard.is_full or not self._guard.armed:
+        given_up = self._guard.is_full
+        if given_up:
+            self._guard.begin_anew()
+        if verdict is Verdict.AGREE or given_up or not self._guard.armed:
             self.learner.mark()
         return report
 

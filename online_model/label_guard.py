@@ -56,6 +56,10 @@ class LabelGuard:
         """Whether as many rows as are looked at have decided nothing."""
         return len(self.rows) >= self.limits.window
 
+    def begin_anew(self) -> None:
+        """Forget rows that have decided nothing."""
+        self.rows = self.rows[:0]
+
     def judge(self, logits: Floats, labels: NDArray[Any], weights: NDArray[Any]) -> Verdict:
         """Rows [n] in order, looked at chunk by chunk: CONTRADICT as soon as one says so,
         otherwise what is to be said in the end. Forgets the rows unless it is undecided.

@@ -131,11 +131,6 @@ class FlinkRest:
             restored_path=restored.get("external_path"),
         )
 
-    def records_written(self, job_id: str, vertex: str) -> int:
-        """By all vertices of a job whose names begin with ``vertex``, as Flink last counted."""
-        vertices = self._call(f"/jobs/{job_id}")["vertices"]
-        return sum(v["metrics"]["write-records"] for v in vertices if v["name"].startswith(vertex))
-
     def operator_records(self, job_id: str, operator: str) -> int:
         """By operators whose names begin with ``operator``, also if others are chained to them."""
         total = 0

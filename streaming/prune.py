@@ -17,6 +17,8 @@ from streaming.command_options import (
     rest_of,
 )
 from streaming.flink_rest import FlinkUnreachableError
+from streaming.flink_start import JobFailed
+from streaming.recovery import complete, savepoints_of
 from streaming.settings import JobName, StreamingSettings
 
 KeepOption = Annotated[int, typer.Option("--keep", min=1, help="so many of the newest savepoints")]
@@ -35,20 +37,20 @@ def prune(
     """
     with errors():
         settings = StreamingSettings.load(**overrides(cluster))
-        checkpoints, savepoints = settings.checkpoints(job), settings.savepoints(job)
+        checkpoints = settings.checkpoints(job)
         old = [
-            *old_savepoints(savepoints, keep),
+            *old_savepoints(job, settings, keep),
             *old_runs(checkpoints, _running(settings, job)),
         ]
         for folder in () if dry_run else old:
-            shutil.rmtree(folder)
+            _delete(folder)
     paths = [str(folder) for folder in old]
     answer({"job": job, "deleted": paths, "dry_run": dry_run}, "\n".join(paths), as_json)
 
 
-def old_savepoints(savepoints: Path, keep: int) -> list[Path]:
+def old_savepoints(job: JobName, settings: StreamingSettings, keep: int) -> list[Path]:
     """Complete savepoints, the newest first, but for the first ``keep``."""
-    return _newest_first(savepoints.glob("savepoint-*"), "_metadata")[keep:]
+    return [point.path for point in savepoints_of(job, settings)[keep:]]
 
 
 def old_runs(checkpoints: Path, running: set[str]) -> list[Path]:
@@ -58,18 +60,40 @@ def old_runs(checkpoints: Path, running: set[str]) -> list[Path]:
     kept checkpoints: a run that took over a checkpoint refers to its files as long as they live.
     A run without a complete checkpoint is let alone, it may have begun just now.
     """
-    runs = _newest_first(checkpoints.glob("*"), "chk-*/_metadata")
+    runs = _newest_first(checkpoints.glob("*"))
     kept = [run for run in runs if run.name in running] + runs[:1]
     for run in kept:
-        metadata = b"".join(path.read_bytes() for path in run.glob("chk-*/_metadata"))
+        metadata = b"".join(_read(path) for path in run.glob("chk-*/_metadata"))
         kept += [r for r in runs if r not in kept and r.name.encode() in metadata]
     return [run for run in runs if run not in kept]
 
 
-def _newest_first(folders: Iterable[Path], files: str) -> list[Path]:
-    """Those that have such a file, which Flink writes last."""
-    ages = {folder: [file.stat().st_mtime_ns for file in folder.glob(files)] for folder in folders}
-    return sorted((folder for folder in ages if ages[folder]), key=lambda f: -max(ages[f]))
+def _newest_first(runs: Iterable[Path]) -> list[Path]:
+    """Those with a complete checkpoint."""
+    ages = {
+        run: [written for written, _ in complete(run.glob("chk-*/_metadata"), "CLAIM")]
+        for run in runs
+    }
+    return sorted((run for run in ages if ages[run]), key=lambda run: -max(ages[run]))
+
+
+def _read(path: Path) -> bytes:
+    """Nothing of a checkpoint that the running job has replaced meanwhile."""
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return b""
+
+
+def _delete(folder: Path) -> None:
+    """What makes it look complete first: half a savepoint must not be taken for one."""
+    try:
+        (folder / "_metadata").unlink(missing_ok=True)
+        shutil.rmtree(folder)
+    except OSError as error:
+        raise JobFailed(
+            f"cannot delete {folder}: {error.strerror}; those before it are gone"
+        ) from None
 
 
 def _running(settings: StreamingSettings, job: JobName) -> set[str]:

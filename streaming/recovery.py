@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -44,7 +45,7 @@ def make_newest(point: RestorePoint) -> None:
 
 def savepoints_of(job: JobName, settings: StreamingSettings) -> list[RestorePoint]:
     """The complete savepoints of a job, newest first."""
-    found = _complete(settings.savepoints(job).glob("savepoint-*/_metadata"), "NO_CLAIM")
+    found = complete(settings.savepoints(job).glob("savepoint-*/_metadata"), "NO_CLAIM")
     return [point for _, point in sorted(found, key=lambda item: -item[0])]
 
 
@@ -59,10 +60,10 @@ def newest(checkpoints: Path, savepoints: Path, drained: Path) -> RestorePoint |
     Raises DrainedError if the job was drained after it: it cannot go on from there, and from
     nothing it would read Kafka from the beginning and count everything again.
     """
-    ends = _complete(drained.glob("savepoint-*/_metadata"), "NO_CLAIM")
+    ends = complete(drained.glob("savepoint-*/_metadata"), "NO_CLAIM")
     found = [
-        *_complete(checkpoints.glob("*/chk-*/_metadata"), "CLAIM"),
-        *_complete(savepoints.glob("savepoint-*/_metadata"), "NO_CLAIM"),
+        *complete(checkpoints.glob("*/chk-*/_metadata"), "CLAIM"),
+        *complete(savepoints.glob("savepoint-*/_metadata"), "NO_CLAIM"),
     ]
     last = max(found, key=lambda item: item[0], default=None)
     if ends and (last is None or max(ends, key=lambda item: item[0])[0] > last[0]):
@@ -73,11 +74,15 @@ def newest(checkpoints: Path, savepoints: Path, drained: Path) -> RestorePoint |
     return None if last is None else last[1]
 
 
-def _complete(
+def complete(
     paths: Iterable[Path], claim_mode: Literal["CLAIM", "NO_CLAIM"]
 ) -> list[tuple[int, RestorePoint]]:
-    return [
-        (path.stat().st_mtime_ns, RestorePoint(path.parent, claim_mode))
-        for path in paths
-        if path.stat().st_size
-    ]
+    """When each was written, in ns; not what is half written, or deleted meanwhile."""
+    found = []
+    for path in paths:
+        with suppress(FileNotFoundError):
+            written = path.stat()
+            if written.st_size:
+                point = RestorePoint(path.parent, claim_mode)
+                found.append((written.st_mtime_ns, point))
+    return found

@@ -43,7 +43,7 @@ class JobInputs:
     def require(self, job: JobName) -> None:
         """What running needs and building does not: Kafka with the job's topics, Redis, keys.
 
-        Raises NotReady, or ValueError for token keys that are none. Only the events job reads tokens.
+        Raises NotReady, or ValueError for token keys that are none; only events are read by token.
         """
         if job is JobName.EVENTS:
             TokenKeys.parse(self.shared.token_keys)

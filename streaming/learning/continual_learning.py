@@ -56,6 +56,8 @@ class ContinualLearning:
             for kind, count in batch.counts().items():
                 self._metrics.samples.labels(kind).inc(count)
         for reason, count in refused.items():
+            if not count:  # a tick without samples, on which a base was adopted
+                continue
             self._metrics.refused.labels(reason).inc(count)
             _log.warning("samples were refused", reason=reason, count=count)
         self._tell_withholding()
@@ -76,7 +78,11 @@ class ContinualLearning:
         since = self.model.withheld_since_ms
         self._metrics.withheld.set(bool(since))
         if since and not self._told_withholding:
-            _log.error("labels contradict the model, it is as it was before them", since_ms=since)
+            _log.error(
+                "labels contradict the model, it is as it was before them and learns nothing until "
+                "they agree: see LabelsContradictModel in deploy/runbook.md",
+                since_ms=since,
+            )
         elif not since and self._told_withholding:
             _log.info("labels agree with the model again, learning goes on")
         self._told_withholding = bool(since)

@@ -31,6 +31,8 @@ LOOK_SECONDS = 2.0
 READ_SECONDS = 0.25
 TIMEOUT_SECONDS = 5.0
 BACK_OFF_SECONDS = 1.0
+#: A source is away, or holds what it should not; of anything else the trace is logged.
+SOURCE_FAULTS = (KafkaException, RedisClusterException, redis.RedisError, ValueError, KeyError)
 
 
 class Monitor:
@@ -73,15 +75,10 @@ class Monitor:
         while not self._stop.is_set():
             try:
                 step()
-            except (
-                KafkaException,
-                RedisClusterException,
-                redis.RedisError,
-                ValueError,
-                KeyError,
-            ) as error:
+            except Exception as error:  # no fault of one look may end all later ones
                 self._metrics.faults.labels(source).inc()
-                _log.warning("cannot look", source=source, error=str(error))
+                known = isinstance(error, SOURCE_FAULTS)
+                _log.warning("cannot look", source=source, error=repr(error), exc_info=not known)
                 self._stop.wait(BACK_OFF_SECONDS)
 
     def _kafka(self) -> None:
@@ -121,6 +118,8 @@ class Monitor:
                 else FeatureDrift(self._layout, reference, self._window_ms)
             )
         drift = self.watch.drift
+        for gauge in (self._metrics.psi, self._metrics.kl, self._metrics.default_share):
+            gauge.clear()
         found = {} if drift is None else drift.drifts()
         for feature, told in found.items():
             self._metrics.psi.labels(feature).set(told.psi)

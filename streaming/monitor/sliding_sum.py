@@ -1,7 +1,5 @@
 """Sums over the last minutes of event time, in slices, so that memory does not grow with events."""
 
-from collections import deque
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -9,12 +7,15 @@ SLICES = 15
 
 
 class SlidingSum:
-    """Adds arrays of one shape; what is told is of the newest 14 to 15 fifteenths of the window."""
+    """Adds arrays of one shape; what is told is of the newest 14 to 15 fifteenths of the window.
+
+    One thread adds. Others may ask: the slices are replaced, never changed in length.
+    """
 
     def __init__(self, shape: tuple[int, ...], window_ms: int) -> None:
         self._shape = shape
         self._slice_ms = max(1, window_ms // SLICES)
-        self._slices: deque[tuple[int, NDArray[np.float64]]] = deque()
+        self._slices: tuple[tuple[int, NDArray[np.float64]], ...] = ()
 
     def at(self, ts_ms: int) -> NDArray[np.float64]:
         """The slice of a time, to be added to in place; what is older than the window is lost."""
@@ -25,16 +26,14 @@ class SlidingSum:
         made = np.zeros(self._shape)
         if self._slices and number < self._slices[0][0]:
             return made
-        self._slices.append((number, made))
-        self._slices = deque(sorted(self._slices, key=lambda item: item[0]))
+        self._slices = tuple(sorted((*self._slices, (number, made)), key=lambda item: item[0]))
         self.advance(ts_ms)
         return made
 
     def advance(self, ts_ms: int) -> None:
         """Time goes on without anything to add."""
         oldest = ts_ms // self._slice_ms - SLICES + 1
-        while self._slices and self._slices[0][0] < oldest:
-            self._slices.popleft()
+        self._slices = tuple(item for item in self._slices if item[0] >= oldest)
 
     def total(self) -> NDArray[np.float64]:
         """The sum of what is left."""

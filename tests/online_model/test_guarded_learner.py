@@ -5,6 +5,7 @@ import pytest
 from numpy.typing import NDArray
 
 from online_model.guarded_learner import GuardedLearner
+from online_model.label_guard import GuardLimits, LabelGuard
 from online_model.learn_report import LearnReport
 from online_model.learner import OnlineLearner
 from online_model.quality import log_loss
@@ -91,3 +92,16 @@ def test_another_base_stays_wary(stream: Stream, package: ModelPackage) -> None:
     for number in range(30, 45):
         other.send(number)
     assert not new.withholds
+
+
+def test_a_window_that_decides_nothing_is_followed_by_another(package: ModelPackage) -> None:
+    guard = LabelGuard(GuardLimits(least=10**6, window=5 * BATCH))
+    learner = OnlineLearner.from_package(package, SPEC, SETTINGS)
+    learner.mark()
+    guarded = GuardedLearner(learner, guard)
+    guarded.be_wary(armed=True, withholds=False)
+    stream, marks = Stream(guarded), []
+    for number in range(12):
+        stream.send(number)
+        marks.append(len(learner.return_to_mark()))
+    assert [number for number, rows in enumerate(marks) if rows == 0] == [4, 9]

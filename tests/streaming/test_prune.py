@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 
 from streaming.__main__ import app
 from streaming.prune import old_runs, old_savepoints
+from streaming.settings import JobName, StreamingSettings
 
 
 def write(folder: Path, written: int, metadata: bytes = b"x") -> Path:
@@ -20,10 +21,13 @@ def write(folder: Path, written: int, metadata: bytes = b"x") -> Path:
 
 
 def test_the_newest_savepoints_stay(tmp_path: Path) -> None:
-    saved = [write(tmp_path / f"savepoint-{n}", 10 - n) for n in range(4)]
-    (tmp_path / "savepoint-unfinished").mkdir()
-    assert old_savepoints(tmp_path, 2) == saved[2:]
-    assert old_savepoints(tmp_path, 9) == []
+    settings = StreamingSettings(data=tmp_path)
+    folder = settings.savepoints(JobName.EVENTS)
+    saved = [write(folder / f"savepoint-{n}", 10 - n) for n in range(4)]
+    write(folder / "savepoint-of-a-full-disk", 20, b"")
+    (folder / "savepoint-unfinished").mkdir()
+    assert old_savepoints(JobName.EVENTS, settings, 2) == saved[2:]
+    assert old_savepoints(JobName.EVENTS, settings, 9) == []
 
 
 def test_runs_that_nothing_goes_on_from_are_old(tmp_path: Path) -> None:
