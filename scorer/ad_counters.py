@@ -67,16 +67,23 @@ class AdCounters:
 
         Raises TableFullError.
         """
-        arrays, spec = self._arrays, self._encoder.spec
+        arrays = self._arrays
         for name, column in self._key_columns.items():
             arrays.counter_keys[column, slots] = [
-                self._stored(spec.counter_key(name, {"ad": {**attributes, "ad_id": ad_id}}))
-                for ad_id, attributes in ads
+                self._stored(self._key(name, ad_id, attributes)) for ad_id, attributes in ads
             ]
         if self._popularity is not None:
             for slot, (ad_id, _) in zip(slots.tolist(), ads, strict=True):
                 row = self._row(f"{self._popularity}:{ad_id}") if self._has_rows else None
                 self._put_popularity(slot, row)
+
+    def reserve(self, ad_id: str, attributes: Mapping[str, str]) -> None:
+        """Give the keys of an ad their numbers. Raises TableFullError."""
+        for name in self._key_columns:
+            self._stored(self._key(name, ad_id, attributes))
+
+    def _key(self, name: str, ad_id: str, attributes: Mapping[str, str]) -> str:
+        return self._encoder.spec.counter_key(name, {"ad": {**attributes, "ad_id": ad_id}})
 
     def _stored(self, key: str) -> int:
         """The number of a key plus 1."""

@@ -4,6 +4,7 @@ Each name has a column of numbers of values. Slots are sorted by number once in 
 file; ads that changed since are listed and looked at one by one.
 """
 
+import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -11,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scorer import shared_arrays
-from scorer.ad_arrays import LARGEST_RECENT, AdArrays
+from scorer.ad_arrays import ATTRIBUTE_NAMES, LARGEST_RECENT, AdArrays
 from scorer.postings import Postings
+from scorer.string_table import TableFullError
 
 #: Values whose numbers the feeder knows without looking.
 _REMEMBERED = 1 << 18
@@ -29,6 +31,8 @@ class AttributeIndex:
         self._arrays = arrays
         self._folder = folder
         self._codes: dict[str, int] = {}
+        # What is changed while the lists are exchanged would be in the one that goes.
+        self._lock = threading.Lock()
         self._sorted: tuple[int, list[Postings]] = (0, [])
 
     def put(self, slots: NDArray[np.int32], attributes: Sequence[Mapping[str, str]]) -> None:
@@ -41,6 +45,17 @@ class AttributeIndex:
             codes = [self._stored(given[name]) if name in given else 0 for given in attributes]
             arrays.attributes[column, slots] = codes
 
+    def reserve(self, attributes: Mapping[str, str]) -> None:
+        """Give names and values their numbers. Raises TableFullError."""
+        names = self._arrays.names
+        new = [name for name in attributes if names.number(name) is None]
+        # All or none: one ad must not use up what others need.
+        if len(names) + len(new) > ATTRIBUTE_NAMES:
+            raise TableFullError(f"no room for more than {ATTRIBUTE_NAMES} names of attributes")
+        for name, value in attributes.items():
+            names.add(name)
+            self._stored(value)
+
     def _stored(self, value: str) -> int:
         """The number of a value plus 1."""
         code = self._codes.get(value)
@@ -52,12 +67,13 @@ class AttributeIndex:
 
     def changed(self, slots: NDArray[np.int32]) -> None:
         """The attributes of these ads [n] may differ from those that were sorted."""
-        used = self._arrays.recent_used
-        side = int(used[0]) % 2
-        begin, end = int(used[1 + side]), int(used[1 + side]) + len(slots)
-        kept = slots[: max(0, LARGEST_RECENT - begin)]
-        self._arrays.recent[side, begin : begin + len(kept)] = kept
-        used[1 + side] = min(end, LARGEST_RECENT)
+        with self._lock:
+            used = self._arrays.recent_used
+            side = int(used[0]) % 2
+            begin, end = int(used[1 + side]), int(used[1 + side]) + len(slots)
+            kept = slots[: max(0, LARGEST_RECENT - begin)]
+            self._arrays.recent[side, begin : begin + len(kept)] = kept
+            used[1 + side] = min(end, LARGEST_RECENT)
 
     @property
     def recent(self) -> int:
@@ -86,10 +102,11 @@ class AttributeIndex:
         for column in range(len(arrays.names)):
             postings = Postings(shared_arrays.part(str(column), built))
             postings.fill(arrays.attributes[column, :slots])
-        later = arrays.recent[side, before : int(used[1 + side])]
-        arrays.recent[1 - side, : len(later)] = later
-        used[2 - side] = len(later)
-        used[0] = number + 1
+        with self._lock:
+            later = arrays.recent[side, before : int(used[1 + side])]
+            arrays.recent[1 - side, : len(later)] = later
+            used[2 - side] = len(later)
+            used[0] = number + 1
         self._path(number).unlink(missing_ok=True)
 
     def of(self, slot: int) -> dict[str, str]:

@@ -4,6 +4,7 @@ The feeder stages changes (slow, see scorer.staging) and commits them row by row
 reads of an ad belongs together, see AdArrays. Workers read the same arrays in other processes.
 """
 
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -78,6 +79,7 @@ class Catalogue:
         self._state = arrays.state
         self._free: deque[tuple[float, int]] = deque()
         self._clock = clock
+        self._sorting = threading.Lock()
 
     @property
     def revision(self) -> int:
@@ -183,7 +185,31 @@ class Catalogue:
             self._free.append((self._clock(), slot))
         return slots
 
+    def take_over(self) -> None:
+        """End what a feeder that was killed had begun, and know the slots that are free."""
+        arrays = self.arrays
+        odd = np.flatnonzero(arrays.sequences & 1).astype(np.int32)
+        deleted = odd[arrays.versions[odd] == 0]
+        arrays.active[deleted] = False
+        arrays.end(deleted)
+        self._state[_ACTIVE] = int(arrays.active.sum())
+        for slot in np.flatnonzero(arrays.versions[: self.slot_count] == 0).tolist():
+            ad_id = arrays.ids.text(slot)
+            if arrays.ids.number(ad_id) == slot:
+                arrays.ids.remove(ad_id)
+            self.counters.disown(slot)
+            self._free.append((self._clock(), slot))
+
+    def reserve(self, ad_id: str, attributes: Mapping[str, str]) -> None:
+        """Room for what is said of an ad, before any of it is written. Raises TableFullError."""
+        self.attributes.reserve(attributes)
+        self.counters.reserve(ad_id, attributes)
+
     def sort(self) -> None:
-        """Look-ups by attribute, row and counter become fast for the ads as they are now."""
-        self.attributes.sort(self.slot_count)
-        self.row_owners.sort(self.slot_count)
+        """Look-ups by attribute, row and counter become fast for the ads as they are now.
+
+        Besides the feeder, the thread that keeps the index asks for it: one at a time.
+        """
+        with self._sorting:
+            self.attributes.sort(self.slot_count)
+            self.row_owners.sort(self.slot_count)

@@ -2,7 +2,6 @@
 
 import threading
 from collections.abc import Callable, Iterable
-from pathlib import Path
 from time import monotonic
 
 import numpy as np
@@ -202,7 +201,9 @@ class Feeder(threading.Thread):
             self._put(served, slots)
 
     def _put(self, served: ServedModel, slots: NDArray[np.int32]) -> None:
-        left_out = served.put(slots, self._catalogue.arrays)
+        self._tell_left_out(served.put(slots, self._catalogue.arrays))
+
+    def _tell_left_out(self, left_out: int) -> None:
         if left_out:
             self._metrics.feeder_errors.inc()
             _log.error("the index is full until it is built again", ads=left_out)
@@ -262,8 +263,6 @@ class Feeder(threading.Thread):
         )
         self._on_model()
         self._publish(prepared)
-        if old is not None:
-            _delete(old.index_path, old.file.path if old.file else None)
 
     def _swap_index(self) -> None:
         found = self._keeper.take_prepared()
@@ -271,27 +270,18 @@ class Feeder(threading.Thread):
             return
         served, index, path, revision = found
         if served is not self._holder.current:
-            _delete(path)
+            path.unlink(missing_ok=True)
             return
         changed = self._catalogue.changed_after(revision)
         for start in range(0, len(changed), SLICE):
             slots = changed[start : start + SLICE]
             active = self._catalogue.arrays.active.take(slots)
-            index.put(slots, served.store.vectors.take(slots, axis=0), active)
-        old, served.index_path = served.index_path, path
-        served.index = index
+            self._tell_left_out(index.put(slots, served.store.vectors.take(slots, axis=0), active))
+        served.index, served.index_path = index, path
         self._publish(served)
-        _delete(old)
 
     def _publish(self, served: ServedModel) -> None:
         if served.file is not None and served.index_path is not None:
             # First: a worker that takes the model reads them at once.
             publish_popular(self._catalogue.arrays, served.popular)
             self._memory.publish(served.file.path, served.index_path)
-
-
-def _delete(*files: Path | None) -> None:
-    """Who has them mapped keeps them."""
-    for path in files:
-        if path is not None:
-            path.unlink(missing_ok=True)

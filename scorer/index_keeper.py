@@ -88,6 +88,6 @@ class IndexKeeper(threading.Thread):
         drifted = served.index.lists and written > _WRITES_PER_AD * self._catalogue.active_ads
         if self._prepared is None and (served.index.open_share > _OPEN_SHARE or drifted):
             revision, self._writes = self._catalogue.revision, served.store.writes
-            path = self._memory.new("index")
-            index = build_index(path, self._catalogue, served.store, self._settings)
+            with self._memory.new("index") as (path,):
+                index = build_index(path, self._catalogue, served.store, self._settings)
             self._prepared = (served, index, path, revision)

@@ -115,33 +115,35 @@ class ModelLoader:
         revision, count = catalogue.revision, catalogue.slot_count
         known = catalogue.slots_in_use()
         probe = known[:: max(1, len(known) // _PROBE_ADS)]
-        file = ModelFile.create(
-            self._memory.new("model"), package, model.table, model.hidden,
-            max(1, len(probe)), arrays.capacity,
-        )  # fmt: skip
-        model = read_deepfm(package, catalogue.encoder, file.table)
-        model.recalibrate(shift)
-        file.set_shift(shift)
-        store = file.store
-        for start in range(0, count, _ADS_AT_A_TIME):
-            slots = np.arange(start, min(start + _ADS_AT_A_TIME, count), dtype=np.int32)
-            store.write(slots, model.ad_halves(arrays.parts.take(slots)), arrays.prices.take(slots))
-        index_path = self._memory.new("index")
-        quantised, mean_tower = self._warm(model, file, probe, version)
-        return ServedModel(
-            manifest=package.manifest,
-            model=model,
-            store=store,
-            index=build_index(index_path, catalogue, store, self._settings),
-            quantised=quantised,
-            popular=popular_ads(catalogue, 2 * self._settings.max_limit),
-            mean_tower=mean_tower,
-            built_revision=revision,
-            position=position,
-            learnt_clicks=clicks,
-            file=file,
-            index_path=index_path,
-        )
+        with self._memory.new("model", "index") as (path, index_path):
+            file = ModelFile.create(
+                path, package, model.table, model.hidden,
+                max(1, len(probe)), arrays.capacity,
+            )  # fmt: skip
+            model = read_deepfm(package, catalogue.encoder, file.table)
+            model.recalibrate(shift)
+            file.set_shift(shift)
+            store = file.store
+            for start in range(0, count, _ADS_AT_A_TIME):
+                slots = np.arange(start, min(start + _ADS_AT_A_TIME, count), dtype=np.int32)
+                store.write(
+                    slots, model.ad_halves(arrays.parts.take(slots)), arrays.prices.take(slots)
+                )
+            quantised, mean_tower = self._warm(model, file, probe, version)
+            return ServedModel(
+                manifest=package.manifest,
+                model=model,
+                store=store,
+                index=build_index(index_path, catalogue, store, self._settings),
+                quantised=quantised,
+                popular=popular_ads(catalogue, 2 * self._settings.max_limit),
+                mean_tower=mean_tower,
+                built_revision=revision,
+                position=position,
+                learnt_clicks=clicks,
+                file=file,
+                index_path=index_path,
+            )
 
     def _warm(
         self, model: DeepFm, file: ModelFile, probe: NDArray[np.int32], version: str

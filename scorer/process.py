@@ -205,6 +205,8 @@ def run_feeder(
     metrics, pools = scorer_metrics(registry), pools_of(Arms.single(shared.model, 0.0), settings)
     arrays = AdArrays.attach(memory.ads, writable=True)
     catalogue = Catalogue(encoder, arrays, memory.folder, settings.shared_row_ads)
+    memory.forget_unpublished()
+    catalogue.take_over()
     if catalogue.loaded:
         catalogue.sort()
     feeding = Feeding(

@@ -56,6 +56,7 @@ def memory_of(settings: ScorerSettings) -> Memory:
 
 def room_for_ads(settings: ScorerSettings) -> int:
     """How many ads to hold. Raises StartError: writing beyond the room would end the process."""
+    Memory.sweep(settings.memory_dir)
     try:
         free = shutil.disk_usage(settings.memory_dir).free
     except OSError as error:

@@ -1,5 +1,7 @@
 """Which ads own a row of the embedding table: what a changed row makes stale."""
 
+import threading
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -19,22 +21,27 @@ class RowOwners:
         self._bounds = np.append(first_rows, rows)
         self._shared_row_ads = shared_row_ads
         self._fields: list[Postings] = []
+        #: Not sorted yet: what is being sorted now, and what came since.
+        self._taken: list[Slots] = []
         self._recent: list[Slots] = []
+        self._lock = threading.Lock()
 
     def changed(self, slots: Slots) -> None:
         """The ads in ``slots`` [n] may have other rows than those that were sorted."""
-        self._recent.append(slots)
+        with self._lock:
+            self._recent.append(slots)
 
     def sort(self, slots: int) -> None:
         """Sort the first ``slots`` slots by row, while others go on changing some of them."""
-        taken = len(self._recent)
+        with self._lock:
+            self._taken, self._recent = self._taken + self._recent, []
         fields = []
         for field, (begin, end) in enumerate(zip(self._bounds, self._bounds[1:], strict=False)):
             rows = self._arrays.parts["ad_ids"][:slots, field]
             # A slot that was never used has row 0, which may lie before its field.
             fields.append(Postings.built(np.clip(rows - begin, 0, end - begin - 1), end - begin))
-        self._fields = fields
-        self._recent = self._recent[taken:]
+        with self._lock:
+            self._fields, self._taken = fields, []
 
     def of(self, rows: NDArray[np.int32]) -> tuple[Slots, Slots]:
         """Slots of rows: those to refresh at once, and those of rows that very many ads share."""
@@ -50,9 +57,11 @@ class RowOwners:
         return at_once, np.setdiff1d(later, at_once, assume_unique=True)
 
     def _recent_of(self, rows: NDArray[np.int32]) -> Slots:
-        recent = np.unique(np.concatenate((np.empty(0, np.int32), *self._recent)))
-        if len(self._recent) > 1:
-            self._recent = [recent]
+        with self._lock:
+            if len(self._recent) > 1:
+                self._recent = [np.unique(np.concatenate(self._recent))]
+            lists = (np.empty(0, np.int32), *self._taken, *self._recent)
+        recent = np.unique(np.concatenate(lists))
         owned = np.isin(self._arrays.parts["ad_ids"].take(recent, axis=0), rows)
         found: Slots = recent[owned.any(axis=1)]
         return found

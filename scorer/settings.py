@@ -77,7 +77,7 @@ class ScorerSettings(Settings):
         lt=1,
         description="without arms: share of requests whose last slot explores a random ad",
     )
-    flat_index_ads: int = Field(50_000, ge=0, description="up to here FAISS searches every ad")
+    flat_index_ads: int = Field(50_000, ge=0, description="up to here every ad is searched")
     index_probes: int = Field(128, ge=1, description="inverted lists searched beyond that")
     recall_seconds: float = Field(
         10.0,

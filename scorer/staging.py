@@ -4,11 +4,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
+import structlog
 
 from schemas.records import Ad
 from schemas.redis_values import split_version
 from schemas.row_changes import RowChange
 from scorer.catalogue import AdEntry, Catalogue, Update
+from scorer.string_table import TableFullError
+
+_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +48,10 @@ def stage_ads(catalogue: Catalogue, changes: Iterable[RowChange], reload: bool =
     removed = [name for name, (_, ad) in newest.items() if ad is None]
     ads = {name: (version, ad) for name, (version, ad) in newest.items() if ad is not None}
     known_and_removed = tuple(name for name in removed if catalogue.slot(name) is not None)
-    return Staged(_encoded(catalogue, ads), known_and_removed, damaged)
+    slots = _slots(catalogue, (ad for _, ad in ads.values()))
+    kept = {name: ads[name] for name in slots}
+    update = _encoded(catalogue, kept, slots)
+    return Staged(update, known_and_removed, damaged + len(ads) - len(kept))
 
 
 def _parsed(change: RowChange) -> tuple[int, Ad | None]:
@@ -62,14 +69,32 @@ def _known_version(catalogue: Catalogue, ad_id: str) -> int:
     return -1 if slot is None else int(catalogue.arrays.versions[slot]) - 1
 
 
-def _encoded(catalogue: Catalogue, ads: Mapping[str, tuple[int, Ad]]) -> Update:
+def _slots(catalogue: Catalogue, ads: Iterable[Ad]) -> dict[str, int]:
+    """Where each ad goes; one for which there is no room is told and left out."""
+    slots: dict[str, int] = {}
+    for ad in ads:
+        try:
+            catalogue.reserve(ad.ad_id, ad.attributes)
+            known = catalogue.slot(ad.ad_id)
+            slots[ad.ad_id] = catalogue.allocate(ad.ad_id) if known is None else known
+        except TableFullError as error:
+            _log.error(
+                "no room for an ad: raise CTR_SCORER_MAX_ADS, or use fewer attribute names",
+                ad_id=ad.ad_id,
+                reason=str(error),
+            )
+    return slots
+
+
+def _encoded(
+    catalogue: Catalogue, ads: Mapping[str, tuple[int, Ad]], slot_of: Mapping[str, int]
+) -> Update:
     counters = catalogue.counters
     slots = np.empty(len(ads), np.int32)
     entries: dict[int, AdEntry] = {}
     rows = []
     for i, (ad_id, (version, ad)) in enumerate(ads.items()):
-        known = catalogue.slot(ad_id)
-        slots[i] = slot = catalogue.allocate(ad_id) if known is None else known
+        slots[i] = slot = slot_of[ad_id]
         rows.append(counters.rows(counters.keys(ad_id, ad.attributes)))
         active = ad.status == "ACTIVE"
         entries[slot] = AdEntry(ad_id, version, active, ad.price, ad.attributes)
@@ -86,7 +111,7 @@ def stage_counters(catalogue: Catalogue, changes: Iterable[RowChange]) -> Staged
         try:
             if counters.apply(change):
                 keys.add(change.key)
-        except ValueError:
+        except (TableFullError, ValueError):
             damaged += 1
     counters.put_popularity(keys)
     numbers = {key: list(counters.numbers(key)) for key in keys}

@@ -4,6 +4,7 @@ import multiprocessing
 import os
 import signal
 import socket
+import sys
 import threading
 from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
@@ -36,7 +37,7 @@ _log = structlog.get_logger(__name__)
 _LOOK_SECONDS = 0.2
 #: A process that dies sooner than this after its start waits as long before the next one.
 _SHORT_LIFE_SECONDS = 1.0
-_STOP_SECONDS = 10.0
+_STOP_SECONDS = 20.0
 _SPAWN = multiprocessing.get_context("spawn")
 
 
@@ -94,10 +95,13 @@ class Supervisor:
         _log.info("scorer stops")
         for child, _ in self._children.values():
             child.terminate()
+        settings = self._settings
+        deadline = monotonic() + settings.drain_seconds + settings.grace_seconds + _STOP_SECONDS
         for child, _ in self._children.values():
-            child.join(_STOP_SECONDS + self._settings.grace_seconds)
+            child.join(max(0.0, deadline - monotonic()))
             if child.is_alive():
                 child.kill()
+                child.join()
         self._memory.remove()
 
 
@@ -114,12 +118,16 @@ def run_child(
     memory = Memory(Path(folder), writable=name == "feeder")
     server, _ = start_http_server(0, "127.0.0.1", registry)
     (memory.folder / f"metrics-{name}").write_text(str(server.server_port))
-    if name == "feeder":
-        os.nice(5)
-        run_feeder(shared, settings, memory, registry, stopping)
-    else:
-        _pin(int(name.partition("-")[2]))
-        run_worker(shared, settings, memory, registry, stopping)
+    try:
+        if name == "feeder":
+            os.nice(5)
+            run_feeder(shared, settings, memory, registry, stopping)
+        else:
+            _pin(int(name.partition("-")[2]))
+            run_worker(shared, settings, memory, registry, stopping)
+    except StartError as error:
+        _log.error("cannot start", process=name, reason=str(error))
+        sys.exit(1)
 
 
 def _pin(number: int) -> None:

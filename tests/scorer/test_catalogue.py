@@ -3,8 +3,8 @@
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,12 +15,11 @@ from hypothesis import strategies as st
 from schemas.records import Ad
 from schemas.redis_values import CounterRow, versioned
 from schemas.row_changes import RowChange
-from scorer.ad_arrays import AdArrays
+from scorer.ad_arrays import ATTRIBUTE_NAMES, AdArrays
 from scorer.catalogue import SLOT_REUSE_SECONDS, AdEntry, Catalogue
 from scorer.eligibility import eligible_ads
 from scorer.memory import Memory
 from scorer.staging import Staged, stage_ads, stage_counters
-from scorer.string_table import TableFullError
 from tests.scorer.publisher import ad, counter_row
 from tests.scorer.tiny_model import ENCODER, SPEC
 
@@ -192,8 +191,60 @@ def test_there_is_room_for_so_many() -> None:
         assert slot is not None
         expected = ENCODER.ad("ad-2499", ad(2499).attributes)
         assert catalogue.arrays.parts[slot].tobytes() == expected.tobytes()
-        with pytest.raises(TableFullError, match="4096"):
-            stage_ads(catalogue, [change_of(ad(5_000))])
+        # One too many is told and left out; what came with it is taken.
+        staged = stage_ads(catalogue, [change_of(ad(5_000)), change_of(ad(7, ts=9, price=77))])
+        apply(catalogue, staged)
+        assert staged.damaged == 1
+        assert catalogue.slot("ad-5000") is None
+        changed = catalogue.slot("ad-7")
+        assert changed is not None
+        assert catalogue.arrays.prices[changed] == 77
         again = AdArrays.attach(catalogue.attributes._folder / "ads")
         assert again.ids.number("ad-2499") == slot
         assert again.parts[slot].tobytes() == expected.tobytes()
+
+
+def test_a_name_of_an_attribute_too_many_leaves_out_its_ad() -> None:
+    with new_catalogue() as catalogue:
+        names = {f"name-{n}": "v" for n in range(ATTRIBUTE_NAMES + 1)}
+        garbage = replace(ad(1), attributes=names)
+        staged = stage_ads(catalogue, [change_of(garbage), change_of(ad(2))])
+        apply(catalogue, staged)
+        assert staged.damaged == 1
+        assert catalogue.slot("ad-2") is not None
+        assert not (catalogue.arrays.sequences & 1).any()
+
+
+def test_what_a_killed_feeder_had_begun_is_ended() -> None:
+    with new_catalogue(clock=iter(range(0, 10_000, 100)).__next__) as catalogue:
+        apply(catalogue, stage_ads(catalogue, [change_of(ad(n)) for n in range(5)]))
+        arrays, slot = catalogue.arrays, catalogue.slot("ad-3")
+        assert slot is not None
+        # As far as a removal that is cut off.
+        slots = np.array([slot], np.int32)
+        arrays.begin(slots)
+        arrays.versions[slots] = 0
+        after = Catalogue(ENCODER, arrays, catalogue.attributes._folder, 3, catalogue._clock)
+        after.take_over()
+        assert after.active_ads == 4
+        assert not (arrays.sequences & 1).any()
+        assert not arrays.read(slots).active.any()
+        assert after.allocate("ad-77") == slot
+
+
+def test_who_fails_to_write_leaves_no_file_and_what_is_published_replaces(tmp_path: Path) -> None:
+    memory = Memory.create(tmp_path)
+    with suppress(FileNotFoundError), memory.new("model", "index") as paths:
+        paths[0].touch()
+        paths[1].read_bytes()
+    assert {path.name for path in memory.folder.iterdir()} == {"served"}
+    for _ in range(2):
+        with memory.new("model", "index") as (model, index):
+            model.touch()
+            index.touch()
+        memory.publish(model, index)
+    with memory.new("model") as (unfinished,):
+        unfinished.touch()
+    again = Memory(memory.folder, writable=True)
+    again.forget_unpublished()
+    assert {path.name for path in memory.folder.iterdir()} == {"served", model.name, index.name}

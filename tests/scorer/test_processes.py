@@ -47,9 +47,14 @@ class Scorer:
 
     def child(self, part: str) -> psutil.Process:
         """The feeder, which is niced, or one of the workers."""
-        children = [c for c in self.process.children() if "spawn_main" in " ".join(c.cmdline())]
+        children = self.children()
         niced = [c for c in children if c.nice() > self.process.nice()]
         return niced[0] if part == "feeder" else next(c for c in children if c not in niced)
+
+    def children(self) -> list[psutil.Process]:
+        """Feeder and workers that live."""
+        living = [c for c in self.process.children() if c.status() != psutil.STATUS_ZOMBIE]
+        return [c for c in living if "spawn_main" in " ".join(c.cmdline())]
 
     def metric(self, line: str) -> float:
         page = urllib.request.urlopen(f"http://127.0.0.1:{self.metrics_port}/metrics").read()
@@ -101,8 +106,11 @@ def test_a_life_of_processes(scorer: Scorer, publisher: Publisher, model: TinyMo
     eventually(lambda: scorer.ranked() == expected, 60)
     assert_parity(scorer.rank(limit=100), model)
 
-    scorer.child("worker").kill()
-    eventually(lambda: len(scorer.process.children()) >= 3, 60)
+    answered = scorer.metric('ctr_scorer_requests_total{code="OK",method="Rank",rung="FULL"}')
+    killed = scorer.child("worker")
+    killed.kill()
+    killed.wait(10)
+    eventually(lambda: len(scorer.children()) == 3, 60)
     for _ in range(4):
         assert scorer.ranked() == expected
 
@@ -112,4 +120,6 @@ def test_a_life_of_processes(scorer: Scorer, publisher: Publisher, model: TinyMo
     assert_parity(scorer.rank(limit=100), second)
     publisher.delta(row_delta("v2", 0, {}))
     eventually(lambda: scorer.metric("ctr_scorer_ads") == 40)
-    assert scorer.metric('ctr_scorer_requests_total{code="OK",method="Rank",rung="FULL"}') > 0
+    assert (
+        scorer.metric('ctr_scorer_requests_total{code="OK",method="Rank",rung="FULL"}') > answered
+    )
