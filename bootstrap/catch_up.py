@@ -11,6 +11,7 @@ from bootstrap.sample_topic import SampleTopic
 from online_model import learner_state
 from online_model.delayed_feedback import LateShare
 from online_model.guarded_learner import GuardedLearner
+from online_model.learn_report import LearnReport
 from online_model.learner import OnlineLearner
 from online_model.settings import OnlineModelSettings
 from schemas.calibration import Calibration
@@ -34,10 +35,12 @@ Identity = tuple[str, str, str]
 
 @dataclass(frozen=True, slots=True)
 class CaughtUp:
-    """``package`` covers ``samples`` more; ``behind_seconds`` passed since its topic was read."""
+    """``package`` covers ``samples`` more, not ``withheld`` others: they contradict it, see
+    online_model/label_guard.py. ``behind_seconds`` passed since its topic was read."""
 
     package: ModelPackage
     samples: int
+    withheld: int
     behind_seconds: float
 
 
@@ -55,20 +58,22 @@ def catch_up(
     """
     learner, known = GuardedLearner.from_package(package, spec, settings), set[Identity]()
     layout, seen_ms = Layout.of(spec), package.manifest.watermark_ms
-    at, watermark_ms, count = topic.since(seen_ms), seen_ms, 0
+    at, watermark_ms, count, withheld = topic.since(seen_ms), seen_ms, 0, 0
     while True:
         start, end = time.monotonic(), topic.end()
         usable = _once(_usable(topic.read(at, end), spec, layout, seen_ms), known)
         while batch := list(islice(usable, BATCH)):
-            _learn(learner, layout, batch)
+            progress(len(batch))
+            if _learn(learner, layout, batch).withheld:
+                withheld += len(batch)
+                continue
             watermark_ms = max(watermark_ms, *(sample.label_ts for sample in batch))
             count += len(batch)
-            progress(len(batch))
         at, seconds = end, time.monotonic() - start
         if seconds < CLOSE_SECONDS:
             offsets = {f"{topic.topic}-{partition}": offset for partition, offset in at.items()}
             caught_up = _package_of(learner.learner, package, offsets, watermark_ms)
-            return CaughtUp(caught_up, count, time.monotonic() - start)
+            return CaughtUp(caught_up, count, withheld, time.monotonic() - start)
 
 
 def _usable(
@@ -89,8 +94,8 @@ def _once(samples: Iterable[TrainingSample], known: set[Identity]) -> Iterator[T
             yield sample
 
 
-def _learn(learner: GuardedLearner, layout: Layout, batch: list[TrainingSample]) -> None:
-    learner.learn(
+def _learn(learner: GuardedLearner, layout: Layout, batch: list[TrainingSample]) -> LearnReport:
+    return learner.learn(
         layout.unpack(b"".join(sample.inputs for sample in batch)),
         np.array([sample.label for sample in batch], np.int64),
         [sample.kind for sample in batch],

@@ -117,6 +117,7 @@ def _finished(
         topic = SampleTopic(shared.kafka)
         caught_up = catch_up(package, spec, OnlineModelSettings.load(), topic)
         told["samples_caught_up"] = caught_up.samples
+        told["samples_withheld"] = caught_up.withheld
         told["behind_seconds"] = round(caught_up.behind_seconds, 2)
         package = caught_up.package
         try:

@@ -44,6 +44,7 @@ def test_it_learns_what_is_new(
     told: list[int] = []
     done = catch_up(package, spec, SETTINGS, topic, told.append)
     assert done.samples == sum(told) == 200
+    assert done.withheld == 0
     assert done.behind_seconds < 10
     manifest = done.package.manifest
     assert manifest.watermark_ms == watermark_ms + 200
