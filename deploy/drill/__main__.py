@@ -1,11 +1,10 @@
 """``python -m deploy.drill``: exit code 0 if every alert fired and cleared in time."""
 
 import json
-import os
-import subprocess
 import sys
 import time
-from dataclasses import replace
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,7 +13,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from deploy.demo.bootstrapping import Training, adserver_environment
+from deploy.demo.bootstrapping import Training, TrainingFailed, adserver_environment
 from deploy.demo.environment import (
     adserver_settings,
     empty_folder,
@@ -22,13 +21,17 @@ from deploy.demo.environment import (
     shared_settings,
     stream_environment,
 )
-from deploy.demo.profiles import profile
+from deploy.demo.profiles import Profile, profile
 from deploy.demo.settings import DemoSettings
 from deploy.drill.alerts import ConsoleAlerts, PrometheusAlerts
 from deploy.drill.faults import Fault, Faults, nothing
 from deploy.drill.rules import scaled_rules
+from deploy.drill.screens import Screens
+from deploy.drill.traffic import Traffic, TrafficEnded
+from deploy.local.part import StackError
 from deploy.local.ports import HOST
 from deploy.local.prometheus_server import RULES
+from deploy.local.settings import LocalSettings
 from deploy.local.stack import LocalStack
 from deploy.monitoring.boards import boards
 
@@ -44,38 +47,14 @@ SHOWN_SECONDS = 30.0
 _screen = Console(stderr=True)
 
 
-class Traffic:
-    """The stand-in ad server as a process, on and off."""
-
-    def __init__(self, environment: dict[str, str], log: Path) -> None:
-        self._environment = environment
-        self._log = log
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def __call__(self, wanted: bool) -> None:
-        """Play or stop playing."""
-        if wanted == (self._process is not None):
-            return
-        if self._process is not None:
-            self._process.terminate()
-            self._process.wait(30)
-            self._process = None
-            return
-        with self._log.open("ab") as output:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "streaming.adserver", "world", "--seconds", "7200"],
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                env={**os.environ, **self._environment},
-            )
-
-
 def drill(
     only: Annotated[str, typer.Option(help="alerts with commas; all if none")] = "",
     as_json: Annotated[bool, typer.Option("--json", help="one JSON object on stdout")] = False,
 ) -> None:
-    """Break a local stack five ways and time its alerts (about ten minutes)."""
+    """Break a local stack five ways and time its alerts (about ten minutes).
+
+    Pictures of the console while each alert fires are left in .local/drill/screens.
+    """
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     settings = DemoSettings(data=Path(".local/drill"), history_rows=40_000)
     world = profile("world", settings, None)
@@ -85,6 +64,27 @@ def drill(
     rules = local.folder / "rules"
     scaled_rules(RULES, rules, FACTOR)
     local = local.model_copy(update={"prometheus_rules": rules})
+    try:
+        results, empty = _drilled(world, local, {name for name in only.split(",") if name})
+    except (StackError, TrafficEnded, TrainingFailed) as error:
+        _screen.print(f"the drill cannot go on: {error}", style="red", markup=False)
+        raise typer.Exit(1) from None
+    if as_json:
+        print(json.dumps({"faults": results, "board_queries_without_data": empty}))
+    else:
+        Console().print(_table(results))
+        Console().print(
+            f"{len(empty)} of the boards' {len(queries())} queries find no data", *empty
+        )
+    raise typer.Exit(0 if all(result["passed"] for result in results) and not empty else 1)
+
+
+def _drilled(
+    world: Profile, local: LocalSettings, only: Collection[str]
+) -> tuple[list[dict[str, Any]], list[str]]:
+    """Results of the faults, and queries of boards without data.
+
+    Raises StackError, TrainingFailed or TrafficEnded when something broke that should not."""
     adserver = adserver_settings(world, local)
     more = {"CTR_STREAMING_MONITOR_MINUTES": str(MONITOR_MINUTES)}
     with LocalStack(local, environment={**stream_environment(world), **more}) as stack:
@@ -97,26 +97,25 @@ def drill(
         finally:
             training.end()
         stack.start(["learning", "scorer", "monitor", "prometheus", "console"])
-        traffic = Traffic(environment, local.folder / "logs" / "adserver.log")
+        traffic = Traffic(environment, local.folder / "logs" / "adserver.log", _screen.print)
         faults = Faults(stack, shared_settings(environment), traffic)
-        chosen = [f for f in faults.all() if not only or f.alert in only.split(",")]
-        alerts = PrometheusAlerts(f"http://{HOST}:{local.prometheus_port}")
-        console = ConsoleAlerts(f"http://{HOST}:{local.console_port}")
-        try:
-            traffic(True)
-            results = [_try(fault, alerts, console) for fault in chosen]
-            empty = alerts.without_data(queries(), CALM_SECONDS)
-        finally:
-            faults.put_right()
-            traffic(False)
-    if as_json:
-        print(json.dumps({"faults": results, "board_queries_without_data": empty}))
-    else:
-        Console().print(_table(results))
-        Console().print(
-            f"{len(empty)} of the boards' {len(queries())} queries find no data", *empty
-        )
-    raise typer.Exit(0 if all(result["passed"] for result in results) and not empty else 1)
+        chosen = [fault for fault in faults.all() if not only or fault.alert in only]
+
+        def keep_up() -> None:
+            traffic.keep_up()
+            faults.require_parts()
+
+        prometheus = PrometheusAlerts(f"http://{HOST}:{local.prometheus_port}", keep_up)
+        address = f"http://{HOST}:{local.console_port}"
+        with Screens(address, local.folder / "screens") as screens:
+            attempt = Attempt(prometheus, ConsoleAlerts(address, keep_up), screens)
+            try:
+                traffic(True)
+                results = [attempt.of(fault) for fault in chosen]
+                return results, prometheus.without_data(queries(), CALM_SECONDS)
+            finally:
+                faults.put_right()
+                traffic(False)
 
 
 def queries() -> list[str]:
@@ -126,30 +125,41 @@ def queries() -> list[str]:
     ]
 
 
-def _try(fault: Fault, alerts: PrometheusAlerts, console: ConsoleAlerts) -> dict[str, Any]:
-    """Wait until the alert is silent, break, wait until it fires, mend, wait until it clears."""
-    _screen.print(f"{fault.name}: waiting until {fault.alert} is silent")
-    calm = alerts.seconds_until(fault.alert, False, CALM_SECONDS, nothing)
-    time.sleep(5)
-    before = alerts.firing()
-    _screen.print(f"{fault.name}: begins")
-    fault.begin()
-    fired = alerts.seconds_until(fault.alert, True, fault.fire_seconds, fault.go_on)
-    shown = console.seconds_until(fault.alert, True, SHOWN_SECONDS, fault.go_on)
-    others = sorted(alerts.firing() - before - {fault.alert})
-    _screen.print(f"{fault.name}: {fault.alert} fired after {fired} s, also {others}; mending")
-    fault.end()
-    cleared = alerts.seconds_until(fault.alert, False, fault.clear_seconds, nothing)
-    _screen.print(f"{fault.name}: cleared after {cleared} s")
-    return {
-        "fault": fault.name,
-        "alert": fault.alert,
-        "fired_after_seconds": fired,
-        "in_console_after_seconds": shown,
-        "cleared_after_seconds": cleared,
-        "also_fired": others,
-        "passed": None not in (calm, fired, shown, cleared) and fault.alert not in before,
-    }
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One fault after the other, seen by Prometheus, the console and a browser."""
+
+    prometheus: PrometheusAlerts
+    console: ConsoleAlerts
+    screens: Screens
+
+    def of(self, fault: Fault) -> dict[str, Any]:
+        """Wait for silence, break, wait until the alert fires, mend, wait until it clears."""
+        alert = fault.alert
+        _screen.print(f"{fault.name}: waiting until {alert} is silent")
+        calm = self.prometheus.seconds_until(alert, False, CALM_SECONDS, nothing)
+        time.sleep(5)
+        before = self.prometheus.firing()
+        _screen.print(f"{fault.name}: begins")
+        fault.begin()
+        fired = self.prometheus.seconds_until(alert, True, fault.fire_seconds, fault.go_on)
+        shown = self.console.seconds_until(alert, True, SHOWN_SECONDS, fault.go_on)
+        others = sorted(self.prometheus.firing() - before - {alert})
+        picture = self.screens.take(fault.name, alert)
+        _screen.print(f"{fault.name}: {alert} fired after {fired} s, also {others}; mending")
+        fault.end()
+        cleared = self.prometheus.seconds_until(alert, False, fault.clear_seconds, nothing)
+        _screen.print(f"{fault.name}: cleared after {cleared} s")
+        return {
+            "fault": fault.name,
+            "alert": alert,
+            "fired_after_seconds": fired,
+            "in_console_after_seconds": shown,
+            "cleared_after_seconds": cleared,
+            "also_fired": others,
+            "picture": None if picture is None else str(picture),
+            "passed": None not in (calm, fired, shown, cleared) and alert not in before,
+        }
 
 
 def _table(results: list[dict[str, Any]]) -> Table:

@@ -4,6 +4,7 @@ import json
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import Any
 from urllib.parse import urlencode
 from urllib.request import urlopen
@@ -13,10 +14,14 @@ POLL_SECONDS = 1.0
 
 
 class Alerts(ABC):
-    """As one who answers at ``url`` tells them. Its answers may raise OSError."""
+    """As one who answers at ``url`` tells them. Its answers may raise OSError.
 
-    def __init__(self, url: str) -> None:
+    ``keep_up`` is called while waiting, and may raise what ends the wait.
+    """
+
+    def __init__(self, url: str, keep_up: Callable[[], None]) -> None:
         self._url = url
+        self._keep_up = keep_up
 
     @abstractmethod
     def firing(self) -> set[str]:
@@ -28,8 +33,11 @@ class Alerts(ABC):
         """How long it takes until an alert fires, or fires no more; None if not in time."""
         began = time.monotonic()
         while (spent := time.monotonic() - began) < limit_seconds:
-            if (name in self.firing()) == fires:
-                return round(spent, 1)
+            self._keep_up()
+            # Who does not answer says nothing; if it has died, that is for keep_up to tell.
+            with suppress(OSError):
+                if (name in self.firing()) == fires:
+                    return round(spent, 1)
             meanwhile()
             time.sleep(POLL_SECONDS)
         return None
@@ -54,6 +62,7 @@ class PrometheusAlerts(Alerts):
             if time.monotonic() > deadline:
                 return left
             queries = left
+            self._keep_up()
             time.sleep(POLL_SECONDS)
         return []
 

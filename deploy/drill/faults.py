@@ -11,6 +11,8 @@ import redis
 from confluent_kafka import Producer
 
 from bootstrap.publisher import Publisher
+from deploy.local.part import StackError
+from deploy.local.part_runner import State
 from deploy.local.stack import LocalStack
 from deploy.local.state import PartState
 from schemas.calibration import Calibration
@@ -60,6 +62,7 @@ class Faults:
         self._producer = Producer({**client_settings(shared.kafka), "log_level": 2})
         self._frozen_ms = 0
         self._number = 0
+        self._killed: set[str] = set()
 
     def all(self) -> list[Fault]:
         """In the order of the drill."""
@@ -111,11 +114,13 @@ class Faults:
         self._traffic(True)
 
     def _kill_redis(self) -> None:
+        self._killed.add("redis")
         self._stack.kill("redis")
 
     def _start_redis(self) -> None:
         self._stack.restart("redis")
         self._stack.wait_until_ready("redis", 60)
+        self._killed.clear()
 
     def _send(self, partition: int, ts: int) -> None:
         self._number += 1
@@ -143,6 +148,12 @@ class Faults:
     def _publisher(self) -> Publisher:
         client: redis.Redis = connect(self._shared.redis)
         return Publisher(client, self._shared.model, keep_versions=5)
+
+    def require_parts(self) -> None:
+        """Raises StackError if a part has failed for good that was not killed here."""
+        for part in self._stack.status():
+            if part.state is State.FAILED and part.name not in self._killed:
+                raise StackError(self._stack.failure or part.detail)
 
     def put_right(self) -> None:
         """Whatever happened, let no process stay stopped."""

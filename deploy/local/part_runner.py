@@ -110,6 +110,7 @@ class PartRunner:
         self.restarts += 1
         self._attempts = 0
         self._may_end = False
+        self.failure = ""
         self.start(now)
 
     def _probe(self, child: Child, now: float) -> None:

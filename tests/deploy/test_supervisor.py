@@ -145,6 +145,9 @@ def test_the_death_of_a_part_without_restarts_is_a_failure(
     assert "db ended with signal SIGKILL" in supervisor.wait_for_failure(30)
     with pytest.raises(StackError, match="db ended with signal SIGKILL"):
         supervisor.wait_until_ready("db", 1)
+    supervisor.restart("db")
+    supervisor.wait_until_ready("db", 30)
+    assert supervisor.failure == ""
 
 
 def test_stop_ends_everything_the_last_part_first(
