@@ -1,6 +1,8 @@
 # One command per verb; `make help` lists them. Every target that needs it does the set-up itself.
 .DEFAULT_GOAL := help
-.PHONY: help drill setup test-tools demo test test-console check chaos bench-streaming bench-counters bench-training bench-ranking bench-retrain bench-scorer fuzz-scorer client-go exploration-study up down status clean
+.PHONY: help setup demo test-tools test test-console check lint-deploy test-scale sizing \
+  try-images chaos drill bench-streaming bench-counters bench-training bench-scorer fuzz-scorer \
+  bench-ranking bench-retrain client-go exploration-study up down status clean
 
 python := .venv/bin/python
 SOURCE ?= world
@@ -38,7 +40,7 @@ lint-deploy: setup ## Dockerfiles, compose file and Kubernetes resources by the 
 test-scale: setup ## two TaskManagers and two scorers, a rescale in between (minutes)
 	@$(python) -m pytest -q tests/deploy/scale_trial.py $(ARGS)
 
-sizing: setup ## measure one core, and say what 10 k, 100 k and 1 M requests/s need (5 min)
+sizing: setup ## measure one core, and say what 10 k, 100 k and 1 M requests/s need (minutes)
 	@$(python) -m tests.benchmarks.sizing $(ARGS)
 
 try-images: setup ## the build steps of the images, in clean environments outside of Docker (minutes)

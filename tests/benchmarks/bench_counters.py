@@ -72,6 +72,7 @@ def bench(
     batch_ms: Annotated[int, typer.Option(help="gathered so long")] = 250,
     backend: Annotated[str, typer.Option(help="hashmap or rocksdb")] = "hashmap",
     core: Annotated[int, typer.Option(help="for the job")] = 0,
+    others: Annotated[bool, typer.Option(help="other ways to count, to compare with")] = True,
 ) -> None:
     """Print one JSON object: rates, ratios and freshness."""
     with tempfile.TemporaryDirectory() as name:
@@ -84,9 +85,10 @@ def bench(
             full = {
                 "source": job.run("source", engagements, UNPACED, batch_ms),
                 "counters": job.run("counters", engagements, UNPACED, batch_ms),
-                "one-ms-batches": job.run("counters", engagements // 5, UNPACED, 1),
-                "sliding-sql": job.run("sliding-sql", sql_engagements, UNPACED, batch_ms),
             }
+            if others:
+                full["one-ms-batches"] = job.run("counters", engagements // 5, UNPACED, 1)
+                full["sliding-sql"] = job.run("sliding-sql", sql_engagements, UNPACED, batch_ms)
             half = BAR_PER_SECOND // 2
             fresh = job.freshness(half, seconds, batch_ms) if seconds else None
     net = {variant: net_of(run, full["source"]) for variant, run in full.items()}
@@ -100,6 +102,7 @@ def bench(
                 "ratios": {
                     f"counters to {other}": round(net["counters"] / net[other], 2)
                     for other in ("one-ms-batches", "sliding-sql")
+                    if other in net
                 },
                 "freshness_at_half_the_bar": fresh,
             }

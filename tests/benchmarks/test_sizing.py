@@ -20,6 +20,8 @@ def test_ten_thousand_requests_by_hand() -> None:
     assert size.events_cores == 3  # 30,600 / 25,000 + 30,600 / 100,000 = 1.53, at 60 %
     assert round(size.learner_cores, 2) == 0.1  # 3,600 samples
     assert round(size.scorer_gib_each, 2) == 4.73
+    assert size.cores == 10 + 3 + 1 + size.redis_cores
+    assert size.core_shares()[0] == ("scorer", 10 / size.cores)
 
 
 def test_the_load_scales_all_but_what_is_stored() -> None:

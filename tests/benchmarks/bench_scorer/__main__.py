@@ -19,6 +19,7 @@ from tests.benchmarks.bench_scorer.modes.faults import clock_settings
 from tests.benchmarks.bench_scorer.modes.faults import run as run_faults
 from tests.benchmarks.bench_scorer.modes.live import run as run_live
 from tests.benchmarks.bench_scorer.modes.load import run as run_load
+from tests.benchmarks.bench_scorer.modes.most import run as run_most
 from tests.benchmarks.bench_scorer.modes.overload import run as run_overload
 from tests.benchmarks.bench_scorer.modes.rungs import SETTINGS as RUNG_SETTINGS
 from tests.benchmarks.bench_scorer.modes.rungs import run as run_rungs
@@ -38,6 +39,7 @@ def main(
     recall_requests: int = typer.Option(40, min=1, help="requests whose best ads are computed"),
     ranker_requests: int = typer.Option(10, min=1, help="those of them scored by the whole model"),
     workers: int = typer.Option(1, min=0, help="processes that answer; 0: one process does all"),
+    most: bool = typer.Option(False, "--most", help="requests/s and memory only, for sizing"),
     overload: bool = typer.Option(False, "--overload", help="twice the maximum load"),
     rungs: bool = typer.Option(False, "--rungs", help="each rung of the ladder under load"),
     swap: bool = typer.Option(False, "--swap", help="new models and row deltas under load"),
@@ -59,7 +61,9 @@ def main(
             report = run_rungs(rig, seconds)
         else:
             load_seconds = rig.start()
-            if overload:
+            if most:
+                report = run_most(rig, seconds)
+            elif overload:
                 report = run_overload(rig, seconds)
             elif swap:
                 report = run_swap(rig, seconds, turns, seed)

@@ -57,6 +57,25 @@ class Needs:
     kafka_partitions: int
     kafka_mib: float
 
+    @property
+    def cores(self) -> int:
+        """All together; of Kafka none are measured."""
+        return sum(cores for _, cores in self._cores())
+
+    def core_shares(self) -> list[tuple[str, float]]:
+        """Who takes which share of them, the largest first."""
+        return sorted(
+            ((name, cores / self.cores) for name, cores in self._cores()), key=lambda one: -one[1]
+        )
+
+    def _cores(self) -> tuple[tuple[str, int], ...]:
+        return (
+            ("scorer", self.scorer_cores),
+            ("events", self.events_cores),
+            ("learner", math.ceil(self.learner_cores)),
+            ("Redis", self.redis_cores),
+        )
+
 
 def needs(requests: int, measured: Measured, assumed: Assumed) -> Needs:
     """For so many requests a second."""
