@@ -1,6 +1,6 @@
 """What the processes say about themselves: Prometheus text to counters and quantiles."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from http.client import HTTPException
 from urllib.request import urlopen
@@ -87,6 +87,15 @@ class Scrape:
         except (OSError, HTTPException, ValueError) as error:
             reason = getattr(error, "reason", error)
             raise ScrapeError(f"no metrics at {url}: {reason}") from None
+
+    @classmethod
+    def together(cls, scrapes: Iterable["Scrape"]) -> "Scrape":
+        """Of several processes that share the work."""
+        samples: dict[str, list[tuple[Labels, float]]] = {}
+        for one in scrapes:
+            for name, found in one.samples.items():
+                samples.setdefault(name, []).extend(found)
+        return cls(samples)
 
     def value(self, metric: Metric, **labels: str) -> float | None:
         """Sum over all samples of a gauge or counter that have these labels; None of none."""

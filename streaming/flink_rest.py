@@ -65,6 +65,15 @@ class Checkpoints:
 
 
 @dataclass(frozen=True, slots=True)
+class Savepoint:
+    """One that is complete; its path as Flink writes it (``s3://…``)."""
+
+    path: str
+    taken_ms: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class SavepointAnswer:
     """``path`` once it is completed; ``failure`` when it ended otherwise."""
 
@@ -147,9 +156,21 @@ class FlinkRest:
                 )
         return total
 
-    def trigger_savepoint(self, job_id: str, target: str) -> str:
-        """Begin a savepoint; returns the id to ask for."""
-        body = {"target-directory": target, "cancel-job": False, "formatType": FORMAT}
+    def newest_savepoint(self, job_id: str) -> Savepoint | None:
+        """The last that is complete since the job was started; None without."""
+        newest = self._call(f"/jobs/{job_id}/checkpoints")["latest"]["savepoint"]
+        if newest is None:
+            return None
+        return Savepoint(
+            newest["external_path"], newest["latest_ack_timestamp"], newest["state_size"]
+        )
+
+    def trigger_savepoint(self, job_id: str, target: str | None) -> str:
+        """Begin a savepoint, without ``target`` where the job's configuration says; returns the id
+        to ask for."""
+        body: dict[str, Any] = {"cancel-job": False, "formatType": FORMAT}
+        if target is not None:
+            body["target-directory"] = target
         return str(self._call(f"/jobs/{job_id}/savepoints", body)["request-id"])
 
     def trigger_stop(self, job_id: str, target: str, drain: bool) -> str:

@@ -24,6 +24,7 @@ from streaming.command_options import (
     rest_of,
 )
 from streaming.flink_rest import Checkpoints, FlinkUnreachableError
+from streaming.flink_start import JobFailed
 from streaming.recovery import RestorePoint, at
 from streaming.savepoints import (
     running_job,
@@ -78,7 +79,8 @@ def savepoint(
         rest = rest_of(settings, job)
         found = running_job(rest, job)
         with progress(f"{job}: taking a savepoint"):
-            path = take_savepoint(rest, found, to or settings.savepoints(job), timeout)
+            folder = None if settings.is_operated(job) else settings.savepoints(job)
+            path = take_savepoint(rest, found, to or folder, timeout)
     answer({"job": job, "id": found.id, "savepoint": path}, path, as_json)
 
 
@@ -98,6 +100,11 @@ def stop(
     """
     with errors():
         settings = StreamingSettings.load(**overrides(cluster))
+        if settings.is_operated(job):
+            raise JobFailed(
+                f"the Kubernetes operator runs {job}: set spec.job.state of its FlinkDeployment to "
+                "suspended, which stops it with a savepoint"
+            )
         rest = rest_of(settings, job)
         found = running_job(rest, job)
         folder = settings.drained(job) if drain else settings.savepoints(job)

@@ -32,6 +32,10 @@ def at(path: str) -> RestorePoint:
 
     Raises NoRestorePointError.
     """
+    if "://" in path and not path.startswith("file:"):
+        raise NoRestorePointError(
+            f"{path} is not on this machine: copy the whole folder here and name the copy"
+        )
     folder = Path(unquote(urlsplit(path).path)) if path.startswith("file:") else Path(path)
     if not (folder / "_metadata").is_file():
         raise NoRestorePointError(f"no savepoint at {folder}: it has no file _metadata")

@@ -30,9 +30,10 @@ def running_job(rest: FlinkRest, name: str) -> Job:
     return running
 
 
-def take_savepoint(rest: FlinkRest, job: Job, folder: Path, timeout_seconds: float) -> str:
-    """A savepoint of a job that runs on; returns its path. Raises SavepointError."""
-    request = rest.trigger_savepoint(job.id, _target(folder))
+def take_savepoint(rest: FlinkRest, job: Job, folder: Path | None, timeout_seconds: float) -> str:
+    """A savepoint of a job that runs on, without a folder where Flink's configuration says;
+    returns its path. Raises SavepointError."""
+    request = rest.trigger_savepoint(job.id, None if folder is None else _target(folder))
     return _wait(lambda: _path(rest, job, request), timeout_seconds, "savepoint")
 
 

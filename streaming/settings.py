@@ -11,6 +11,7 @@ from schemas.settings import Settings
 
 DAY_MS = 86_400_000
 CLUSTER_URL = r"^http://[\w.-]+:\d+/?$"
+OPERATED_URL = r"^$|" + CLUSTER_URL
 
 
 class JobName(StrEnum):
@@ -66,6 +67,12 @@ class StreamingSettings(Settings):
         pattern=CLUSTER_URL,
         description="Flink's REST API of a session cluster; None: each job's own",
     )
+    rest_url_events: str = Field(
+        "",
+        pattern=OPERATED_URL,
+        description="Flink's REST API, if the Kubernetes operator runs the job; else empty",
+    )
+    rest_url_learning: str = Field("", pattern=OPERATED_URL, description="likewise")
     rest_port_events: int = Field(8081, ge=1, le=65535, description="Flink's REST API")
     rest_port_learning: int = Field(8082, ge=1, le=65535, description="Flink's REST API")
     metrics_port_events: int = Field(9101, ge=1, le=65535, description="Prometheus")
@@ -87,8 +94,17 @@ class StreamingSettings(Settings):
         return self
 
     def rest_url(self, job: JobName) -> str:
-        """Where Flink answers for a job: the cluster, or the one inside the job's process."""
-        return self.cluster or f"http://127.0.0.1:{self.rest_port(job)}"
+        """Where Flink answers for a job: a cluster, or the one inside the job's process."""
+        here = f"http://127.0.0.1:{self.rest_port(job)}"
+        return self.cluster or self._operated_url(job) or here
+
+    def is_operated(self, job: JobName) -> bool:
+        """Whether the Kubernetes operator runs a job: then its resource says where savepoints go,
+        and stops, starts and restores are changes of that resource."""
+        return self.cluster is None and bool(self._operated_url(job))
+
+    def _operated_url(self, job: JobName) -> str:
+        return self.rest_url_events if job is JobName.EVENTS else self.rest_url_learning
 
     def rest_port(self, job: JobName) -> int:
         """Where Flink answers for a job."""

@@ -32,7 +32,9 @@ class ConsoleSettings(Settings):
     scorer_cert: Path | None = Field(None, description="PEM chain of ours, if it asks for one")
     scorer_key: Path | None = Field(None, description="PEM key of scorer_cert")
     scorer_metrics: str = Field(
-        "http://127.0.0.1:8501/metrics", pattern=URLS, description="of every scorer"
+        "http://127.0.0.1:8501/metrics",
+        pattern=URLS,
+        description="of every scorer, or a name for all of them",
     )
     events_metrics: str = Field(
         "", pattern=URL, description="of the events job; empty: this machine's"
@@ -44,6 +46,12 @@ class ConsoleSettings(Settings):
         "", pattern=URL, description="of the monitor; empty: this machine's"
     )
     prometheus: str = Field("", pattern=URL, description="Prometheus, for the alerts that fire")
+
+    restore_command: str = Field(
+        "python -m streaming stop JOB; python -m streaming restore JOB --from SAVEPOINT",
+        description="what to type where the console cannot restore: under the Kubernetes operator, "
+        "or without Flink's Python package; JOB and SAVEPOINT are replaced",
+    )
 
     poll_seconds: float = Field(2.0, gt=0, description="between two looks at a source")
     timeout_seconds: float = Field(4.0, gt=0, description="for one answer of a source")

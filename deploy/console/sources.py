@@ -1,10 +1,12 @@
 """What the console asks of each part of the engine. Every look raises SourceFault."""
 
 import json
+import socket
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
+from urllib.parse import urlsplit
 from urllib.request import urlopen
 
 import redis
@@ -98,22 +100,40 @@ class FlinkSource:
 
 
 def scrapes(urls: str) -> dict[str, Scrape | str]:
-    """URL to what the process there says, or to why it says nothing."""
+    """URL to what the process there says, or to why it says nothing; of a name with several
+    addresses the URL of each."""
     answers: dict[str, Scrape | str] = {}
-    for url in filter(None, urls.split(",")):
-        try:
-            answers[url] = Scrape.of_url(url)
-        except ScrapeError as error:
-            answers[url] = str(error)
+    for named in filter(None, urls.split(",")):
+        for url in each_address(named):
+            try:
+                answers[url] = Scrape.of_url(url)
+            except ScrapeError as error:
+                answers[url] = str(error)
     return answers
 
 
 def scrape(url: str, who: str) -> Scrape:
-    """What one process says."""
+    """What the processes of a job say together; those that run no task with metrics say nothing."""
+    answers = scrapes(url)
+    found = [answer for answer in answers.values() if isinstance(answer, Scrape)]
+    if not found:
+        raise SourceFault(f"{who}: {next(iter(answers.values()), 'no address')}")
+    return Scrape.together(found)
+
+
+def each_address(url: str) -> list[str]:
+    """A URL for each address of its name, as a Kubernetes service without one of its own has many;
+    the URL itself if there is one only, or none is found."""
+    parts = urlsplit(url)
     try:
-        return Scrape.of_url(url)
-    except ScrapeError as error:
-        raise SourceFault(f"{who}: {error}") from None
+        found = socket.getaddrinfo(parts.hostname, None, socket.AF_INET, socket.SOCK_STREAM)
+    except OSError:
+        return [url]
+    addresses = sorted({str(address[0]) for *_, address in found})
+    if len(addresses) < 2:
+        return [url]
+    port = f":{parts.port}" if parts.port else ""
+    return [parts._replace(netloc=f"{address}{port}").geturl() for address in addresses]
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from bootstrap.settings import BootstrapSettings
 from deploy.console.settings import ConsoleSettings
 from schemas.settings import Settings, SharedSettings
 from scorer.settings import ScorerSettings
-from streaming.flink_options import run_options
+from streaming.flink_options import reporter_options, run_options
 from streaming.flink_rest import FORMAT
 from streaming.settings import JobName, StreamingSettings
 from tests.deploy.operator_schema import SCHEMAS
@@ -38,7 +38,9 @@ def _resources(file: Path) -> list[dict[str, Any]]:
 
 
 def _deployment(job: JobName) -> dict[str, Any]:
-    (deployment,) = _resources(BASE / f"{job}.yaml")
+    (deployment,) = (
+        each for each in _resources(BASE / f"{job}.yaml") if each["kind"] == "FlinkDeployment"
+    )
     return deployment
 
 
@@ -61,7 +63,9 @@ PROCESSES = {str(each["env"]): each for each in CONTAINERS}.values()
 @pytest.mark.parametrize("file", OPERATED, ids=lambda file: str(file.name))
 def test_resources_are_what_the_operator_accepts(file: Path) -> None:
     assert UNTESTED in " ".join(file.read_text().replace("#", " ").split())
-    for resource in _resources(file):
+    resources = [each for each in _resources(file) if each["apiVersion"] != "v1"]
+    assert resources
+    for resource in resources:
         jsonschema.validate(resource, SCHEMAS[resource["kind"]])
 
 
@@ -75,11 +79,15 @@ def test_a_misspelt_field_is_found(field: str) -> None:
 
 @pytest.mark.parametrize("job", JobName)
 def test_a_deployment_runs_the_job_as_the_settings_do(job: JobName) -> None:
-    """What run_options would have set; object storage and parallelism are the cluster's."""
+    """What the settings would have set; object storage and parallelism are the cluster's."""
     spec = _deployment(job)["spec"]
     assert spec["job"]["args"][-2:] == ["streaming.jobs.application", job]
     assert spec["job"]["upgradeMode"] == "savepoint"
-    of_settings = run_options(job, StreamingSettings(), None)
+    settings = StreamingSettings()
+    of_settings = {
+        **run_options(job, settings, None),
+        **reporter_options(str(settings.flink_metrics_port(job))),
+    }
     configuration = spec["flinkConfiguration"]
     for name, value in of_settings.items():
         if name == "parallelism.default":
@@ -108,9 +116,12 @@ def test_settings_in_pods_are_settings(
     refs = [next(iter(each.values()))["name"] for each in container["envFrom"]]
     assert refs[0] == shared["metadata"]["name"]
     if "ports" in container and "flink" in container["name"]:
-        (port,) = (port["containerPort"] for port in container["ports"])
+        ports = tuple(port["containerPort"] for port in container["ports"])
         streaming = StreamingSettings.load()
-        assert port in (streaming.metrics_port_events, streaming.metrics_port_learning)
+        assert ports in (
+            (streaming.metrics_port_events, streaming.flink_metrics_port_events),
+            (streaming.metrics_port_learning, streaming.flink_metrics_port_learning),
+        )
 
 
 def test_no_secret_has_a_value() -> None:

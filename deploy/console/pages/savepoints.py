@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -27,14 +28,14 @@ COMMAND_SECONDS = RESTORE_SECONDS + 60.0
 
 def savepoints(engine: Engine, request: Request) -> Values:
     """Both jobs with their state and savepoints, newest first."""
-    return {"jobs": [_job(engine.streaming, job) for job in JobName]}
+    return {"jobs": [_job(engine, job) for job in JobName]}
 
 
 def take(engine: Engine, body: Values) -> Values:
     """Take a savepoint of a job that runs on."""
     settings, job = engine.streaming, _job_name(body)
     rest = FlinkRest(settings.rest_url(job))
-    folder = settings.savepoints(job)
+    folder = None if settings.is_operated(job) else settings.savepoints(job)
     return {"savepoint": take_savepoint(rest, running_job(rest, job), folder, SAVEPOINT_SECONDS)}
 
 
@@ -45,6 +46,8 @@ def restore(engine: Engine, body: Values) -> Values:
     from the newest savepoint, which the chosen one becomes.
     """
     settings, job, wanted = engine.streaming, _job_name(body), text(body, "savepoint")
+    if why := _why_not(settings, job):
+        raise JobFailed(f"{why}: {_typed(engine, job, wanted)}")
     kept = {str(point.path): point for point in savepoints_of(job, settings)}
     if wanted not in kept:
         raise InputError(f"savepoint: {wanted} is none of the {len(kept)} that are kept")
@@ -103,13 +106,53 @@ def _job_name(body: Values) -> JobName:
     return JobName(name)
 
 
-def _job(settings: StreamingSettings, name: JobName) -> dict[str, Any]:
+def _why_not(settings: StreamingSettings, job: JobName) -> str:
+    """Why this console cannot restore a job; empty if it can."""
+    if settings.is_operated(job):
+        return "the Kubernetes operator restores, when it is told to"
+    if find_spec("pyflink") is None:
+        return "this console has no Flink to restore with"
+    return ""
+
+
+def _typed(engine: Engine, job: JobName, savepoint: str) -> str:
+    command = engine.settings.restore_command
+    return command.replace("JOB", job).replace("SAVEPOINT", savepoint)
+
+
+def _job(engine: Engine, name: JobName) -> dict[str, Any]:
+    settings = engine.streaming
+    state, operated = job_state(settings, name), settings.is_operated(name)
+    if operated:
+        points = _newest(settings, name, state)
+    else:
+        points = [_point(point) for point in savepoints_of(name, settings)]
+    why = _why_not(settings, name)
     return {
-        **job_state(settings, name),
-        "folder": str(settings.savepoints(name)),
+        **state,
+        "folder": "the job's storage, as far as it remembers"
+        if operated
+        else str(settings.savepoints(name)),
         "own_cluster": settings.cluster is None,
-        "savepoints": [_point(point) for point in savepoints_of(name, settings)],
+        "restore_elsewhere": why,
+        "savepoints": [
+            {**point, "restore": _typed(engine, name, point["path"]) if why else ""}
+            for point in points
+        ],
     }
+
+
+def _newest(
+    settings: StreamingSettings, job: JobName, state: dict[str, Any]
+) -> list[dict[str, Any]]:
+    """Of a job whose folders are not here: the last one, which Flink remembers."""
+    if "id" not in state:
+        return []
+    found = FlinkRest(settings.rest_url(job)).newest_savepoint(state["id"])
+    if found is None:
+        return []
+    name = found.path.rstrip("/").rpartition("/")[2]
+    return [{"path": found.path, "name": name, "taken_ms": found.taken_ms, "bytes": found.bytes}]
 
 
 def _point(point: RestorePoint) -> dict[str, Any]:

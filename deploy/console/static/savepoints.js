@@ -16,6 +16,7 @@ function job(item) {
     item.checkpoints &&
       el("p", { class: "hint" }, `checkpoints: ${count(item.checkpoints.completed)} complete, ${count(item.checkpoints.failed)} failed, newest ${moment(item.checkpoints.newest_ms)}, ${bytes(item.checkpoints.newest_bytes)}`),
     el("p", { class: "buttons" }, action("Take a savepoint", () => take(item), { key: `take ${item.name}`, primary: true, blocked: runs ? "" : "the job does not run" })),
+    item.restore_elsewhere && el("p", { class: "hint" }, `Not restored from here: ${item.restore_elsewhere}. Beside each savepoint is what to type.`),
     table(
       `Savepoints in ${item.folder}`,
       [["savepoint"], ["newest since"], ["size", "number"], [""]],
@@ -23,7 +24,7 @@ function job(item) {
         el("code", { title: point.path }, point.name),
         moment(point.taken_ms),
         bytes(point.bytes),
-        action("Restore", () => restore(item, point), { key: `restore ${point.path}` }),
+        item.restore_elsewhere ? el("code", { class: "typed" }, point.restore) : action("Restore", () => restore(item, point), { key: `restore ${point.path}` }),
       ]),
       "none yet",
     ),
