@@ -20,6 +20,7 @@ from bootstrap.log_split import LogFiles
 from bootstrap.metrics import write_metrics
 from bootstrap.publisher import Publisher
 from bootstrap.publishing import live_package, publish_through_gate
+from bootstrap.refresh_command import refresh_live
 from bootstrap.retrain_command import retrain
 from bootstrap.row_range import Rows
 from bootstrap.settings import BootstrapSettings
@@ -62,6 +63,7 @@ class LogDataset(StrEnum):
 
 app.command()(audit)
 app.command()(retrain)
+app.command(name="refresh")(refresh_live)
 for verb, command in version_commands.COMMANDS.items():
     app.command(name=verb)(command)
 

@@ -8,6 +8,7 @@ import io
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 import torch
@@ -42,7 +43,9 @@ class ExportError(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """What a package says of where its model comes from; ``reference`` is of the training rows."""
+    """What a package says of where its model comes from; ``reference`` is of the training rows.
+
+    DENSE is a snapshot of a model that learnt on, FULL one that was trained from history."""
 
     model: str
     version: str
@@ -52,6 +55,7 @@ class Origin:
     watermark_ms: int = 0
     metrics: Mapping[str, float] = field(default_factory=dict)
     reference: FeatureReference | None = None
+    kind: Literal["FULL", "DENSE"] = "FULL"
 
 
 def export(
@@ -88,6 +92,7 @@ def export(
         model=origin.model,
         version=origin.version,
         parent=origin.parent,
+        kind=origin.kind,
         architecture=shape.architecture,
         created_ms=origin.created_ms,
         feature_fingerprint=spec.fingerprint,

@@ -1,4 +1,5 @@
-"""Continual learning of table rows on top of a package; dense layers stay as they are.
+"""Continual learning of table rows on top of a package; dense layers stay as they are, but for the
+hourly snapshot (bootstrap/refresh.py), which lets them learn, too.
 
 What moves is embeddings and first-order weights. The base rate can move, too: every sample reads
 a row of each categorical feature, so their first-order weights act as a bias together.
@@ -15,10 +16,11 @@ from prometheus_client import REGISTRY
 
 from online_model import learner_state
 from online_model.delayed_feedback import LateShare
+from online_model.export import Origin, export
 from online_model.export import load as load_model
 from online_model.late_clicks import LateClicks
 from online_model.learn_report import LearnReport
-from online_model.learning_step import Objective, learn_batch
+from online_model.learning_step import Objective, adam, learn_batch
 from online_model.metrics import model_metrics
 from online_model.recalibration import BaseRateShift
 from online_model.row_journal import RowJournal
@@ -44,7 +46,11 @@ class OnlineLearner:
     """Learns samples in the order in which they come. Not thread-safe."""
 
     def __init__(
-        self, package: ModelPackage, spec: FeatureSpec, settings: OnlineModelSettings
+        self,
+        package: ModelPackage,
+        spec: FeatureSpec,
+        settings: OnlineModelSettings,
+        dense: bool = False,
     ) -> None:
         torch.set_num_threads(settings.torch_threads)
         self._settings = settings
@@ -52,6 +58,7 @@ class OnlineLearner:
         self._encoder = Encoder(spec)
         self._model = load_model(package, spec)
         self._package = package
+        self._dense = adam(self._model, settings) if dense else None
         self._calibration = Calibration.model_validate_json(package.files[CALIBRATION_FILE])
         self._late_clicks = LateClicks.from_files(package.files, self._model.shape.rows)
         self._touched = np.zeros(self._model.shape.rows, np.bool_)
@@ -61,10 +68,17 @@ class OnlineLearner:
 
     @classmethod
     def from_package(
-        cls, package: ModelPackage, spec: FeatureSpec, settings: OnlineModelSettings
+        cls,
+        package: ModelPackage,
+        spec: FeatureSpec,
+        settings: OnlineModelSettings,
+        dense: bool = False,
     ) -> "OnlineLearner":
-        """Starts on a package. Raises PackageError if it does not fit the declaration."""
-        return cls(package, spec, settings)
+        """Starts on a package; with ``dense`` its dense layers learn, too, which no dump holds.
+
+        Raises PackageError if it does not fit the declaration.
+        """
+        return cls(package, spec, settings, dense)
 
     @classmethod
     def load(
@@ -225,6 +239,11 @@ class OnlineLearner:
         rate = BaseRateShift.from_state(base_rate)
         self._mark = _Mark(self._mark.journal, late_share, rate, samples_seen)
 
+    def exported(self, origin: Origin, check: NDArray[np.void]) -> ModelPackage:
+        """What is now as a package of its own. Raises ExportError, see export.py."""
+        calibration = self._calibration.shifted(self.shift)
+        return export(self._model, calibration, self._late_clicks, origin, check)
+
     def _report(
         self,
         told: ToldSamples,
@@ -256,6 +275,7 @@ class OnlineLearner:
             torch.from_numpy(told.weights * told.counted),
             objective,
             self._settings,
+            self._dense,
             before_step=None if self._mark is None else self._mark.journal.keep,
         )
         clicked = np.isin(told.kinds, ("POSITIVE", "CORRECTION"))

@@ -23,7 +23,7 @@ from streaming.command_options import (
     progress,
     rest_of,
 )
-from streaming.flink_rest import Checkpoints, FlinkUnreachableError
+from streaming.flink_rest import Checkpoints, FlinkRestError, FlinkUnreachableError
 from streaming.flink_start import JobFailed
 from streaming.recovery import RestorePoint, at
 from streaming.savepoints import (
@@ -178,12 +178,16 @@ def job_state(settings: StreamingSettings, name: JobName) -> dict[str, Any]:
         return {**absent, "state": "UNREACHABLE"}
     if job is None:
         return {**absent, "state": "ABSENT"}
-    checkpoints = rest.checkpoints(job.id)
+    try:
+        checkpoints, failure = rest.checkpoints(job.id), rest.failure(job.id)
+    except FlinkRestError:
+        # A cluster that is ending still lists its job, and answers nothing else about it.
+        return {**absent, "state": "UNREACHABLE"}
     return {
         **asdict(job),
         "url": rest.url,
         "healthy": job.is_running and is_fresh(checkpoints, settings),
-        "failure": rest.failure(job.id),
+        "failure": failure,
         "age_seconds": round(time.time() - job.started_ms / 1000, 1),
         "checkpoints": asdict(checkpoints),
     }

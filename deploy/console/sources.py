@@ -149,7 +149,8 @@ class Alert:
 
 
 def alerts(prometheus: str, timeout_seconds: float) -> list[Alert] | None:
-    """Those that fire, first the firing ones; None if no Prometheus is configured."""
+    """Those that fire, first the firing ones, of them the gravest; None if no Prometheus is
+    configured."""
     if not prometheus:
         return None
     url = f"{prometheus.rstrip('/')}/api/v1/alerts"
@@ -170,7 +171,13 @@ def alerts(prometheus: str, timeout_seconds: float) -> list[Alert] | None:
     except (OSError, ValueError, KeyError, TypeError) as error:
         reason = getattr(error, "reason", error)
         raise SourceFault(f"Prometheus does not answer at {url}: {reason}") from None
-    return sorted(listed, key=lambda alert: (alert.state != "firing", alert.name))
+    return sorted(listed, key=_gravity)
+
+
+def _gravity(alert: Alert) -> tuple[bool, int, str]:
+    """One of an unknown severity may be the gravest."""
+    milder = {"warning": 1, "info": 2}
+    return alert.state != "firing", milder.get(alert.severity, 0), alert.name
 
 
 def lake_age_seconds(settings: StreamingSettings) -> float | None:

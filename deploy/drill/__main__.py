@@ -44,6 +44,7 @@ MONITOR_MINUTES = 2.0
 STEADY_WORLD = {"requests_per_second": 40.0, "world_drift_period_seconds": 86_400.0}
 #: From Prometheus' alert to the console's, which looks every two seconds.
 SHOWN_SECONDS = 30.0
+TABLE_WIDTH = 140
 _screen = Console(stderr=True)
 
 
@@ -72,10 +73,11 @@ def drill(
     if as_json:
         print(json.dumps({"faults": results, "board_queries_without_data": empty}))
     else:
-        Console().print(_table(results))
-        Console().print(
-            f"{len(empty)} of the boards' {len(queries())} queries find no data", *empty
-        )
+        # As wide as the table, also into a file.
+        out = Console() if sys.stdout.isatty() else Console(width=TABLE_WIDTH)
+        out.print(_table(results))
+        out.print(f"{len(empty)} of the boards' {len(queries())} queries find no data", *empty)
+        out.print(f"pictures of the console: {local.folder / 'screens'}")
     raise typer.Exit(0 if all(result["passed"] for result in results) and not empty else 1)
 
 

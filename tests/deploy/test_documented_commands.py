@@ -98,3 +98,14 @@ def test_a_wrong_command_is_told() -> None:
     assert told(["streaming", "lake", "compact", "--lake", "/lake"]) == "no option --lake"
     assert told(["streaming", "savepont", "events"]) == "no command savepont"
     assert required(["bootstrap", "retrain", "--lake", "/lake"]) == ["output"]
+
+
+def test_targets_of_make_are_no_files_and_those_that_documents_name_exist() -> None:
+    text = (ROOT / "Makefile").read_text().replace("\\\n", " ")
+    targets = set(re.findall(r"^([a-z][a-z-]*):", text, re.MULTILINE))
+    assert set(re.findall(r"^\.PHONY: (.*)$", text, re.MULTILINE)[0].split()) == targets
+    named = {
+        target for path in DOCUMENTS for target in re.findall(r"`make ([a-z-]+)", path.read_text())
+    }
+    assert len(named) > 8
+    assert named <= targets

@@ -52,15 +52,33 @@ function showAlerts(values) {
   else
     fill(
       alerts,
-      values.alerts.map((alert) =>
-        el(
-          "li",
-          {},
-          badge(alert.state === "firing" ? "bad" : "warn", `${alert.name}, ${alert.state}`),
-          el("span", { class: "why" }, `${alert.summary} since ${moment(Date.parse(alert.since))}`),
-        ),
+      together(values.alerts).map((group) =>
+        el("li", {}, badge(gravity(group[0]), `${group[0].name}, ${group[0].state}`), el("span", { class: "why" }, told(group))),
       ),
     );
+}
+
+/** Alerts of one name and state, in the order of the first of each. */
+function together(all) {
+  const groups = new Map();
+  for (const alert of all) {
+    const key = `${alert.name} ${alert.state}`;
+    groups.set(key, [...(groups.get(key) ?? []), alert]);
+  }
+  return [...groups.values()];
+}
+
+function gravity({ state, severity }) {
+  return state === "firing" && severity !== "info" ? "bad" : "warn";
+}
+
+function told(group) {
+  const [first] = group;
+  const since = moment(Math.min(...group.map((alert) => Date.parse(alert.since))));
+  if (group.length === 1) return `${first.summary} since ${since}`;
+  const differing = Object.keys(first.labels).filter((label) => new Set(group.map((alert) => alert.labels[label])).size > 1);
+  const which = differing.map((label) => `${label} ${group.map((alert) => alert.labels[label]).join(", ")}`);
+  return `${group.length} since ${since}: ${which.join("; ")}`;
 }
 
 function showDetails(values) {

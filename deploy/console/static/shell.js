@@ -19,7 +19,9 @@ function show(picture) {
   const wrong = picture.boxes.filter((box) => box.health === "bad" || box.health === "warn");
   pill.className = `pill ${picture.health}`;
   pill.textContent = `${SIGNS[picture.health]} ${wrong.length ? wrong.map((b) => b.title).join(", ") : WORDS[picture.health]}`;
-  const firing = (picture.alerts ?? []).filter((alert) => alert.state === "firing").length;
+  // Those that ask for something: "info" does not.
+  const grave = (picture.alerts ?? []).filter((alert) => alert.state === "firing" && alert.severity !== "info");
+  const firing = new Set(grave.map((alert) => alert.name)).size;
   const alerts = document.getElementById("alerts");
   alerts.hidden = !firing;
   alerts.className = "pill bad";

@@ -22,6 +22,12 @@ groups:
         expr: vector(1) == 1
         labels: {severity: page}
         annotations: {summary: as this test wants}
+      - alert: AFeatureDrifts
+        expr: >-
+          label_replace(vector(1), "feature", "ad", "", "")
+          or label_replace(vector(1), "feature", "hour", "", "")
+        labels: {severity: info}
+        annotations: {summary: '{{ $labels.feature }} drifts'}
 """
 CONFIG = "global: {evaluation_interval: 1s}\nrule_files: [rules.yml]\n"
 
@@ -50,7 +56,9 @@ def test_alerts_that_fire_are_shown(visit: Visit, tmp_path: Path) -> None:
             visit.page.goto(console.url)
             alerts = visit.page.locator("#alert-list")
             expect(alerts).to_contain_text("AlwaysFires, firing", timeout=60_000)
-            expect(alerts).to_contain_text("as this test wants")
+            expect(alerts.locator("li").first).to_contain_text("as this test wants")
+            expect(alerts).to_contain_text("feature ad, hour", timeout=60_000)
+            expect(alerts.locator("li")).to_have_count(2)
             expect(visit.page.locator("#alerts")).to_have_text("1 alert")
             prometheus.terminate()
             prometheus.wait(30)
