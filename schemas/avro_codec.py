@@ -105,16 +105,34 @@ def learn(folder: Path) -> list[str]:
 
 
 @cache
-def _header(record: str) -> bytes:
+def header(record: str) -> bytes:
+    """What a value with the current schema of ``record`` begins with."""
     return MARKER + schema_fingerprint(current_schema(record))
 
 
 def encode(record: str, value: dict[str, Any]) -> bytes:
     """One value with the current schema of ``record``. TypeError or ValueError on a misfit."""
     buffer = io.BytesIO()
-    buffer.write(_header(record))
+    buffer.write(header(record))
     fastavro.schemaless_writer(buffer, current_schema(record), value, strict=True)
     return buffer.getvalue()
+
+
+def long(value: int) -> bytes:
+    """A number as the body has it: zigzag, seven bits a byte."""
+    left = value << 1 if value >= 0 else ~(value << 1)
+    out = bytearray()
+    while left > 0x7F:
+        out.append(left & 0x7F | 0x80)
+        left >>= 7
+    out.append(left)
+    return bytes(out)
+
+
+def text(value: str) -> bytes:
+    """A string as the body has it."""
+    data = value.encode()
+    return long(len(data)) + data
 
 
 def decode(record: str, data: bytes) -> dict[str, Any]:

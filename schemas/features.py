@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
 from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
@@ -191,7 +192,7 @@ class FeatureSpec(_Declared):
             if all(part.startswith("ad.") for part in parts)
         )
 
-    def counter_key(self, counter: str, values: dict[str, dict[str, str]]) -> str:
+    def counter_key(self, counter: str, values: Mapping[str, Mapping[str, str]]) -> str:
         """The key of a counter, e.g. ``advertiser:7``; ``values`` maps side to attributes.
 
         A missing attribute counts as the empty text.

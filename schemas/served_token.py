@@ -31,6 +31,11 @@ class TokenKeys:
         self._signing_key = self._keys[self._signing_id]
         self._id_byte = bytes([self._signing_id])
 
+    @property
+    def signing(self) -> tuple[int, bytes]:
+        """Id and key that sign, for who makes the bytes of many tokens at once."""
+        return self._signing_id, self._signing_key
+
     @classmethod
     def parse(cls, text: str | SecretStr) -> Self:
         """From ``id:hex[,id:hex…]``, ids 0-255, keys of 16 bytes or more. Raises ValueError."""

@@ -6,9 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scorer.eligibility import Eligible
+from scorer.kernels import SOURCES
 from scorer.popularity import PopularAds
 
-RETRIEVAL = "retrieval"
+RETRIEVAL, POPULARITY, RECENT, EXPLORATION = range(len(SOURCES))
+Slots = NDArray[np.int32]
 
 
 class CandidateSources:
@@ -17,19 +19,30 @@ class CandidateSources:
     def __init__(self, popular: int, recent: int) -> None:
         self._popular = popular
         self._recent = recent
+        self._wanted: tuple[PopularAds, bytes, Slots, Mapping[int, int]] | None = None
 
     def merged(
-        self, retrieved: NDArray[np.int32], popular: PopularAds, eligible: Eligible
-    ) -> tuple[NDArray[np.int32], Mapping[int, str]]:
-        """Slots of all sources, ascending; the sources of those that retrieval missed."""
-        found: dict[str, NDArray[np.int32]] = {
-            "recent": eligible.catalogue.attributes.newest(self._recent),
-            "popularity": popular.slots[: self._popular],
-        }
-        wanted = np.unique(np.concatenate(tuple(found.values())))
-        added = np.setdiff1d(eligible.only(wanted), retrieved, assume_unique=True)
-        if not len(added):
-            return retrieved, {}
-        sources = {slot: name for name, slots in found.items() for slot in slots.tolist()}
-        slots = np.union1d(retrieved, added)
-        return slots, {slot: sources[slot] for slot in added.tolist()}
+        self, retrieved: Slots, popular: PopularAds, eligible: Eligible
+    ) -> tuple[Slots, Mapping[int, int]]:
+        """Slots of all sources, ascending as are those of retrieval [n]; the places in SOURCES of
+        the others."""
+        newest = eligible.catalogue.attributes.newest(self._recent)
+        wanted, sources = self._others(popular, newest)
+        if not len(wanted):
+            return retrieved, sources
+        if len(retrieved):
+            places = np.searchsorted(retrieved, wanted)
+            wanted = wanted[retrieved.take(places, mode="clip") != wanted]
+        added = eligible.only(wanted)
+        return np.sort(np.concatenate((retrieved, added))), sources
+
+    def _others(self, popular: PopularAds, newest: Slots) -> tuple[Slots, Mapping[int, int]]:
+        """Slots [m], each once, and their sources; the same for many requests in a row."""
+        known, key = self._wanted, newest.tobytes()
+        if known is not None and known[0] is popular and known[1] == key:
+            return known[2:]
+        sources = dict.fromkeys(newest.tolist(), RECENT)
+        sources |= dict.fromkeys(popular.slots[: self._popular].tolist(), POPULARITY)
+        wanted = np.fromiter(sources, np.int32, len(sources))
+        self._wanted = (popular, key, wanted, sources)
+        return wanted, sources

@@ -39,7 +39,7 @@ class ModelAdmin:
         self._now_ms = now_ms
         self._metrics = metrics
 
-    def handler(self) -> "grpc.GenericRpcHandler[bytes, Message]":
+    def handler(self) -> "grpc.GenericRpcHandler[bytes, bytes]":
         """The service, to be added to a server."""
         methods: dict[str, tuple[type[Message], Callable[[Any], Message]]] = {
             "ListModels": (scorer_pb2.ListModelsRequest, self._list),
@@ -55,10 +55,10 @@ class ModelAdmin:
         )
 
     def _guarded(self, call: Callable[[Any], Message]) -> rpc.Call:
-        def answered(request: Any, context: grpc.ServicerContext) -> Message:
+        def answered(request: Any, context: grpc.ServicerContext) -> rpc.Reply:
             self._require_operator(context)
             try:
-                return call(request)
+                return rpc.Reply.of(call(request))
             except redis.RedisError as error:
                 raise rpc.RefusedError(grpc.StatusCode.UNAVAILABLE, f"Redis: {error}") from None
 

@@ -101,7 +101,7 @@ class Serving:
         client = connected(shared)
         self._holder = holder
         users = UserReader(shared.redis, settings.user_timeout_ms / 1000, metrics.user_reads)
-        mint = TokenMint(spec, keys)
+        mint = TokenMint(spec, keys, catalogue.arrays.names)
         versions = {name: ModelVersions(client, name) for name in (shared.model, *arms.models)}
         self.challengers = Challengers(
             (of for name, of in versions.items() if name != shared.model),

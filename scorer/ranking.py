@@ -4,7 +4,6 @@ FULL, then NO_USER (Redis late), RETRIEVAL_ONLY (no time for the tower), POPULAR
 model). Whatever rung it is, the token has the inputs and the probability that was answered.
 """
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,11 +12,12 @@ from numpy.typing import NDArray
 
 from schemas.redis_values import UserRow
 from scorer import exploration
-from scorer.ad_arrays import AdRows
+from scorer.answering import catalogue_ads, given_ads
 from scorer.arms import POPULARITY
 from scorer.assignment import Assigned, Assignment
 from scorer.budget import Budget
-from scorer.candidate_sources import RETRIEVAL, CandidateSources
+from scorer.candidate_sources import EXPLORATION, RETRIEVAL, CandidateSources
+from scorer.candidate_sources import POPULARITY as POPULARITY_SOURCE
 from scorer.candidates import Candidates
 from scorer.catalogue import Catalogue
 from scorer.deepfm import Halves
@@ -27,7 +27,7 @@ from scorer.finalists import finalists
 from scorer.half_store import query
 from scorer.metrics import ScorerMetrics
 from scorer.model_holder import ModelHolder, ServedModel
-from scorer.questions import Answer, Asker, RankQuestion, Rung, ScoredAd, ScoreQuestion
+from scorer.questions import Answer, Asker, RankQuestion, Rung, ScoreQuestion
 from scorer.recall_monitor import RecallMonitor
 from scorer.retrieval import retrieve
 from scorer.settings import ScorerSettings
@@ -86,7 +86,7 @@ class Ranker:
         eligible = eligible_ads(self._catalogue, question.blocked, question.required)
         request = self._request(question, served, user, budget)
         if eligible.count == 0:
-            return _answer(request, request.rung, ())
+            return _answer(request, request.rung, b"")
         if request.assigned.is_popularity:
             return self._popular(request, question, eligible, request.rung)
         if budget.remaining() < self._retrieval_reserve:
@@ -119,10 +119,7 @@ class Ranker:
             parts, prices = candidates.parts_and_prices(catalogue)
             ctrs = candidates.popularity(served.popular, catalogue)
         with self._metrics.stage("answer"):
-            ads = [
-                _scored(request.mint, ad, parts[i], float(ctrs[i]), int(prices[i]), 1.0, "request")
-                for i, ad in enumerate(zip(candidates.ad_ids, candidates.attributes, strict=True))
-            ]
+            ads = given_ads(request.mint, candidates, parts, ctrs, prices)
         return _answer(request, rung, ads)
 
     def _request(
@@ -181,9 +178,10 @@ class Ranker:
             ranked_slots = slots[slate.places].tolist()
             sources = [others.get(slot, RETRIEVAL) for slot in ranked_slots]
             if slate.explored:
-                sources[-1] = "exploration"
-            ads = self._ads(
-                request,
+                sources[-1] = EXPLORATION
+            ads = catalogue_ads(
+                catalogue.arrays,
+                request.mint,
                 slots[slate.places],
                 rows.take(slate.places),
                 ctrs[slate.places],
@@ -230,42 +228,19 @@ class Ranker:
         order = np.flatnonzero(rows.active)
         if question.by_value:
             order = order[np.argsort(-(ctrs * rows.prices)[order], kind="stable")]
-        ads = self._ads(
-            request,
+        ads = catalogue_ads(
+            catalogue.arrays,
+            request.mint,
             slots[order],
             rows.take(order),
             ctrs[order],
-            np.ones(len(slots)),
-            ["popularity"] * len(slots),
+            np.ones(len(order)),
+            [POPULARITY_SOURCE] * len(order),
         )
         return _answer(request, rung, ads)
 
-    def _ads(
-        self,
-        request: _Request,
-        slots: NDArray[np.int32],
-        rows: AdRows,
-        ctrs: NDArray[np.float64],
-        propensities: NDArray[np.float64],
-        sources: Sequence[str],
-    ) -> list[ScoredAd]:
-        """The chosen ads [k] with their tokens."""
-        catalogue = self._catalogue
-        return [
-            _scored(
-                request.mint,
-                (catalogue.arrays.ids.text(slot), catalogue.attributes.texts(rows.attributes[i])),
-                rows.parts[i],
-                float(ctrs[i]),
-                int(rows.prices[i]),
-                float(propensities[i]),
-                sources[i],
-            )
-            for i, slot in enumerate(slots.tolist())
-        ]
 
-
-def _answer(request: _Request, rung: Rung, ads: Sequence[ScoredAd]) -> Answer:
+def _answer(request: _Request, rung: Rung, ads: bytes) -> Answer:
     version = _version(request.served, request.assigned)
     return Answer(request.asker.request_id, request.assigned.arm.name, version, rung, ads)
 
@@ -276,17 +251,3 @@ def _version(served: ServedModel, assigned: Assigned) -> str:
         return POPULARITY
     of = served if assigned.challenger is None else assigned.challenger
     return of.manifest.version
-
-
-def _scored(
-    mint: RequestMint,
-    ad: tuple[str, Mapping[str, str]],
-    part: np.void,
-    ctr: float,
-    price: int,
-    propensity: float,
-    source: str,
-) -> ScoredAd:
-    ad_id, attributes = ad
-    token = mint.token(ad_id, attributes, part.tobytes(), ctr, propensity)
-    return ScoredAd(ad_id, ctr, propensity, source, ctr * price, token)

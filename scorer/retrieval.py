@@ -34,8 +34,11 @@ def retrieve(
     if len(eligible.blocked) or allowed is not None:
         kept = np.isin(found, eligible.only(found))
         found, scores = found[kept], scores[kept]
+    slots = np.sort(best(found, scores, count))
     # An ad that changes at this moment may be found twice.
-    return np.unique(best(found, scores, count))
+    first = np.ones(len(slots), np.bool_)
+    np.not_equal(slots[1:], slots[:-1], out=first[1:])
+    return slots if first.all() else slots[first]
 
 
 def best(slots: NDArray[np.int32], scores: Floats, count: int) -> NDArray[np.int32]:

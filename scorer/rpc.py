@@ -1,13 +1,15 @@
 """A unary method of gRPC: bytes are read, a call is made, faults become codes. Never INTERNAL."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
 from time import perf_counter
 from typing import Any
 
 import grpc
 from google.protobuf.message import DecodeError, Message
+from prometheus_client import Counter, Histogram
 
-from schemas.proto.ctr.v1 import scorer_pb2
 from scorer.metrics import ScorerMetrics
 
 
@@ -19,33 +21,52 @@ class RefusedError(Exception):
         self.code = code
 
 
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A response as bytes, and the rung it names, if any."""
+
+    data: bytes
+    rung: str = ""
+
+    @classmethod
+    def of(cls, message: Message, rung: str = "") -> "Reply":
+        """Of a message."""
+        return cls(message.SerializeToString(), rung)
+
+
 #: What a method does with a request that could be read. Raises RefusedError.
-Call = Callable[[Any, grpc.ServicerContext], Message]
+Call = Callable[[Any, grpc.ServicerContext], Reply]
 
 
 def method(
     name: str, request: type[Message], call: Call, metrics: ScorerMetrics
-) -> "grpc.RpcMethodHandler[bytes, Message]":
+) -> "grpc.RpcMethodHandler[bytes, bytes]":
     """A handler that counts and times its calls.
 
     The generated registration is not used: there, an unreadable message ends as INTERNAL.
     """
 
-    def serve(data: bytes, context: grpc.ServicerContext) -> Message:
+    @cache
+    def counted(rung: str) -> tuple[Counter, Histogram]:
+        return (
+            metrics.requests.labels(name, "OK", rung),
+            metrics.request_seconds.labels(name, rung),
+        )
+
+    def serve(data: bytes, context: grpc.ServicerContext) -> bytes:
         start = perf_counter()
         try:
-            response = call(_read(request, data), context)
+            reply = call(_read(request, data), context)
         except RefusedError as refusal:
             metrics.requests.labels(name, refusal.code.name, "").inc()
             context.abort(refusal.code, str(refusal))
-        rung = getattr(response, "rung", None)
-        rung_name = "" if rung is None else scorer_pb2.Rung.Name(rung)
-        metrics.requests.labels(name, "OK", rung_name).inc()
-        metrics.request_seconds.labels(name, rung_name).observe(perf_counter() - start)
-        return response
+        requests, seconds = counted(reply.rung)
+        requests.inc()
+        seconds.observe(perf_counter() - start)
+        return reply.data
 
     return grpc.unary_unary_rpc_method_handler(
-        serve, request_deserializer=bytes, response_serializer=lambda m: m.SerializeToString()
+        serve, request_deserializer=bytes, response_serializer=bytes
     )
 
 

@@ -36,20 +36,20 @@ class ScorerServicer:
         self._budget_seconds = budget_seconds
         self._metrics = metrics
 
-    def handler(self) -> "grpc.GenericRpcHandler[bytes, Message]":
+    def handler(self) -> "grpc.GenericRpcHandler[bytes, bytes]":
         """The service, to be added to a server."""
 
-        def rank(request: scorer_pb2.RankRequest, budget: Budget) -> Message:
+        def rank(request: scorer_pb2.RankRequest, budget: Budget) -> rpc.Reply:
             return self._answer(self._ranker.rank(self._validator.rank(request), budget))
 
-        def score(request: scorer_pb2.ScoreRequest, budget: Budget) -> Message:
+        def score(request: scorer_pb2.ScoreRequest, budget: Budget) -> rpc.Reply:
             return self._answer(self._ranker.score(self._validator.score(request), budget))
 
-        def explain(request: scorer_pb2.ScoreRequest, budget: Budget) -> Message:
+        def explain(request: scorer_pb2.ScoreRequest, budget: Budget) -> rpc.Reply:
             question = self._validator.score(request)
             return self._explained(self._explaining.explain(question, budget))
 
-        methods: dict[str, tuple[type[Message], Callable[[Any, Budget], Message]]] = {
+        methods: dict[str, tuple[type[Message], Callable[[Any, Budget], rpc.Reply]]] = {
             "Rank": (scorer_pb2.RankRequest, rank),
             "Score": (scorer_pb2.ScoreRequest, score),
             "Explain": (scorer_pb2.ScoreRequest, explain),
@@ -62,8 +62,8 @@ class ScorerServicer:
             },
         )
 
-    def _within_budget(self, call: Callable[[Any, Budget], Message]) -> rpc.Call:
-        def answered(request: Any, context: grpc.ServicerContext) -> Message:
+    def _within_budget(self, call: Callable[[Any, Budget], rpc.Reply]) -> rpc.Call:
+        def answered(request: Any, context: grpc.ServicerContext) -> rpc.Reply:
             try:
                 return call(request, self._budget(context))
             except InvalidRequestError as error:
@@ -80,33 +80,25 @@ class ScorerServicer:
         seconds = self._budget_seconds if given is None else min(given, self._budget_seconds)
         return Budget.of_seconds(seconds)
 
-    def _answer(self, answer: Answer) -> scorer_pb2.RankResponse:
-        return scorer_pb2.RankResponse(
+    def _answer(self, answer: Answer) -> rpc.Reply:
+        head = scorer_pb2.RankResponse(
             request_id=answer.request_id,
             model_version=answer.model_version,
             variant=answer.variant,
-            rung=scorer_pb2.Rung.Name(answer.rung),
-            ads=[
-                scorer_pb2.RankedAd(
-                    ad_id=ad.ad_id,
-                    ctr=ad.ctr,
-                    propensity=ad.propensity,
-                    source=ad.source,
-                    expected_value=ad.expected_value,
-                    token=ad.token,
-                )
-                for ad in answer.ads
-            ],
+            rung=answer.rung.name,
         )
+        # Messages one behind the other are one message: the ads are the last field.
+        return rpc.Reply(head.SerializeToString() + answer.ads, answer.rung.name)
 
-    def _explained(self, explained: Explained) -> scorer_pb2.ExplainResponse:
-        return scorer_pb2.ExplainResponse(
+    def _explained(self, explained: Explained) -> rpc.Reply:
+        response = scorer_pb2.ExplainResponse(
             request_id=explained.request_id,
             model_version=explained.model_version,
             variant=explained.variant,
-            rung=scorer_pb2.Rung.Name(explained.rung),
+            rung=explained.rung.name,
             ads=[_explained_ad(ad) for ad in explained.ads],
         )
+        return rpc.Reply.of(response, explained.rung.name)
 
 
 def _explained_ad(ad: ExplainedAd) -> scorer_pb2.ExplainedAd:

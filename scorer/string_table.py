@@ -10,6 +10,7 @@ from typing import Any
 import xxhash
 from numpy.typing import NDArray
 
+from scorer.kernels import Texts
 from scorer.shared_arrays import Layout
 
 _REMOVED = -1
@@ -25,6 +26,7 @@ class StringTable:
     """At most ``capacity`` strings. A number that was removed may be given to another string."""
 
     def __init__(self, arrays: Mapping[str, NDArray[Any]]) -> None:
+        self.texts = Texts(arrays["offsets"], arrays["lengths"], arrays["heap"])
         # A view's number costs half of an array's.
         views: dict[str, Any] = {name: array.data for name, array in arrays.items()}
         self._cells, self._heap = views["cells"], views["heap"]

@@ -72,7 +72,8 @@ void side_halves(const float *table, int32_t dim, const uint8_t *parts, int64_t 
   float *in = room, *squares = room + ROWS * inputs, *pooled = squares + dim;
   for (int64_t begin = 0; begin < n; begin += ROWS) {
     const int rows = n - begin < ROWS ? (int)(n - begin) : ROWS;
-    for (int64_t ahead = begin + ROWS; ahead < begin + 2 * ROWS && ahead < n; ahead++) {
+    // The rows of these parts if they are the first ones, and always those of the next ones.
+    for (int64_t ahead = begin ? begin + ROWS : 0; ahead < begin + 2 * ROWS && ahead < n; ahead++) {
       const int32_t *ids = (const int32_t *)(parts + ahead * stride + ids_at);
       for (int32_t f = 0; f < fields; f++)
         for (int64_t z = 0; z < entry + 15; z += 16)

@@ -114,6 +114,68 @@ class ExactWeights:
         return _addresses(self.widths, self.weights, self.shifts, self.last)
 
 
+@dataclass(frozen=True)
+class Texts:
+    """Strings by number: ``lengths`` bytes of ``heap`` from ``offsets`` on, see StringTable."""
+
+    offsets: NDArray[np.int64]
+    lengths: NDArray[np.int32]
+    heap: NDArray[np.uint8]
+
+    @cached_property
+    def addresses(self) -> tuple[int, ...]:
+        """Of the arrays in order."""
+        return _addresses(self.offsets, self.lengths, self.heap)
+
+    def of(self, number: int) -> bytes:
+        """One of them."""
+        offset = int(self.offsets[number])
+        return self.heap[offset : offset + int(self.lengths[number])].tobytes()
+
+
+#: Who proposed an ad: ``AnsweredAds.sources`` are places in this.
+SOURCES = ("retrieval", "popularity", "recent", "exploration")
+#: Where a piece of a counter's key comes from, if not from a column of attributes.
+CONSTANT, AD_ID, END = -1, -2, -3
+
+
+@dataclass(frozen=True, slots=True)
+class TokenFrame:
+    """What the tokens of one answer have in common, as bytes of ``Served`` in Avro.
+
+    A token is ``head``, the ad's id, ``middle``, probability and propensity, ``after``, the keys of
+    counters, ``request_part`` and the ad's part; it is signed with ``key`` [64], which is padded
+    with zeros. ``pieces`` are pairs of int32, (source, size of a constant), and (END, 0) after each
+    key: a constant comes from ``constants``, the next bytes of it each time.
+    """
+
+    head: bytes
+    middle: bytes
+    after: bytes
+    pieces: bytes
+    constants: bytes
+    request_part: bytes
+    key_id: int
+    key: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class AnsweredAds:
+    """The ads of an answer [k], best first.
+
+    ``attributes`` [k, names] are numbers of values plus 1, 0 for none; ``parts`` the encoded ads;
+    ``expected_values`` in micros of currency.
+    """
+
+    slots: Slots
+    attributes: NDArray[np.int32]
+    parts: NDArray[np.void]
+    ctrs: NDArray[np.float64]
+    propensities: NDArray[np.float64]
+    expected_values: NDArray[np.float64]
+    sources: NDArray[np.uint8]
+
+
 def _addresses(*arrays: NDArray[Any]) -> tuple[int, ...]:
     if not all(array.flags.c_contiguous for array in arrays):
         raise ValueError("kernels take contiguous arrays only")
@@ -169,3 +231,9 @@ class Kernels(Protocol):
 
     def exact_logits(self, weights: ExactWeights, hidden: Floats) -> Floats:
         """Logits [n] of first layers before their activation [n, towers · inputs]."""
+
+    def ranked_ads(self, ids: Texts, values: Texts, frame: TokenFrame, ads: AnsweredAds) -> bytes:
+        """``ads`` of RankResponse in scorer.proto on the wire, each with its signed token.
+
+        ``ids`` are numbered by slot, ``values`` by what ``ads.attributes`` say.
+        """

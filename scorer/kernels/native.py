@@ -9,12 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scorer.kernels.interface import (
+    SOURCES,
+    AnsweredAds,
     ExactWeights,
     Floats,
     Kernels,
     Lists,
     SideWeights,
     Slots,
+    Texts,
+    TokenFrame,
     TowerWeights,
 )
 from scorer.kernels.plain import PlainKernels
@@ -27,6 +31,9 @@ BUILDS = {
     "portable": set[str](),
 }
 _POINTER, _INT, _LONG, _FLOAT = ctypes.c_void_p, ctypes.c_int32, ctypes.c_int64, ctypes.c_float
+_SOURCE_NAMES = b"".join(name.encode().ljust(16, b"\0") for name in SOURCES)
+#: What a token and its ad take on the wire besides their texts and parts: no less than this.
+_BYTES_PER_AD = 256
 #: Layers wider than this do not fit the kernels' buffers.
 WIDEST_LAYER = 1_024
 #: Rows that the exact kernels have at hand.
@@ -84,6 +91,12 @@ class NativeKernels:
         self._exact.argtypes = (
             _POINTER, _LONG, _INT, _INT, _INT, _POINTER, _POINTER, _POINTER, _POINTER, _FLOAT,
             _POINTER, _POINTER,
+        )  # fmt: skip
+        self._ads: Any = library.ranked_ads
+        self._ads.restype = _LONG
+        self._ads.argtypes = (
+            *(_POINTER,) * 6, *(_POINTER, _LONG) * 4, _POINTER, _POINTER, _LONG, _INT, _POINTER,
+            _LONG, _POINTER, _POINTER, _LONG, _POINTER, _LONG, *(_POINTER,) * 7, _LONG,
         )  # fmt: skip
 
     def scan(
@@ -166,6 +179,27 @@ class NativeKernels:
             _address(logits), _address(room),
         )  # fmt: skip
         return logits
+
+    def ranked_ads(self, ids: Texts, values: Texts, frame: TokenFrame, ads: AnsweredAds) -> bytes:
+        """See Kernels."""
+        count, part = len(ads.slots), ads.parts.itemsize
+        fixed = len(frame.head) + len(frame.middle) + len(frame.after) + len(frame.request_part)
+        room = count * (_BYTES_PER_AD + fixed + len(frame.constants) + part)
+        while True:
+            out = np.empty((2, room), np.uint8)
+            begin = _address(out)
+            size = self._ads(
+                *ids.addresses, *values.addresses, frame.head, len(frame.head), frame.middle,
+                len(frame.middle), frame.after, len(frame.after), frame.pieces,
+                len(frame.pieces) // 8, frame.constants, frame.request_part,
+                len(frame.request_part), frame.key_id, frame.key, count, _address(ads.slots),
+                _address(ads.attributes), ads.attributes.shape[1], ads.parts.ctypes.data, part,
+                _address(ads.ctrs), _address(ads.propensities), _address(ads.expected_values),
+                _address(ads.sources), _SOURCE_NAMES, begin, begin + room, room,
+            )  # fmt: skip
+            if size >= 0:
+                return out[1, :size].tobytes()
+            room *= 2
 
 
 def _address(array: NDArray[Any]) -> int:

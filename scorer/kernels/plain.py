@@ -1,21 +1,32 @@
 """The kernels in numpy: what serves where nothing was compiled, and what the others must equal."""
 
+import hmac
 import itertools
+import struct
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from scorer.kernels.interface import (
+    AD_ID,
     BLOCK,
+    CONSTANT,
+    END,
     OUTPUTS,
+    SOURCES,
+    AnsweredAds,
     ExactWeights,
     Floats,
     Lists,
     SideWeights,
     Slots,
+    Texts,
+    TokenFrame,
     TowerWeights,
 )
+
+_MAC_BYTES = 16
 
 
 class PlainKernels:
@@ -126,6 +137,64 @@ class PlainKernels:
                 weight_at, shift_at = end, shift_at + outputs
             logits += values @ weights.last[tower]
         return logits / np.float32(weights.towers) + np.float32(weights.constant)
+
+    def ranked_ads(self, ids: Texts, values: Texts, frame: TokenFrame, ads: AnsweredAds) -> bytes:
+        """See Kernels."""
+        out = []
+        for i, slot in enumerate(ads.slots.tolist()):
+            ad_id = ids.of(slot)
+            inputs = frame.request_part + ads.parts[i].tobytes()
+            keys = _keys(frame, ad_id, [int(code) for code in ads.attributes[i]], values)
+            body = b"".join(
+                (
+                    frame.head, _sized(ad_id, signed=True), frame.middle,
+                    struct.pack("<2f", ads.ctrs[i], ads.propensities[i]), frame.after,
+                    *(_sized(key, signed=True) for key in keys), b"\0",
+                    _sized(inputs, signed=True), bytes([frame.key_id]),
+                )
+            )  # fmt: skip
+            token = body + hmac.digest(frame.key, body, "sha256")[:_MAC_BYTES]
+            fields = b"".join(
+                (
+                    b"\x0a", _sized(ad_id), _double(b"\x11", ads.ctrs[i]),
+                    _double(b"\x19", ads.propensities[i]),
+                    b"\x22", _sized(SOURCES[ads.sources[i]].encode()),
+                    _double(b"\x29", ads.expected_values[i]), b"\x32", _sized(token),
+                )
+            )  # fmt: skip
+            out.append(b"\x2a" + _sized(fields))
+        return b"".join(out)
+
+
+def _keys(frame: TokenFrame, ad_id: bytes, codes: list[int], values: Texts) -> list[bytes]:
+    keys, key, at = [], b"", 0
+    for source, size in struct.iter_unpack("<2i", frame.pieces):
+        if source == END:
+            keys.append(key)
+            key = b""
+        elif source == CONSTANT:
+            key += frame.constants[at : at + size]
+            at += size
+        elif source == AD_ID:
+            key += ad_id
+        elif codes[source]:
+            key += values.of(codes[source] - 1)
+    return keys
+
+
+def _sized(data: bytes, signed: bool = False) -> bytes:
+    """Data behind its size in seven bits a byte; Avro's sizes are signed, in zigzag."""
+    left, out = len(data) << signed, bytearray()
+    while left > 0x7F:
+        out.append(left & 0x7F | 0x80)
+        left >>= 7
+    out.append(left)
+    return bytes(out) + data
+
+
+def _double(tag: bytes, value: float) -> bytes:
+    """A zero is not written, as proto3 says."""
+    return tag + struct.pack("<d", value) if value else b""
 
 
 def _unpacked(blocks: Floats) -> Floats:

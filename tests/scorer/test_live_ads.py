@@ -12,6 +12,7 @@ from schemas.redis_values import CounterRow, versioned
 from schemas.row_changes import RowChange
 from scorer.candidate_sources import CandidateSources
 from scorer.eligibility import eligible_ads
+from scorer.kernels import SOURCES
 from tests.scorer.publisher import ADS, Publisher, ad, counter_row
 from tests.scorer.running_scorer import RunningScorer, assert_parity, eventually, served
 from tests.scorer.tiny_model import LAYOUT, TinyModel
@@ -190,8 +191,9 @@ def test_the_most_clicked_and_the_newest_ads_are_ranked_too(
         popular = scorer.process.holder.require().popular
         found = np.array([catalogue.slot("ad-6"), catalogue.slot("ad-7")], np.int32)
         slots, names = sources.merged(found, popular, eligible)
-        assert slots.tolist() == sorted({*found.tolist(), *names})
-        return {catalogue.arrays.ids.text(slot): name for slot, name in names.items()}
+        assert slots.tolist() == sorted({*slots.tolist(), *found.tolist()})
+        others = {slot: SOURCES[names[slot]] for slot in set(slots.tolist()) - set(found.tolist())}
+        return {catalogue.arrays.ids.text(slot): name for slot, name in others.items()}
 
     expected = {"ad-5": "popularity", "ad-901": "recent", "ad-902": "recent"}
     eventually(lambda: added() == expected)
