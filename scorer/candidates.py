@@ -7,6 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scorer.catalogue import Catalogue
+from scorer.deepfm import Floats
+from scorer.model_holder import ServedModel
 from scorer.popularity import PopularAds, smoothed_ctrs
 
 
@@ -59,6 +61,14 @@ class Candidates:
         parts[known] = rows.parts
         parts[self.own] = self.own_parts
         return parts, prices
+
+    def usual_tower(self, served: ServedModel) -> Floats:
+        """The best guess of the tower [n] without computing it: that of an ad if it is in memory,
+        the mean of all for another one."""
+        guess = np.full(len(self.slots), served.mean_tower, np.float32)
+        stored = ~self.own
+        guess[stored] = served.store.usual.take(self.slots[stored])
+        return guess
 
     def popularity(self, popular: PopularAds, catalogue: Catalogue) -> NDArray[np.float64]:
         """Smoothed CTR of a day [n]; that of all ads for an unknown one."""

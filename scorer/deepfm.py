@@ -33,8 +33,14 @@ class DeepFm:
     """One version of the model. ``table``, of ``arrays``, changes in place as row deltas come."""
 
     def __init__(
-        self, layout: Layout, arrays: ModelArrays, tower: Tower, calibration: Calibration
+        self,
+        layout: Layout,
+        arrays: ModelArrays,
+        tower: Tower,
+        calibration: Calibration,
+        nobody: NDArray[np.void],
     ) -> None:
+        """``nobody`` (1,) is the request part of a user of whom nothing is known."""
         self.arrays = arrays
         self.table = arrays.table
         self.dim = arrays.table.shape[1] - 1
@@ -44,6 +50,7 @@ class DeepFm:
         self._kernels = best_kernels()
         self._request = _request_side(layout, arrays)
         self._ad = _ad_side(layout, arrays)
+        self._nobody = self.request_half(nobody).hidden
 
     def request_half(self, part: NDArray[np.void]) -> Halves:
         """The request part (1,) -> its half (1), with the bias and b1."""
@@ -56,6 +63,14 @@ class DeepFm:
     def _halves(self, side: SideWeights, parts: NDArray[np.void]) -> Halves:
         sums, scalars, hidden = self._kernels.halves(side, self.table, parts)
         return Halves(sums, scalars, hidden[:, : self.hidden])
+
+    def usual_tower(self, ads: Halves) -> Floats:
+        """What the tower adds for each of n ads and a user of whom nothing is known [n].
+
+        For other users it is about the same, as an ad moves it more than who sees the ad. So
+        retrieval adds this: it has no time for the tower itself.
+        """
+        return self.tower.logits(ads.hidden + self._nobody)
 
     def recalibrate(self, shift: float) -> None:
         """From now on the package's calibration is shifted so, as the learner says."""

@@ -30,7 +30,7 @@ def finalists(
     logits = best_kernels().gathered_products(served.store.vectors, slots, query(half, False))
     logits += half.scalars[0]
     if with_tower:
-        logits += _tower(served, ads, slots, half)
+        logits += _tower(served, ads, slots, half) - served.store.usual.take(slots)
     if question.by_value:
         values = served.model.probabilities(logits) * ads.prices.take(slots)
         return np.sort(best(slots, values, wanted))

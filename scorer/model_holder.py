@@ -36,7 +36,7 @@ class ServedModel:
     ``index`` and ``popular`` are replaced, never changed.
 
     ``quantised`` is None where 8 bits would not find what the exact tower ranks first.
-    ``mean_tower`` is the tower's mean logit, the best guess of it where there is no time for it.
+    ``mean_tower`` is the tower's mean logit, the best guess of it for an ad that is not in memory.
     ``built_revision`` is the catalogue's revision that the halves were built from; ``position``
     is the feeder's.
     """
@@ -69,7 +69,8 @@ class ServedModel:
 
     def _write(self, slots: NDArray[np.int32], arrays: AdArrays) -> None:
         halves = self.model.ad_halves(arrays.parts.take(slots))
-        self.store.write(slots, halves, arrays.prices.take(slots))
+        usual = self.model.usual_tower(halves)
+        self.store.write(slots, halves, usual, arrays.prices.take(slots))
 
 
 class ModelHolder:

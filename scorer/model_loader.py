@@ -126,9 +126,8 @@ class ModelLoader:
             store = file.store
             for start in range(0, count, _ADS_AT_A_TIME):
                 slots = np.arange(start, min(start + _ADS_AT_A_TIME, count), dtype=np.int32)
-                store.write(
-                    slots, model.ad_halves(arrays.parts.take(slots)), arrays.prices.take(slots)
-                )
+                halves = model.ad_halves(arrays.parts.take(slots))
+                store.write(slots, halves, model.usual_tower(halves), arrays.prices.take(slots))
             quantised, mean_tower = self._warm(model, file, probe, version)
             return ServedModel(
                 manifest=package.manifest,
@@ -167,6 +166,7 @@ class ModelLoader:
             shares = []
             for half in halves:
                 products = file.store.vectors.take(probe, axis=0) @ query(half, by_value=False)
+                products -= file.store.usual.take(probe)
                 exact = products + model.tower.logits(ads.hidden + half.hidden)
                 approximate = products + quantised.logits(file.store, probe, half.hidden)
                 shares.append(overlap(exact, approximate, _SERVED_ADS, _SERVED_ADS + LEAST_SPARE))

@@ -8,6 +8,7 @@ from schemas.calibration import Calibration
 from schemas.encoding import Encoder
 from schemas.model_arrays import ModelArrays
 from schemas.model_package import CALIBRATION_FILE, TOWER_FILE, ModelPackage, PackageError
+from schemas.redis_values import UserRow
 from scorer.deepfm import DeepFm
 from scorer.logistic_regression import LogisticRegression
 from scorer.tower import Tower
@@ -28,7 +29,8 @@ def read_deepfm(
             f"{len(arrays.mean)} numbers, the features have {width} and {numbers}"
         )
     tower = Tower(package.files[TOWER_FILE], len(arrays.b1))
-    return DeepFm(layout, arrays, tower, _calibration(package))
+    nobody = encoder.request(UserRow(""), {})
+    return DeepFm(layout, arrays, tower, _calibration(package), nobody)
 
 
 def read_regression(package: ModelPackage, encoder: Encoder) -> LogisticRegression:

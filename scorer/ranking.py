@@ -20,7 +20,7 @@ from scorer.candidate_sources import EXPLORATION, RETRIEVAL, CandidateSources
 from scorer.candidate_sources import POPULARITY as POPULARITY_SOURCE
 from scorer.candidates import Candidates
 from scorer.catalogue import Catalogue
-from scorer.deepfm import Halves
+from scorer.deepfm import Floats, Halves
 from scorer.eligibility import Eligible, eligible_ads
 from scorer.exploration_pools import ExplorationPools
 from scorer.finalists import finalists
@@ -110,7 +110,8 @@ class Ranker:
             try:
                 half = served.model.request_half(request.part)
                 parts, prices = candidates.parts_and_prices(catalogue)
-                rung, ctrs = self._ctrs(request, half, parts)
+                guess = candidates.usual_tower(served)
+                rung, ctrs = self._ctrs(request, half, parts, guess)
             except Exception:  # as in rank
                 _log.exception("scoring failed", request_id=question.asker.request_id)
                 late = True
@@ -167,7 +168,7 @@ class Ranker:
         slots = chosen if drawn is None else np.append(chosen, np.int32(drawn))
         with self._metrics.stage("gather"):
             rows = catalogue.arrays.read(slots)
-        rung, ctrs = self._ctrs(request, half, rows.parts)
+        rung, ctrs = self._ctrs(request, half, rows.parts, served.store.usual.take(slots))
         with self._metrics.stage("answer"):
             values = ctrs * rows.prices if question.by_value else ctrs
             ranked = np.flatnonzero(rows.active[: len(chosen)])
@@ -191,9 +192,10 @@ class Ranker:
         return _answer(request, rung, ads)
 
     def _ctrs(
-        self, request: _Request, half: Halves, parts: NDArray[np.void]
+        self, request: _Request, half: Halves, parts: NDArray[np.void], guess: Floats
     ) -> tuple[Rung, NDArray[np.float64]]:
-        """Calibrated probabilities [n] of exactly these parts, with the tower if there is time."""
+        """Calibrated probabilities [n] of exactly these parts, with the tower if there is time;
+        ``guess`` [n] stands for it if there is none."""
         served, challenger = request.served, request.assigned.challenger
         if challenger is not None:
             with self._metrics.stage("tower"):
@@ -204,7 +206,7 @@ class Ranker:
         logits = ads.fm_sums @ half.fm_sums[0] + ads.scalars + half.scalars[0]
         if request.budget.remaining() < self._tower_reserve:
             rung = Rung.RETRIEVAL_ONLY
-            logits += served.mean_tower
+            logits += guess
         else:
             rung = request.rung
             with self._metrics.stage("tower"):

@@ -18,8 +18,10 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 
+from schemas.encoding import Encoder
 from schemas.features import FeatureSpec
 from schemas.model_package import TOWER_FILE
+from schemas.redis_values import UserRow
 from scorer import shared_arrays
 from scorer.deepfm import DeepFm, Halves
 from scorer.half_store import HalfStore, query
@@ -82,6 +84,7 @@ class Bench:
             self.plain.arrays,
             Tower(package.files[TOWER_FILE], 256),
             self.plain.calibration,
+            Encoder(spec).request(UserRow(""), {}),
         )
         self.parts = ad_parts(self.plain, ads, random)
         self.requests = requests(self.plain, 2_000, random)
@@ -91,7 +94,8 @@ class Bench:
         for begin in range(0, ads, _AT_A_TIME):
             slots = np.arange(begin, min(begin + _AT_A_TIME, ads), dtype=np.int32)
             halves = self.model.ad_halves(self.parts[slots])
-            self.store.write(slots, halves, np.ones(len(slots), np.int64))
+            usual = self.model.usual_tower(halves)
+            self.store.write(slots, halves, usual, np.ones(len(slots), np.int64))
         self.halves_seconds = time.process_time() - start
         start = time.process_time()
         self.index = RetrievalIndex.build(
@@ -127,7 +131,7 @@ class Bench:
     def finalists(self, half: Halves, slots: NDArray[np.int32]) -> NDArray[np.int32]:
         """Those of the slots that are worth the exact tower."""
         logits = best_kernels().gathered_products(self.store.vectors, slots, query(half, False))
-        logits += self.tower.logits(self.store, slots, half.hidden)
+        logits += self.tower.logits(self.store, slots, half.hidden) - self.store.usual.take(slots)
         return best(slots, logits, FINALISTS)
 
     def exact(self, half: Halves, slots: NDArray[np.int32]) -> NDArray[np.float32]:

@@ -49,8 +49,12 @@ def test_retrieval_only_without_time_for_the_tower(
             assert response.rung == scorer_pb2.RETRIEVAL_ONLY
             assert_tokens(response)
         ranked = slow.rank(limit=40).ads
-        usual_tower = slow.process.holder.require().mean_tower
-        logits = [model.logit(served(ad).inputs, tower=False) + usual_tower for ad in ranked]
+        usual, catalogue = slow.process.holder.require().store.usual, slow.process.catalogue
+        slots = [catalogue.slot(ad.ad_id) for ad in ranked]
+        logits = [
+            model.logit(served(ad).inputs, tower=False) + usual[slot]
+            for ad, slot in zip(ranked, slots, strict=True)
+        ]
         expected = CALIBRATION.probabilities(np.array(logits))
         assert [ad.ctr for ad in ranked] == pytest.approx(list(expected), rel=1e-3)
         assert list(expected) == sorted(expected, reverse=True)

@@ -189,7 +189,7 @@ def test_the_most_clicked_and_the_newest_ads_are_ranked_too(
     def added(*blocked: str) -> dict[str, str]:
         eligible = eligible_ads(catalogue, blocked, {})
         popular = scorer.process.holder.require().popular
-        found = np.array([catalogue.slot("ad-6"), catalogue.slot("ad-7")], np.int32)
+        found = np.sort([catalogue.slot("ad-6"), catalogue.slot("ad-7")]).astype(np.int32)
         slots, names = sources.merged(found, popular, eligible)
         assert slots.tolist() == sorted({*slots.tolist(), *found.tolist()})
         others = {slot: SOURCES[names[slot]] for slot in set(slots.tolist()) - set(found.tolist())}

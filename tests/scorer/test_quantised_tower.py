@@ -25,7 +25,7 @@ def test_every_third_ad_scores_as_by_the_exact_tower() -> None:
     shape = HalfStore.layout(ADS, SPEC.embedding_dim, 1, model.hidden)
     store = HalfStore({name: np.zeros(size, kind) for name, (kind, size) in shape.items()}, 1)
     every = np.arange(ADS, dtype=np.int32)
-    store.write(every, ads, np.ones(ADS, np.int64))
+    store.write(every, ads, exact.usual_tower(ads), np.ones(ADS, np.int64))
     seen = ads.hidden + half.hidden
     tower = QuantisedTower.of(layers, seen, best_kernels())
     assert tower is not None

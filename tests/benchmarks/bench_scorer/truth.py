@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from schemas.encoding import Encoder, bucket
-from schemas.redis_values import CounterRow
+from schemas.redis_values import CounterRow, UserRow
 from tests.benchmarks.bench_scorer.fill import counter_row
 from tests.benchmarks.bench_scorer.model import BenchModel, Floats
 from tests.benchmarks.bench_scorer.world import (
@@ -43,15 +43,17 @@ class Truth:
     ) -> tuple[list[set[int]], list[set[int]]]:
         """For requests [n], parts as in their tokens: the numbers of the best ads.
 
-        First the ``retrieved`` best by the inner product, for all of them; then the ``ranked``
-        best by the whole model, for the first ``full`` requests.
+        First the ``retrieved`` best by what retrieval searches, for all of them: the inner product,
+        and the tower for a user of whom nothing is known; then the ``ranked`` best by the whole
+        model, for the first ``full`` requests.
         """
         requests = self.requests(parts)
+        nobody = self.requests(self._encoder.request(UserRow(""), {})).hidden
         by_product = _Best(len(parts), retrieved)
         by_model = _Best(full, ranked)
         for start, ads in self._chunks():
             products = requests.sums @ ads.sums.T + ads.scalars
-            by_product.add(products, start)
+            by_product.add(products + self.tower(ads.hidden + nobody), start)
             logits = products[:full].copy()
             for i in range(full):
                 logits[i] += self.tower(ads.hidden + requests.hidden[i])
