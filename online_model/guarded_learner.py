@@ -66,7 +66,10 @@ class GuardedLearner:
         learner.load_mark(state[mark_at:learner_at])
         try:
             with np.load(io.BytesIO(state[_HEAD.size : mark_at]), allow_pickle=False) as stored:
-                guard = LabelGuard(armed=bool(stored["armed"]), rows=stored["rows"])
+                guard = LabelGuard(armed=bool(stored["armed"]))
+                # Those of an older release do not say which labels are first ones.
+                if stored["rows"].shape[1:] == guard.rows.shape[1:]:
+                    guard.rows = stored["rows"]
                 return cls(learner, guard, bool(stored["withholds"]))
         except (KeyError, ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
             raise StateError(f"state of a guard cannot be read: {error!r}") from None
@@ -108,7 +111,9 @@ class GuardedLearner:
         assessed = self.learner.assess(
             samples[some], labels[some], kind[some], weights[some], positions[some]
         )
-        verdict = self._guard.judge(logit(assessed.predicted), assessed.labels, assessed.weights)
+        verdict = self._guard.judge(
+            logit(assessed.predicted), assessed.labels, assessed.weights, assessed.first
+        )
         if verdict is Verdict.CONTRADICT:
             self.withholds = True
             ids = self.learner.return_to_mark()

@@ -4,7 +4,8 @@ Labels y of rows with served logits z are fitted by logit P(y) = a + b·z, the c
 Cox (Biometrika 45, 1958). With b = 1 the model is right up to its base rate; with b near 0 the
 labels know nothing of the model, with b < 0 they are its opposite: no market turns so in seconds,
 a broken or hostile label stream does. Bounds are 3 σ of the sandwich variance (White, 1982), which
-holds for weighted rows too. A base rate may fall, and rise within reason.
+holds for weighted rows too. A base rate may fall, and rise within reason: of first labels, for
+late clicks come also when nothing is shown any more.
 """
 
 import math
@@ -45,11 +46,12 @@ class GuardLimits:
 
 @dataclass(slots=True)
 class LabelGuard:
-    """``armed``: labels have agreed before, so that there is something to protect."""
+    """``armed``: labels have agreed before, so that there is something to protect.
+    ``rows`` [n, 4] are logits, labels, weights, and whether it is a first label."""
 
     limits: GuardLimits = GuardLimits()
     armed: bool = False
-    rows: Floats = field(default_factory=lambda: np.zeros((0, 3)))
+    rows: Floats = field(default_factory=lambda: np.zeros((0, 4)))
 
     @property
     def is_full(self) -> bool:
@@ -60,11 +62,17 @@ class LabelGuard:
         """Forget rows that have decided nothing."""
         self.rows = self.rows[:0]
 
-    def judge(self, logits: Floats, labels: NDArray[Any], weights: NDArray[Any]) -> Verdict:
+    def judge(
+        self,
+        logits: Floats,
+        labels: NDArray[Any],
+        weights: NDArray[Any],
+        first: NDArray[np.bool_],
+    ) -> Verdict:
         """Rows [n] in order, looked at chunk by chunk: CONTRADICT as soon as one says so,
         otherwise what is to be said in the end. Forgets the rows unless it is undecided.
         """
-        new = np.column_stack([logits, labels, weights]).astype(np.float64)
+        new = np.column_stack([logits, labels, weights, first]).astype(np.float64)
         size = max(self.limits.chunk, -(-len(new) // 20))
         verdict = Verdict.UNDECIDED
         for start in range(0, len(new), size):
@@ -93,15 +101,15 @@ class LabelGuard:
 
     def _slope(self, rows: Floats) -> tuple[float, float]:
         """Unknown where there are too few rows of a label."""
-        logits, labels, weights = rows.T
+        logits, labels, weights, _ = rows.T
         clicks = int(labels.sum())
         if min(clicks, len(labels) - clicks) < self.limits.least:
             return 1.0, math.inf
         return calibration_slope(logits, labels, weights)
 
     def _has_risen(self, rows: Floats) -> bool:
-        """Whether the odds of a click are beyond chance more than the allowed multiple."""
-        logits, labels, weights = rows.T
+        """Whether the odds of an early click are beyond chance more than the allowed multiple."""
+        logits, labels, weights, _ = rows[rows[:, 3] > 0].T
         if len(labels) < self.limits.least:
             return False
         total = weights.sum()

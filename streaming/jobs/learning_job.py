@@ -74,19 +74,20 @@ class LearningJobOptions:
 
 def build(tables: StreamTableEnvironment, options: LearningJobOptions, learners: Learners) -> None:
     """Add the job's operators to the environment; the caller executes it."""
+    event_time = _sql("event_time", label_wait_ms=options.label_wait_ms)
     tables.execute_sql(
         _sql(
             "samples",
             topic=TRAINING_SAMPLES.name,
             kafka=kafka_options(options.kafka),
             group=learner_group(options.model),
+            event_time=event_time,
             out_of_order_seconds=seconds(options.out_of_order_ms),
             schema_folder=folder_option(options.schema_folder),
         )
     )
     tables.execute_sql(_sql("read_samples"))
     samples = internal_rows(tables, "read_samples")
-    event_time = "TO_TIMESTAMP_LTZ(COALESCE(label_ts, CAST(0 AS BIGINT)), 3)"
     name_stream(tables, "training_samples", samples.stream, event_time)
     tables.execute_sql("CREATE TEMPORARY FUNCTION BalancedLabels AS 'ctr.BalancedLabels'")
     tables.execute_sql(_sql("ticks"))

@@ -21,7 +21,7 @@ def drawn(logits: Floats, seed: int = 1) -> Floats:
 
 
 def judged(guard: LabelGuard, logits: Floats, labels: Floats) -> Verdict:
-    return guard.judge(logits, labels, np.ones(len(logits)))
+    return guard.judge(logits, labels, np.ones(len(logits)), np.ones(len(logits), np.bool_))
 
 
 @pytest.fixture
@@ -57,6 +57,12 @@ def test_labels_of_nothing_contradict_it_soon(armed: LabelGuard, change: str) ->
 def test_a_market_may_move(armed: LabelGuard, shift: float) -> None:
     z = scores(20_000, seed=6)
     assert judged(armed, z, drawn(z + shift)) in (AGREE, UNDECIDED)
+
+
+def test_late_clicks_alone_are_no_contradiction(armed: LabelGuard) -> None:
+    """They go on to come when nothing is shown any more."""
+    late = np.zeros(4000, np.bool_)
+    assert armed.judge(scores(4000), np.ones(4000), np.ones(4000), late) is UNDECIDED
 
 
 def test_a_model_that_was_never_right_is_not_protected() -> None:

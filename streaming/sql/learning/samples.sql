@@ -14,7 +14,7 @@ CREATE TEMPORARY TABLE samples_topic (
   error STRING,
   kafka_partition INT METADATA FROM 'partition' VIRTUAL,
   kafka_offset BIGINT METADATA FROM 'offset' VIRTUAL,
-  event_time AS TO_TIMESTAMP_LTZ(COALESCE(label_ts, CAST(0 AS BIGINT)), 3),
+  event_time AS $event_time,
   WATERMARK FOR event_time AS event_time - INTERVAL '$out_of_order_seconds' SECOND(3, 3)
 ) WITH (
   'connector' = 'kafka',

@@ -67,7 +67,10 @@ def begin(
     file: Path, samples: list[tuple[str, str, int, int]], remembered: str
 ) -> subprocess.Popen[str]:
     """A process of its own: pyflink warns and keeps files open, and warnings are errors here."""
-    lines = [f"{kind},{name},{T0 + ts},{T0 + label}" for kind, name, ts, label in samples]
+    lines = [
+        f"{kind},{name},{T0 + ts},{T0 + label},{'' if kind == 'NEGATIVE' else T0 + label}"
+        for kind, name, ts, label in samples
+    ]
     file.write_text("\n".join(lines) + "\n")
     return subprocess.Popen(
         [sys.executable, __file__, file.as_uri(), remembered],
@@ -100,17 +103,20 @@ def run_on_flink(samples: str, remembered: str) -> Released:
         StreamExecutionEnvironment.get_execution_environment(configuration)
     )
     tables.execute_sql("CREATE TEMPORARY FUNCTION BalancedLabels AS 'ctr.BalancedLabels'")
+    event_time = statement(JobName.LEARNING, "event_time", label_wait_ms=WAIT_MS)
     tables.execute_sql(f"""
         CREATE TEMPORARY TABLE samples (
           kind STRING, sample_id STRING NOT NULL, ts BIGINT NOT NULL, label_ts BIGINT NOT NULL,
-          event_time AS TO_TIMESTAMP_LTZ(label_ts, 3), WATERMARK FOR event_time AS event_time
-        ) WITH ('connector' = 'filesystem', 'path' = '{samples}', 'format' = 'csv')""")
+          click_ts BIGINT,
+          event_time AS {event_time}, WATERMARK FOR event_time AS event_time
+        ) WITH ('connector' = 'filesystem', 'path' = '{samples}', 'format' = 'csv',
+          'csv.null-literal' = '')""")
     tables.execute_sql("""
         CREATE TEMPORARY VIEW identified_samples AS
         SELECT sample_id, 'ad' AS ad_id, kind, ts,
           CASE kind WHEN 'POSITIVE' THEN 0 WHEN 'NEGATIVE' THEN 1 ELSE 2 END AS outcome,
           X'00' AS inputs, 1 AS label, CAST(1 AS FLOAT) AS sample_weight, 1 AS shown_position,
-          CAST(0 AS BIGINT) AS click_ts, label_ts, event_time
+          COALESCE(click_ts, CAST(0 AS BIGINT)) AS click_ts, label_ts, event_time
         FROM samples""")
     query = statement(JobName.LEARNING, "balanced_labels", label_wait_ms=WAIT_MS)
     result = tables.execute_sql(f"SELECT outcome, label_ts - {T0} FROM ({query})")
@@ -130,9 +136,11 @@ def test_positives_wait_until_the_clock_passes_the_end_of_their_label_wait(
     assert order.index(11_001) < order.index(5_000), "it ends at 14,000"
 
 
-def test_what_is_no_positive_passes_at_once(released: Released) -> None:
+def test_negatives_pass_at_once_and_late_clicks_wait_for_those_of_their_time(
+    released: Released,
+) -> None:
     others = [label for outcome, label in released if outcome != 0]
-    assert others == [1_500, 6_000, 10_000, 11_001]
+    assert others == [1_500, 10_000, 6_000, 11_001]
 
 
 def test_a_positive_whose_wait_is_over_passes_at_once(released: Released) -> None:

@@ -13,7 +13,10 @@ import org.apache.flink.types.Row;
  * and a POSITIVE not before its label wait is over, which is when negatives of the same age come. A
  * model that learnt clicks as they come would see, at the start of a stream and for every new ad,
  * nothing but clicks for the length of the wait. Entering both at the end of the wait is what ES-DFM
- * assumes (Yang et al., AAAI'21, arXiv 2012.03245, section 3). The clock is the newest label's time.
+ * assumes (Yang et al., AAAI'21, arXiv 2012.03245, section 3). A CORRECTION waits for negatives up to
+ * the time of its click: the join lets clicks through at once and negatives by event time, so that
+ * when it catches up a stretch of clicks comes first. The clock is told by negatives, see
+ * sql/learning/samples.sql.
  *
  * <p>Kafka holds labels again after the events job restarted, and where a click was behind event
  * time not even the same ones: NEGATIVE and CORRECTION before the crash may be POSITIVE after it, or
@@ -65,13 +68,17 @@ public final class BalancedLabels extends ProcessTableFunction<Row> {
       return;
     }
     known.labels = before | came(kind);
-    if (isPositive(kind)) {
+    if (came(kind) == CLICK_CAME) {
       TimeContext<Long> time = context.timeContext(Long.class);
       Long clock = time.currentWatermark();
-      long due = (Long) sample.getField("ts") + labelWaitMs;
-      if ((before & NEGATIVE_CAME) != 0) {
-        correct(sample);
-      } else if (clock == null || clock < due) {
+      if ((before & NEGATIVE_CAME) != 0 && sample.getField("outcome").equals(POSITIVE)) {
+        sample.setField("outcome", CORRECTION);
+      }
+      long due =
+          sample.getField("outcome").equals(CORRECTION)
+              ? (Long) sample.getField("label_ts")
+              : (Long) sample.getField("ts") + labelWaitMs;
+      if (clock == null || clock < due) {
         hold(held, sample);
         time.registerOnTime(due);
         return;
@@ -97,10 +104,6 @@ public final class BalancedLabels extends ProcessTableFunction<Row> {
     context.clearState("held");
   }
 
-  private static boolean isPositive(String kind) {
-    return "POSITIVE".equals(kind);
-  }
-
   /** A sample without a kind could not be read: it is no label, and repeats nothing. */
   private static boolean isRepeated(String kind, int before) {
     int repeats = "NEGATIVE".equals(kind) ? NEGATIVE_CAME | CLICK_CAME : came(kind);
@@ -114,12 +117,6 @@ public final class BalancedLabels extends ProcessTableFunction<Row> {
       case "MATURE" -> MATURE_CAME;
       default -> 0;
     };
-  }
-
-  private static void correct(Row sample) {
-    if (sample.getField("outcome").equals(POSITIVE)) {
-      sample.setField("outcome", CORRECTION);
-    }
   }
 
   private static void hold(Held held, Row sample) {
