@@ -1,11 +1,12 @@
 """Whether labels that come in contradict a model that was right until now.
 
-Labels y of rows with served logits z are fitted by logit P(y) = a + b·z, the calibration line of
-Cox (Biometrika 45, 1958). With b = 1 the model is right up to its base rate; with b near 0 the
-labels know nothing of the model, with b < 0 they are its opposite: no market turns so in seconds,
-a broken or hostile label stream does. Bounds are 3 σ of the sandwich variance (White, 1982), which
-holds for weighted rows too. A base rate may fall, and rise within reason: of first labels, for
-late clicks come also when nothing is shown any more.
+Clicks among rows that are shown with served probability p come at a rate of exp(a + b·log p): Cox's
+calibration line (Biometrika 45, 1958) with the link of a Poisson process. With b = 1 the model is
+right up to its base rate; with b near 0 the labels know nothing of the model, with b < 0 they are
+its opposite: no market turns so in seconds, a broken or hostile label stream does. What is shown is
+told by first labels, and clicks are early or late ones. Late ones belong to earlier rows, of which
+there may have been more or less: that is in a. Bounds are 3 σ of the sandwich variance (White,
+1982), which holds for weighted rows too. A base rate may fall, and rise within reason.
 """
 
 import math
@@ -15,11 +16,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit
+from scipy.special import expit, log_expit
 
 Floats = NDArray[np.float64]
 SIGMAS = 3.0
 NEWTON_STEPS = 8
+MOST_LOG_RATE = 20.0
 #: All rows, the last half and the last quarter are asked whether they contradict.
 LAST_PARTS = (1, 2, 4)
 
@@ -101,11 +103,11 @@ class LabelGuard:
 
     def _slope(self, rows: Floats) -> tuple[float, float]:
         """Unknown where there are too few rows of a label."""
-        logits, labels, weights, _ = rows.T
-        clicks = int(labels.sum())
-        if min(clicks, len(labels) - clicks) < self.limits.least:
+        logits, labels, weights, first = rows.T
+        clicks, negatives = int(labels.sum()), int((first * (1.0 - labels)).sum())
+        if min(clicks, negatives) < self.limits.least:
             return 1.0, math.inf
-        return calibration_slope(logits, labels, weights)
+        return calibration_slope(logits, labels, weights, first)
 
     def _has_risen(self, rows: Floats) -> bool:
         """Whether the odds of an early click are beyond chance more than the allowed multiple."""
@@ -121,18 +123,29 @@ class LabelGuard:
         return rise - SIGMAS * deviation > math.log(self.limits.odds_rise)
 
 
-def calibration_slope(logits: Floats, labels: Floats, weights: Floats) -> tuple[float, float]:
-    """b of rows [n] of both classes, and its standard deviation; infinite where z says nothing."""
-    x = np.column_stack([np.ones(len(logits)), logits - np.average(logits, weights=weights)])
-    rate = np.average(labels, weights=weights)
-    line = np.array([math.log(rate / (1.0 - rate)), 1.0])
+def calibration_slope(
+    logits: Floats, labels: Floats, weights: Floats, first: Floats
+) -> tuple[float, float]:
+    """b of rows [n], shown or clicked or both, and its standard deviation; infinite where the
+    logits say nothing."""
+    log_p = log_expit(logits)
+    shown = weights * first
+    x = np.column_stack([np.ones(len(log_p)), log_p - np.average(log_p, weights=shown)])
+    line = np.array([math.log((weights @ labels) / shown.sum()), 1.0])
     for _ in range(NEWTON_STEPS):
-        p = expit(x @ line)
-        curvature = (x.T * (weights * p * (1.0 - p))) @ x
+        expected = shown * _rates(x @ line)
+        curvature = (x.T * expected) @ x
         if np.linalg.cond(curvature) > 1e9:
             return 1.0, math.inf
-        line = line + np.clip(np.linalg.solve(curvature, x.T @ (weights * (labels - p))), -1.0, 1.0)
-    p = expit(x @ line)
-    inverse = np.linalg.pinv((x.T * (weights * p * (1.0 - p))) @ x)
-    noise = (x.T * np.square(weights * (labels - p))) @ x
+        step = np.linalg.solve(curvature, x.T @ (weights * labels - expected))
+        line = line + np.clip(step, -1.0, 1.0)
+    expected = shown * _rates(x @ line)
+    inverse = np.linalg.pinv((x.T * expected) @ x)
+    noise = (x.T * np.square(weights * labels - expected)) @ x
     return float(line[1]), math.sqrt(float((inverse @ noise @ inverse)[1, 1]))
+
+
+def _rates(logs: Floats) -> Floats:
+    """exp, of what a step that goes too far leaves finite."""
+    rates: Floats = np.exp(np.minimum(logs, MOST_LOG_RATE))
+    return rates

@@ -77,14 +77,53 @@ def test_a_model_that_says_the_same_of_all_is_not_contradicted(armed: LabelGuard
     assert judged(armed, z, np.zeros(3000)) is UNDECIDED
 
 
+def late_batches(served: Floats, truth: Floats, seed: int) -> list[tuple[Floats, Floats, Floats]]:
+    """Logits, labels and first of batches in which four of five clicks come five batches late,
+    while what is shown grows from 100 to 500 rows a batch and falls again."""
+    random = np.random.default_rng(seed)
+    sizes = [100 + 20 * min(n, 40 - n) for n in range(40)]
+    batches, late = [], []
+    for z, t in zip(
+        np.split(served, np.cumsum(sizes)), np.split(truth, np.cumsum(sizes)), strict=True
+    ):
+        clicked = random.random(len(z)) < expit(t)
+        early = clicked & (random.random(len(z)) < 0.2)
+        late.append(z[clicked & ~early])
+        corrections = late[-6] if len(late) > 5 else z[:0]
+        batches.append(
+            (
+                np.concatenate([z, corrections]),
+                np.concatenate([early, np.ones(len(corrections))]),
+                np.concatenate([np.ones(len(z)), np.zeros(len(corrections))]),
+            )
+        )
+    return batches
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_late_clicks_belong_to_earlier_rows(seed: int) -> None:
+    guard, z = LabelGuard(), np.random.default_rng(seed).normal(0.0, 1.5, 13_000)
+    for logits, labels, first in late_batches(z, z, seed):
+        ones = np.ones(len(logits))
+        assert guard.judge(logits, labels, ones, first.astype(np.bool_)) is not CONTRADICT
+    assert guard.armed
+    verdicts = [
+        guard.judge(logits, labels, np.ones(len(logits)), first.astype(np.bool_))
+        for logits, labels, first in late_batches(z, np.zeros(len(z)), seed)
+    ]
+    assert CONTRADICT in verdicts[:12]
+
+
 def test_the_slope_is_found_with_its_error() -> None:
     """Negatives are down-sampled 1:4 and weigh as much more: slope and error hold."""
     slopes, errors = [], []
     for seed in range(60):
         z = scores(6000, seed)
-        y = drawn(0.6 * z + 0.3, seed + 1)
+        clicked = np.random.default_rng(seed + 1).random(6000) < 0.5 * expit(z) ** 0.6
+        y = clicked.astype(np.float64)
         kept = (y > 0) | (np.random.default_rng(seed).random(6000) < 0.25)
-        slope, error = calibration_slope(z[kept], y[kept], np.where(y > 0, 1.0, 4.0)[kept])
+        weights = np.where(y > 0, 1.0, 4.0)
+        slope, error = calibration_slope(z[kept], y[kept], weights[kept], np.ones(kept.sum()))
         slopes.append(slope)
         errors.append(error)
     assert np.mean(slopes) == pytest.approx(0.6, abs=0.03)
