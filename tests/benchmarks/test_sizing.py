@@ -6,6 +6,7 @@ from tests.benchmarks.sizing.formulae import Assumed, Measured, needs
 
 ONE_CORE = Measured(
     scorer_cpu_us=600,
+    scorer_fixed_bytes=2**30,
     scorer_bytes_per_ad=400,
     join_events=25_000,
     counted_events=100_000,

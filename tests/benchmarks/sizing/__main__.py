@@ -23,14 +23,14 @@ ROWS: dict[str, Callable[[Needs], str]] = {
     "Redis, cores": lambda n: f"{n.redis_cores:,}",
     "Redis, memory": lambda n: f"{n.redis_gib:,.0f} GiB",
     "all cores": lambda n: f"{n.cores:,}",
-    "of them": lambda n: ", ".join(f"{name} {share:.0%}" for name, share in n.core_shares()),
+    "of them": lambda n: "\n".join(f"{name} {share:.0%}" for name, share in n.core_shares()),
     "Kafka, partitions": lambda n: f"{n.kafka_partitions:,}",
     "Kafka, in": lambda n: f"{n.kafka_mib:,.0f} MiB/s",
 }
 
 
 def main(
-    ads: Annotated[int, typer.Option(help="of the scorer's benchmark")] = 100_000,
+    ads: Annotated[int, typer.Option(help="of the scorer's benchmark")] = 300_000,
     as_json: Annotated[bool, typer.Option("--json", help="one JSON object on stdout")] = False,
 ) -> None:
     """Measure one core of this machine, and say what other loads need (a few minutes)."""

@@ -10,9 +10,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """Of one core: CPU time of a scorer's request, and what the stream's parts take."""
+    """Of one core: CPU time of a scorer's request, and what the stream's parts take; of a scorer
+    also what it holds beside each ad."""
 
     scorer_cpu_us: float
+    scorer_fixed_bytes: float
     scorer_bytes_per_ad: float
     join_events: float
     counted_events: float
@@ -103,7 +105,8 @@ def needs(requests: int, measured: Measured, assumed: Assumed) -> Needs:
         impressions=impressions,
         scorer_cores=scorer_cores,
         scorer_pods=max(2, math.ceil(scorer_cores / assumed.cores_of_a_scorer)),
-        scorer_gib_each=assumed.ads * measured.scorer_bytes_per_ad / 2**30 + 1,
+        scorer_gib_each=(measured.scorer_fixed_bytes + assumed.ads * measured.scorer_bytes_per_ad)
+        / 2**30,
         events_cores=events_cores,
         learner_cores=samples / measured.learnt_samples / assumed.utilisation,
         # An upper bound: what waits only for a correction takes less.

@@ -13,6 +13,7 @@ def run(rig: Rig, seconds: float) -> Report:
     most, used = measured(rig, seconds)
     report.figures = {
         "most": {**most.percentiles(), **used, "codes": most.codes},
+        "base_bytes": rig.base_bytes,
         "bytes_per_ad": round(grown / rig.world.ads, 1),
     }
     return report
