@@ -2,11 +2,12 @@
 
 import time
 from collections.abc import Iterable, Iterator
+from heapq import merge
 from itertools import islice
 
 import numpy as np
 
-from bootstrap.sample_topic import SampleTopic
+from bootstrap.sample_topic import Offsets, SampleTopic
 from online_model.guarded_learner import GuardedLearner
 from online_model.learn_report import LearnReport
 from online_model.learner import OnlineLearner
@@ -23,7 +24,7 @@ Identity = tuple[str, str, str]
 
 
 class NewLabels:
-    """Those after the watermark of ``package``, for :meth:`batches`.
+    """Those after the watermark of ``package``, in the order of time, for :meth:`batches`.
 
     ``offsets`` are those up to which the topic was read, ``behind_seconds`` passed since.
     """
@@ -43,7 +44,7 @@ class NewLabels:
         at = self._topic.since(self._after_ms)
         while True:
             start, end = time.monotonic(), self._topic.end()
-            usable = _once(self._usable(self._topic.read(at, end)), known)
+            usable = _once(self._usable(self._read(at, end)), known)
             while batch := list(islice(usable, BATCH)):
                 yield batch
             at, seconds = end, time.monotonic() - start
@@ -64,6 +65,14 @@ class NewLabels:
             np.array([sample.sample_weight for sample in batch], np.float32),
             np.array([sample.position for sample in batch], np.int64),
         )
+
+    def _read(self, first: Offsets, end: Offsets) -> Iterator[TrainingSample]:
+        """All partitions in the order in which labels became known, as a learner meets them."""
+        partitions = [
+            self._topic.read({number: first.get(number, 0)}, {number: end[number]})
+            for number in sorted(end)
+        ]
+        return merge(*partitions, key=lambda sample: sample.label_ts)
 
     def _usable(self, samples: Iterable[TrainingSample]) -> Iterator[TrainingSample]:
         size = self._layout.dtype.itemsize

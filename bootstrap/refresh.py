@@ -8,8 +8,11 @@ dense layers. The later half of these predictions says whether the dense layers 
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from operator import attrgetter
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bootstrap.new_labels import NewLabels
 from bootstrap.publishing import LIVE
@@ -45,6 +48,22 @@ class Refreshed:
     behind_seconds: float
 
 
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """Labels [n] with the probabilities from before they were learnt."""
+
+    labels: NDArray[np.float64]
+    weights: NDArray[np.float64]
+    predicted: NDArray[np.float64]
+
+
+_COLUMNS: tuple[Callable[[LearnReport], NDArray[Any]], ...] = (
+    attrgetter("labels"),
+    attrgetter("weights"),
+    attrgetter("predicted"),
+)
+
+
 def refresh(
     live: ModelPackage,
     spec: FeatureSpec,
@@ -70,12 +89,14 @@ def refresh(
         watermark_ms = max(watermark_ms, *(sample.label_ts for sample in batch))
         count += len(batch)
         newest = b"".join(sample.inputs for sample in batch[-CHECK_ROWS:])
-    metrics = _compared(served, better)
-    if metrics["clicks"] < least_clicks:
+    later = _later_half(better)
+    clicks, rows = int(later.labels.sum()), len(later.labels)
+    if not least_clicks <= clicks < rows:
         raise RefreshRefused(
-            f"{metrics['clicks']:.0f} clicks in the later half of {count} new labels, "
-            f"{least_clicks} are wanted"
+            f"the later half of {count} new labels has {clicks} clicks in {rows} impressions: "
+            f"{least_clicks} and some without a click are wanted"
         )
+    metrics = _compared(_later_half(served), later)
     created_ms = time.time_ns() // 1_000_000
     package = both.exported(
         Origin(
@@ -94,23 +115,24 @@ def refresh(
     return Refreshed(package, count, labels.behind_seconds)
 
 
-def _compared(served: list[LearnReport], better: list[LearnReport]) -> dict[str, float]:
-    """Metrics of the later half of both learners' predictions, as a manifest has them."""
-    labels = np.concatenate([np.zeros(0), *(report.labels for report in better)])
-    later = slice(len(labels) // 2, None)
-    labels = labels[later]
-    if not 0 < labels.sum() < len(labels):
-        return {"clicks": 0.0}
-    weights = np.concatenate([report.weights for report in better])[later]
-    before = np.concatenate([report.predicted for report in served])[later]
-    after = np.concatenate([report.predicted for report in better])[later]
-    measured = numbers(quality(labels, before, weights))
+def _later_half(reports: list[LearnReport]) -> _Judged:
+    parts = [np.concatenate([np.zeros(0), *(of(report) for report in reports)]) for of in _COLUMNS]
+    later = slice(len(parts[0]) // 2, None)
+    return _Judged(*(part[later] for part in parts))
+
+
+def _compared(served: _Judged, better: _Judged) -> dict[str, float]:
+    """Metrics of both learners, as a manifest has them."""
+    labels, weights = better.labels, better.weights
+    measured = numbers(quality(labels, served.predicted, weights))
     measured["log_loss_difference_error"] = log_loss_difference_error(
-        labels, after, before, weights
+        labels, better.predicted, served.predicted, weights
     )
-    measured["auc_difference_error"] = auc_difference_error(labels, after, before)
+    measured["auc_difference_error"] = auc_difference_error(
+        labels, better.predicted, served.predicted
+    )
     live = {f"{LIVE}{name}": value for name, value in measured.items()}
-    return numbers(quality(labels, after, weights)) | live
+    return numbers(quality(labels, better.predicted, weights)) | live
 
 
 def _reference(live: ModelPackage) -> FeatureReference | None:

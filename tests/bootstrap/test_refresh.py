@@ -65,5 +65,5 @@ def test_dense_layers_learn_and_the_manifest_compares(
 def test_without_clicks_nothing_is_made(
     trained: TrainedPackage, spec: FeatureSpec, topic: SampleTopic
 ) -> None:
-    with pytest.raises(RefreshRefused, match="0 clicks in the later half of 0 new labels"):
+    with pytest.raises(RefreshRefused, match="later half of 0 new labels has 0 clicks"):
         refresh(trained.package, spec, SETTINGS, topic, 1)
