@@ -20,6 +20,8 @@ from stores.lake.reader import read_table
 
 COLUMNS = ("kind", "request_id", "ad_id", "user_id", "ts", "label_ts", "click_ts", "sample_weight")
 MOST_LISTED = 20
+#: Two tasks of the job may be so far apart.
+OUT_OF_ORDER_MS = 1_000
 Events = dict[str, list[tuple[int, bool]]]
 """Counter key to the times in ms of its events, and whether each is a click."""
 
@@ -45,11 +47,11 @@ def audit_counters(client: redis.Redis, spec: FeatureSpec, lake: Path) -> Counte
     # Of thinned negatives nobody knows how many impressions a key had.
     audit.clicks_only = any(weight > 1.0 for _, _, weight in shown.values())
     audit.unchecked = tuple(n for n, parts in spec.counters.items() if not _is_told(parts))
-    newest_label = max((ms(row) for row in table["label_ts"].to_pylist()), default=0)
-    times = zip(*(table[name].to_pylist() for name in ("kind", "label_ts", "ts")), strict=True)
-    waits = [ms(label) - ms(ts) for kind, label, ts in times if kind == "NEGATIVE"]
-    # Of every impression up to here the lake has a label.
-    known_until = newest_label - min(waits, default=0)
+    # Impressions without a click are labelled in their order, when their label wait is over: up to
+    # here the lake knows all of them, and before the first one nothing is known.
+    unclicked = zip(table["kind"].to_pylist(), table["ts"].to_pylist(), strict=True)
+    waited = (ms(ts) for kind, ts in unclicked if kind == "NEGATIVE")
+    known_until = max(waited, default=0) - OUT_OF_ORDER_MS
     for key, version, stored in _stored(client, spec, events := _events(client, spec, shown)):
         if version > known_until:
             audit.newer += 1

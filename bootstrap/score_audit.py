@@ -1,11 +1,10 @@
 """Served probabilities against the offline model on the same tokens.
 
-What was served is package and row deltas as they were then. So a sample is compared if the rows
-that it reads have not changed from before it was served until now, as the stream of deltas tells.
+What was served is package and row deltas as they were then. A delta takes a moment to a scorer, and
+longer to halves that many ads share: a sample agrees if any state of the last seconds says so.
 """
 
-import io
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,30 +15,32 @@ import redis
 from numpy.typing import NDArray
 
 from bootstrap.counter_audit import MOST_LISTED, ms
-from online_model.package_scorer import PackageScorer
-from schemas import redis_keys
+from bootstrap.served_states import ServedState, served_states
 from schemas.features import FeatureSpec
 from schemas.lake import SAMPLES
 from schemas.layout import Layout
-from schemas.model_package import TABLE_FILE, ModelPackage
-from schemas.row_delta import RowDelta, rows_from_hash
 from stores.lake.reader import read_table
 from stores.model_versions import ModelVersions
 
 COLUMNS = ("kind", "request_id", "ad_id", "ts", "predicted_ctr", "inputs", "model_version")
-#: A delta is in every scorer after so long; what was served about it may be of before or after.
+#: A delta is in every scorer after so long.
 SETTLED_MS = 10_000
+#: Clocks of Redis and of ad servers may be so far apart.
+CLOCKS_MS = 500
 
 
 @dataclass(slots=True)
 class ScoreAudit:
-    """``changed`` samples read rows that were learnt since; ``largest`` difference of ``compared``
-    probabilities."""
+    """``unknown`` samples read rows of which Redis does not tell any more what they were;
+    ``largest`` difference of ``compared`` probabilities; ``different_requests`` share of the
+    requests that ``compared`` ones are of. One that was answered in haste, without tower or model,
+    differs rightly, and its token does not tell."""
 
     version: str = ""
     compared: int = 0
-    changed: int = 0
+    unknown: int = 0
     different: int = 0
+    different_requests: float = 0.0
     largest: float = 0.0
     differences: list[dict[str, Any]] = field(default_factory=list)
 
@@ -72,62 +73,54 @@ def audit_scores(
         return audit
     samples = layout.unpack(b"".join(row["inputs"] for row in rows))
     served_ms = np.array([ms(row["ts"]) for row in rows], np.int64)
-    comparable = unchanged(client, model, version, samples, served_ms)
-    audit.changed = int(np.sum(~comparable))
-    package = with_rows(versions.fetch(version), client, model, layout, spec.embedding_dim)
-    chosen = np.flatnonzero(comparable)
-    offline = PackageScorer(package, spec).probabilities(samples[chosen])
-    for place, probability in zip(chosen.tolist(), offline.tolist(), strict=True):
-        row, audit.compared = rows[place], audit.compared + 1
-        difference = abs(probability - row["predicted_ctr"])
+    served = np.array([row["predicted_ctr"] for row in rows])
+    states = served_states(client, model, versions.fetch(version), spec)
+    nearest = _nearest(states, samples, served_ms, served)
+    requests, differing = set[str](), set[str]()
+    for row, offline in zip(rows, nearest.tolist(), strict=True):
+        if np.isnan(offline):
+            audit.unknown += 1
+            continue
+        audit.compared += 1
+        requests.add(row["request_id"])
+        difference = abs(offline - row["predicted_ctr"])
         audit.largest = max(audit.largest, difference)
         if difference <= tolerance:
             continue
         audit.different += 1
+        differing.add(row["request_id"])
         if len(audit.differences) < MOST_LISTED:
             audit.differences.append(
                 {
                     "request_id": row["request_id"],
                     "ad_id": row["ad_id"],
                     "served": row["predicted_ctr"],
-                    "offline": probability,
+                    "offline": offline,
                 }
             )
+    audit.different_requests = len(differing) / max(1, len(requests))
     return audit
 
 
-def unchanged(
-    client: Any,
-    model: str,
-    version: str,
+def _nearest(
+    states: Iterable[ServedState],
     samples: NDArray[np.void],
     served_ms: NDArray[np.int64],
-) -> NDArray[np.bool_]:
-    """Which samples [n] read rows that are now as they were when each was served."""
-    entries: Sequence[Any] = client.xrange(redis_keys.model_deltas(model, version))
-    if not entries:
-        return np.full(len(samples), not client.exists(redis_keys.model_rows(model, version)))
-    moments = [int(entry_id.split(b"-")[0]) for entry_id, _ in entries]
-    read = np.concatenate([samples[part] for part in ("request_ids", "ad_ids", "sequence")], axis=1)
-    changed_ms = np.zeros(int(read.max(initial=0)) + 1, np.int64)
-    for moment, (_, fields) in zip(moments, entries, strict=True):
-        ids = RowDelta.from_fields(fields).ids
-        changed_ms[ids[ids < len(changed_ms)]] = moment
-    newest = np.where(read >= 0, changed_ms[np.maximum(read, 0)], 0).max(axis=1)
-    settled: NDArray[np.bool_] = served_ms > np.maximum(newest, moments[0]) + SETTLED_MS
-    return settled
-
-
-def with_rows(
-    package: ModelPackage, client: Any, model: str, layout: Layout, dim: int
-) -> ModelPackage:
-    """The package as it is served now: with the compacted rows of its deltas."""
-    fields = client.hgetall(redis_keys.model_rows(model, package.manifest.version))
-    if not fields:
-        return package
-    ids, values = rows_from_hash(fields, dim)
-    table = np.load(io.BytesIO(package.files[TABLE_FILE]), allow_pickle=False)
-    table[ids] = values
-    buffer = io.BytesIO()
-    np.save(buffer, table)
-    return ModelPackage(package.manifest, {**package.files, TABLE_FILE: buffer.getvalue()})
+    served: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """Of each sample [n] the probability, by the states that it may have been served by, which is
+    nearest to the served one; NaN where no such state is known."""
+    nearest = np.full(len(samples), np.nan)
+    for state in states:
+        possible = (served_ms >= state.since_ms - CLOCKS_MS) & (
+            served_ms <= state.until_ms + SETTLED_MS
+        )
+        at = np.flatnonzero(possible)
+        at = at[state.knows(samples[at])]
+        if not len(at):
+            continue
+        found = state.probabilities(samples[at])
+        before = nearest[at]
+        better = np.isnan(before) | (np.abs(found - served[at]) < np.abs(before - served[at]))
+        nearest[at[better]] = found[better]
+    return nearest

@@ -36,6 +36,25 @@ class PackageScorer:
         except (KeyError, ValidationError) as error:
             raise PackageError(f"package {self.version}: {error!r}") from None
 
+    @property
+    def rows(self) -> int:
+        """Of the table."""
+        return len(self._arrays.table)
+
+    def rows_read(self, samples: NDArray[np.void]) -> NDArray[np.int32]:
+        """Rows [n, r] that score samples [n]; -1 is none."""
+        parts = [samples["request_ids"], samples["ad_ids"]]
+        if self._layout.sequence is not None:
+            parts.append(samples["sequence"])
+        if self._is_lr:
+            parts.append(cross_ids(self._spec, self._layout, samples))
+        ids: NDArray[np.int32] = np.concatenate(parts, axis=1).astype(np.int32)
+        return ids
+
+    def put_rows(self, ids: NDArray[np.int32], values: NDArray[np.float32]) -> None:
+        """Rows [m] of the table are ``values`` [m, 1+dim] from now on, as by a row delta."""
+        self._arrays.table[ids] = values
+
     def logits(self, samples: NDArray[np.void]) -> NDArray[np.float32]:
         """Scores [n] of encoded samples [n], before calibration."""
         parts = [self._scores(samples[at : at + BATCH]) for at in range(0, len(samples), BATCH)]

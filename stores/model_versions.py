@@ -91,9 +91,10 @@ class ModelVersions:
         else:
             earlier = [item for item in versions if item.version == to and item.manifest]
         if not earlier or earlier[-1].current:
-            kept = ", ".join(item.version for item in usable if not item.current) or "none"
+            kept = ", ".join(item.version for item in usable if not item.current)
             raise VersionError(
-                f"{self.model} cannot be rolled back{f' to {to}' if to else ''}: kept are {kept}"
+                f"{self.model} cannot be rolled back{f' to {to}' if to else ''}: "
+                + (f"kept are {kept}" if kept else "no other good version is kept")
             )
         bad, good = versions[place].version, earlier[-1].version
         record = json.dumps({"ts": now_ms, "reason": reason, "to": good})

@@ -49,18 +49,20 @@ def list_jobs(cluster: ClusterOption = None, as_json: JsonOption = False) -> Non
     if as_json:
         answer({"jobs": jobs}, "", as_json)
         return
-    table = Table("job", "state", "tasks", "checkpoints", "failed", "newest", "at")
+    table = Table("job", "state", "tasks", "checkpoints", "newest", "at")
     for job in jobs:
         tasks = ", ".join(f"{count} {state}" for state, count in job.get("tasks", {}).items())
-        checkpoints = job.get("checkpoints", {})
+        checkpoints = job.get("checkpoints")
+        done = "" if checkpoints is None else "{completed} done, {failed} failed"
+        newest = "" if checkpoints is None else checkpoints["newest_path"] or "none yet"
         table.add_row(
             job["name"],
             job["state"],
             tasks,
-            str(checkpoints.get("completed", "")),
-            str(checkpoints.get("failed", "")),
-            checkpoints.get("newest_path") or "",
-            job["url"],
+            done.format(**checkpoints or {}),
+            # Where it lies is told by --json, and a path would not fit into a terminal.
+            newest.rstrip("/").rpartition("/")[2],
+            job["url"].removeprefix("http://"),
         )
     Console().print(table)
 
@@ -166,6 +168,8 @@ def _lines(upgrade: dict[str, Any]) -> Iterator[str]:
     yield from (f"begins empty: {uid}" for uid in upgrade["begins_empty"])
     yield from (f"seen only when tasks run: {text}" for text in upgrade["unknown"])
     yield from (f"refused: {reason}" for reason in upgrade["reasons"])
+    if not upgrade["reasons"]:
+        yield "this code can go on from it"
 
 
 def job_state(settings: StreamingSettings, name: JobName) -> dict[str, Any]:

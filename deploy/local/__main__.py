@@ -28,7 +28,7 @@ _errors = Console(stderr=True)
 
 _NO_MODEL = """no model is published yet, so the scorer answers UNAVAILABLE. To bootstrap one:
   eval "$(.venv/bin/python -m deploy.local environment)"
-  .venv/bin/python -m bootstrap train --help"""
+  .venv/bin/python -m bootstrap train --dataset world    # of your own history: --help"""
 
 
 def _console_told(settings: LocalSettings) -> str:

@@ -12,7 +12,7 @@ import redis
 
 from bootstrap.counter_audit import audit_counters, counter_row, ms
 from bootstrap.publisher import Publisher
-from bootstrap.score_audit import audit_scores
+from bootstrap.score_audit import SETTLED_MS, audit_scores
 from bootstrap.training import TrainedPackage
 from online_model.package_scorer import PackageScorer
 from schemas import redis_keys
@@ -37,13 +37,19 @@ def lake(tmp_path: Path, spec: FeatureSpec, trained: TrainedPackage) -> Path:
     table = pq.read_table(file)
     inputs = Layout.of(spec).unpack(b"".join(table["inputs"].to_pylist()))
     served = PackageScorer(trained.package, spec).probabilities(inputs)
-    label_ms = table["ts"].cast(pa.int64()).to_numpy() + MINUTE_MS
+    shown_ms = table["ts"].cast(pa.int64()).to_numpy().copy()
+    # Of all that came more than a second before the last one without a click the audit knows.
+    shown_ms[-1] += MINUTE_MS
     for name, values in (
-        ("ad_id", [f"ad-{number % 3}" for number in range(ROWS)]),
-        ("user_id", [f"user-{number % 2}" for number in range(ROWS)]),
+        ("ts", shown_ms),
+        ("kind", [*table["kind"].to_pylist()[:-1], "NEGATIVE"]),
+        ("label", [*table["label"].to_pylist()[:-1], 0]),
+        ("click_ts", [*table["click_ts"].to_pylist()[:-1], None]),
+        ("ad_id", [*(f"ad-{number % 3}" for number in range(ROWS - 1)), "ad-last"]),
+        ("user_id", [*(f"user-{number % 2}" for number in range(ROWS - 1)), "user-last"]),
         ("predicted_ctr", served),
         ("model_version", [trained.package.manifest.version] * ROWS),
-        ("label_ts", label_ms),
+        ("label_ts", shown_ms + MINUTE_MS),
     ):
         place = table.schema.get_field_index(name)
         kind = table.schema.field(place)
@@ -90,11 +96,11 @@ def test_counters_agree_and_a_wrong_one_is_named(
     engine: Any, spec: FeatureSpec, lake: Path
 ) -> None:
     found = audit_counters(engine, spec, lake)
-    assert (found.different, found.newer, found.unchecked) == (0, 0, ("segment_category",))
-    assert found.compared == 6  # three ads, their one advertiser, two users
+    assert (found.different, found.unchecked) == (0, ("segment_category",))
+    assert (found.compared, found.newer) == (5, 3)  # three ads, two users; the last ones
     wrong = CounterRow((1, 1, 1, 1), (0, 0, 0, 0))
     put(engine, "ad:ad-1", 2**45, wrong)
-    assert audit_counters(engine, spec, lake).newer == 1
+    assert audit_counters(engine, spec, lake).newer == 4
     put(engine, "ad:ad-1", 1_767_225_600_000 + 59 * MINUTE_MS, wrong)
     found = audit_counters(engine, spec, lake)
     assert (found.different, found.differences[0]["key"]) == (1, "ad:ad-1")
@@ -118,7 +124,33 @@ def test_scores_agree_and_a_wrong_row_is_noticed(
     found = audit_scores(engine, MODEL, spec, lake, tolerance=1e-6, most=ROWS)
     assert found.compared == ROWS
     assert found.different > 0
-    # Learnt after it was served: nothing can be said of samples that read the row.
+    # Learnt again after it was served: what it was until then is known all the same.
     engine.xadd(redis_keys.model_deltas(MODEL, version), delta.to_fields(), id=f"{2**45}-0")
     again = audit_scores(engine, MODEL, spec, lake, tolerance=1e-6, most=ROWS)
-    assert (again.changed, again.different) == (found.different, 0)
+    assert (again.compared, again.different) == (ROWS, found.different)
+
+
+def test_a_sample_is_compared_with_the_model_as_it_was(
+    engine: Any, spec: FeatureSpec, lake: Path, trained: TrainedPackage
+) -> None:
+    """Half of the samples come before a row is learnt, with which they do not agree."""
+    version = trained.package.manifest.version
+    deltas = redis_keys.model_deltas(MODEL, version)
+    (file,) = lake.rglob(SAMPLES.file_name)
+    moments = sorted(ms(ts) for ts in pq.read_table(file)["ts"].to_pylist())
+    row = np.array([Layout.of(spec).offsets["category"]], np.int32)
+    values = np.full((1, 1 + spec.embedding_dim), 3.0, np.float32)
+    learnt = RowDelta(version, "e", 0, row, values, np.zeros(0, np.int64), shift=0.5)
+    engine.xadd(deltas, learnt.to_fields(), id=f"{moments[ROWS // 2]}-0")
+    engine.hset(redis_keys.model_rows(MODEL, version), row_key(int(row[0])), values.tobytes())
+    found = audit_scores(engine, MODEL, spec, lake, tolerance=1e-6, most=ROWS)
+    settled = sum(moment > moments[ROWS // 2] + SETTLED_MS for moment in moments)
+    assert (found.compared, found.different) == (ROWS, settled)
+    # The learner began anew, and the stream was trimmed: nobody knows what the row was before.
+    engine.delete(deltas)
+    for number, moment in ((7, moments[-1] + 1), (0, moments[-1] + 60_000)):
+        again = RowDelta(version, f"e{number}", number, row, values, np.zeros(0, np.int64))
+        engine.xadd(deltas, again.to_fields(), id=f"{moment}-0")
+    found = audit_scores(engine, MODEL, spec, lake, tolerance=1e-6, most=ROWS)
+    assert found.compared + found.unknown == ROWS
+    assert found.compared < ROWS // 10

@@ -135,7 +135,7 @@ def test_a_worse_candidate_is_not_published_unless_forced(
         (False, "looks odd"),
     ]
     assert "looks odd" in run("list").stdout
-    assert_one_line(run("rollback"), "cannot be rolled back: kept are none")
+    assert_one_line(run("rollback"), "cannot be rolled back: no other good version is kept")
 
 
 def test_a_folder_is_published(trained: TrainedPackage, tmp_path: Path) -> None:

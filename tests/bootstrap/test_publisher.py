@@ -136,7 +136,9 @@ def test_a_roll_back_says_why_until_the_version_is_served_again(publisher: Publi
     assert publisher.current() == "v2"
     assert [item.withdrawn for item in publisher.versions()] == [None, None, "pcoc 3.1"]
     assert publisher.roll_back("slow", now_ms=10) == "v1"
-    with pytest.raises(VersionError, match=r"^m cannot be rolled back: kept are none$"):
+    with pytest.raises(
+        VersionError, match=r"^m cannot be rolled back: no other good version is kept$"
+    ):
         publisher.roll_back("worse", now_ms=11)
     assert publisher.roll_back("by hand", now_ms=12, to="v3") == "v3"
     assert [item.withdrawn for item in publisher.versions()] == ["by hand", "slow", None]
