@@ -56,7 +56,8 @@ def _numeric(feature: Numeric, value: str | None) -> float:
     return min(max(number, -LARGEST_NUMBER), LARGEST_NUMBER)
 
 
-def _counter(feature: Counter, row: CounterRow | None) -> list[float]:
+def counter_numbers(feature: Counter, row: CounterRow | None) -> list[float]:
+    """Smoothed CTR and log count of each window; of no row as of an ad never shown."""
     numbers: list[float] = []
     for window in feature.windows:
         index = _WINDOW_INDEX[window]
@@ -94,7 +95,7 @@ class Encoder:
             for number in (
                 [_numeric(f, values[f.side].get(f.source))]
                 if isinstance(f, Numeric)
-                else _counter(f, user.counters.get(f.counter))
+                else counter_numbers(f, user.counters.get(f.counter))
             )
         ]
         if layout.sequence is not None and self._sequence_of is not None:
@@ -125,7 +126,7 @@ class Encoder:
             for number in (
                 [_numeric(f, values.get(f.source))]
                 if isinstance(f, Numeric)
-                else _counter(f, counters.get(f.counter))
+                else counter_numbers(f, counters.get(f.counter))
             )
         ]
         return out
@@ -151,10 +152,10 @@ class Encoder:
                 numbers = [_numeric(number, value.get(number.source)) for value in values]
                 out["ad_numbers"][:, columns] = np.array(numbers, np.float32).reshape(-1, 1)
                 continue
-            out["ad_numbers"][:, columns] = _counter(number, None)
+            out["ad_numbers"][:, columns] = counter_numbers(number, None)
             for i, rows in enumerate(counters):
                 if number.counter in rows:
-                    out["ad_numbers"][i, columns] = _counter(number, rows[number.counter])
+                    out["ad_numbers"][i, columns] = counter_numbers(number, rows[number.counter])
         return out
 
     def with_positions(

@@ -17,6 +17,8 @@ ATTRIBUTE_NAMES = 64
 #: Counters, other than those of a single ad, that features may use.
 SHARED_COUNTERS = 16
 POPULAR_ADS = 4_096
+#: Groups of requests with popular ads of their own, and ads of each.
+KEYED_GROUPS, KEYED_ADS = 4_096, 64
 #: Changes of ads that look-ups by attribute go through one by one.
 LARGEST_RECENT = 1 << 20
 _TRIES = 1_000
@@ -48,7 +50,9 @@ class AdArrays:
     hold numbers of strings plus 1, 0 for none; ``counter_versions`` and ``counter_rows`` are by
     the number of a counter's key. ``state`` is revision, active ads, slots in use, loaded;
     ``stream`` is the id of the last entry of changes that was applied;
-    ``popular`` [1 + POPULAR_ADS] counts slots in ``popular[0]``, then lists them.
+    ``popular`` [1 + POPULAR_ADS] counts slots in ``popular[0]``, then lists them;
+    ``popular_sequence`` is odd while that is written; ``keyed_…`` [groups, ..] are those of groups
+    of requests, by the number of their key, with impressions and clicks of a day in ``keyed_rows``.
 
     A row is written between two steps of its number in ``sequences``, odd meanwhile, and read
     again if that changed (a seqlock: Hemminger, Linux 2.5.60; stores are seen in order on x86).
@@ -70,19 +74,31 @@ class AdArrays:
     stream: NDArray[np.bytes_]
     recent: NDArray[np.int32]
     recent_used: NDArray[np.int64]
+    popular_sequence: NDArray[np.uint64]
     popular: NDArray[np.int32]
     popular_ctrs: NDArray[np.float64]
+    keyed_sequences: NDArray[np.uint32]
+    keyed_counts: NDArray[np.int32]
+    keyed_slots: NDArray[np.int32]
+    keyed_rows: NDArray[np.float32]
     ids: StringTable
     names: StringTable
     values: StringTable
     counters: StringTable
+    groups: StringTable
 
     @classmethod
     def create(cls, path: Path, layout: Layout, capacity: int) -> "AdArrays":
         """Room for ``capacity`` ads in a new file."""
         ads = (capacity,)
         keys = 2 * capacity
-        tables = {"ids": capacity, "names": ATTRIBUTE_NAMES, "values": capacity, "counters": keys}
+        tables = {
+            "ids": capacity,
+            "names": ATTRIBUTE_NAMES,
+            "values": capacity,
+            "counters": keys,
+            "groups": KEYED_GROUPS,
+        }
         arrays: dict[str, shared_arrays.Entry] = {
             "parts": (layout.ad_dtype, ads),
             "sequences": ("<u4", ads),
@@ -100,8 +116,13 @@ class AdArrays:
             "stream": ("S64", (1,)),
             "recent": ("<i4", (2, LARGEST_RECENT)),
             "recent_used": ("<i8", (3,)),
+            "popular_sequence": ("<u8", (1,)),
             "popular": ("<i4", (1 + POPULAR_ADS,)),
             "popular_ctrs": ("<f8", (1 + POPULAR_ADS,)),
+            "keyed_sequences": ("<u4", (KEYED_GROUPS,)),
+            "keyed_counts": ("<i4", (KEYED_GROUPS,)),
+            "keyed_slots": ("<i4", (KEYED_GROUPS, KEYED_ADS)),
+            "keyed_rows": ("<f4", (KEYED_GROUPS, KEYED_ADS, 2)),
         }
         for name, size in tables.items():
             arrays |= shared_arrays.prefixed(name, StringTable.layout(size))
@@ -113,7 +134,7 @@ class AdArrays:
         """The arrays of a file that was created."""
         arrays = shared_arrays.attach(path, writable)
         fields: dict[str, Any] = {n: array for n, array in arrays.items() if "." not in n}
-        for name in ("ids", "names", "values", "counters"):
+        for name in ("ids", "names", "values", "counters", "groups"):
             fields[name] = StringTable(shared_arrays.part(name, arrays))
         return cls(**fields)
 

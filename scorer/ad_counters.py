@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.encoding import Encoder
+from schemas.encoding import Encoder, counter_numbers
 from schemas.features import Counter
 from schemas.layout import width
 from schemas.redis_values import CounterRow, split_version
@@ -31,12 +31,12 @@ class AdCounters:
         spec, layout = encoder.spec, encoder.layout
         self._encoder = encoder
         self._arrays = arrays
-        self._columns: dict[str, list[slice]] = {}
+        self._columns: dict[str, list[tuple[slice, Counter]]] = {}
         start = 0
         for feature in layout.ad_numbers:
             if isinstance(feature, Counter):
                 columns = slice(start, start + width(feature))
-                self._columns.setdefault(feature.counter, []).append(columns)
+                self._columns.setdefault(feature.counter, []).append((columns, feature))
             start += width(feature)
         self._popularity = next((n for n, parts in spec.counters.items() if parts == _AD_KEY), None)
         names = [*self._columns, *([self._popularity] if self._popularity else [])]
@@ -45,6 +45,12 @@ class AdCounters:
         self._own = {name for name in self._names if spec.counters[name] == _AD_KEY}
         shared = [name for name in self._names if name not in self._own]
         self._key_columns = {name: column for column, name in enumerate(shared)}
+        #: Attributes that are all of a key, by counter.
+        self._key_attributes = {
+            name: spec.counters[name][0].removeprefix("ad.")
+            for name in self._names
+            if len(spec.counters[name]) == 1
+        }
         self._key_numbers: dict[str, int] = {}
         self._has_rows = bool(arrays.counter_versions[: len(arrays.counters)].any())
         if len(shared) > len(arrays.counter_keys):
@@ -52,8 +58,7 @@ class AdCounters:
 
     def keys(self, ad_id: str, attributes: Mapping[str, str]) -> dict[str, str]:
         """The keys that describe an ad, by counter name."""
-        values = {"ad": {**attributes, "ad_id": ad_id}}
-        return {name: self._encoder.spec.counter_key(name, values) for name in self._names}
+        return {name: self._key(name, ad_id, attributes) for name in self._names}
 
     def rows(self, keys: Mapping[str, str]) -> dict[str, CounterRow]:
         """Newest rows by counter name, without those that are zero."""
@@ -83,7 +88,11 @@ class AdCounters:
             self._stored(self._key(name, ad_id, attributes))
 
     def _key(self, name: str, ad_id: str, attributes: Mapping[str, str]) -> str:
-        return self._encoder.spec.counter_key(name, {"ad": {**attributes, "ad_id": ad_id}})
+        attribute = self._key_attributes.get(name)
+        if attribute is None:
+            return self._encoder.spec.counter_key(name, {"ad": {**attributes, "ad_id": ad_id}})
+        # As above, but faster.
+        return f"{name}:{ad_id if attribute == 'ad_id' else attributes.get(attribute, '')}"
 
     def _stored(self, key: str) -> int:
         """The number of a key plus 1."""
@@ -149,14 +158,15 @@ class AdCounters:
         for key, number in zip(keys, numbers, strict=True):
             yield key, _NO_SLOTS if number is None else owners[owned == number + 1]
 
-    def numbers(self, key: str) -> Iterator[tuple[slice, NDArray[np.float32]]]:
+    def is_encoded(self, key: str) -> bool:
+        """Whether features depend on the key's row."""
+        return key.partition(":")[0] in self._columns
+
+    def numbers(self, key: str) -> Iterator[tuple[slice, list[float]]]:
         """Columns of ``ad_numbers`` and what the key's row puts there, whichever ad has it."""
-        name = key.partition(":")[0]
-        columns = self._columns.get(name, [])
-        if columns:
-            numbers = self._encoder.ad("", {}, self.rows({name: key}))["ad_numbers"][0]
-            for column in columns:
-                yield column, numbers[column]
+        row = self._row(key)
+        for columns, feature in self._columns.get(key.partition(":")[0], []):
+            yield columns, counter_numbers(feature, row)
 
     def put_popularity(self, keys: Iterable[str]) -> None:
         """Take over the impressions and clicks of a day of the ads that these keys count."""
@@ -172,8 +182,8 @@ class AdCounters:
         arrays.clicks[slot] = 0 if row is None else row.clicks[POPULARITY_WINDOW]
 
     def _row(self, key: str) -> CounterRow | None:
-        arrays = self._arrays
-        number = arrays.counters.number(key)
+        arrays, known = self._arrays, self._key_numbers.get(key)
+        number = arrays.counters.number(key) if known is None else known - 1
         if number is None or not arrays.counter_versions[number]:
             return None
         row = arrays.counter_rows[number].tolist()

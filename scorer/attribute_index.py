@@ -31,6 +31,7 @@ class AttributeIndex:
         self._arrays = arrays
         self._folder = folder
         self._codes: dict[str, int] = {}
+        self._names: set[str] = set()
         # What is changed while the lists are exchanged would be in the one that goes.
         self._lock = threading.Lock()
         self._sorted: tuple[int, list[Postings]] = (0, [])
@@ -38,23 +39,34 @@ class AttributeIndex:
     def put(self, slots: NDArray[np.int32], attributes: Sequence[Mapping[str, str]]) -> None:
         """The ads in ``slots`` [n] have these attributes and no others. Raises TableFullError."""
         arrays = self._arrays
-        for name in {name for given in attributes for name in given}:
+        for name in {name for given in attributes for name in given} - self._names:
             arrays.names.add(name)
         for column in range(len(arrays.names)):
             name = arrays.names.text(column)
-            codes = [self._stored(given[name]) if name in given else 0 for given in attributes]
-            arrays.attributes[column, slots] = codes
+            values = [given.get(name) for given in attributes]
+            known = self._codes
+            arrays.attributes[column, slots] = [
+                0 if value is None else known.get(value) or self._stored(value) for value in values
+            ]
 
     def reserve(self, attributes: Mapping[str, str]) -> None:
         """Give names and values their numbers. Raises TableFullError."""
+        if not attributes.keys() <= self._names:
+            self._add_names(attributes)
+        known = self._codes
+        for value in attributes.values():
+            if value not in known:
+                self._stored(value)
+
+    def _add_names(self, attributes: Mapping[str, str]) -> None:
         names = self._arrays.names
         new = [name for name in attributes if names.number(name) is None]
         # All or none: one ad must not use up what others need.
         if len(names) + len(new) > ATTRIBUTE_NAMES:
             raise TableFullError(f"no room for more than {ATTRIBUTE_NAMES} names of attributes")
-        for name, value in attributes.items():
+        for name in new:
             names.add(name)
-            self._stored(value)
+        self._names.update(attributes)
 
     def _stored(self, value: str) -> int:
         """The number of a value plus 1."""

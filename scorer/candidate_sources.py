@@ -11,6 +11,8 @@ from scorer.popularity import PopularAds
 
 RETRIEVAL, POPULARITY, RECENT, EXPLORATION = range(len(SOURCES))
 Slots = NDArray[np.int32]
+#: Lists of popular ads whose slots are known: there are as many as groups of requests.
+_REMEMBERED = 256
 
 
 class CandidateSources:
@@ -19,7 +21,7 @@ class CandidateSources:
     def __init__(self, popular: int, recent: int) -> None:
         self._popular = popular
         self._recent = recent
-        self._wanted: tuple[PopularAds, bytes, Slots, Mapping[int, int]] | None = None
+        self._wanted: dict[int, tuple[PopularAds, bytes, Slots, Mapping[int, int]]] = {}
 
     def merged(
         self, retrieved: Slots, popular: PopularAds, eligible: Eligible
@@ -38,11 +40,13 @@ class CandidateSources:
 
     def _others(self, popular: PopularAds, newest: Slots) -> tuple[Slots, Mapping[int, int]]:
         """Slots [m], each once, and their sources; the same for many requests in a row."""
-        known, key = self._wanted, newest.tobytes()
+        known, key = self._wanted.get(id(popular)), newest.tobytes()
         if known is not None and known[0] is popular and known[1] == key:
             return known[2:]
         sources = dict.fromkeys(newest.tolist(), RECENT)
         sources |= dict.fromkeys(popular.slots[: self._popular].tolist(), POPULARITY)
         wanted = np.fromiter(sources, np.int32, len(sources))
-        self._wanted = (popular, key, wanted, sources)
+        if len(self._wanted) >= _REMEMBERED:
+            self._wanted.clear()
+        self._wanted[id(popular)] = (popular, key, wanted, sources)
         return wanted, sources

@@ -18,6 +18,7 @@ from schemas.encoding import Encoder
 from scorer.ad_arrays import AdArrays
 from scorer.ad_counters import AdCounters
 from scorer.attribute_index import AttributeIndex
+from scorer.keyed_popularity import KeyedPopularity
 from scorer.row_owners import RowOwners
 
 #: A deleted ad's slot waits this long, so that no request in flight mixes two ads.
@@ -72,6 +73,7 @@ class Catalogue:
         self.arrays = arrays
         self.counters = AdCounters(encoder, arrays)
         self.attributes = AttributeIndex(arrays, folder)
+        self.popularity = KeyedPopularity(encoder.spec, arrays)
         layout = encoder.layout
         firsts = np.array([layout.offsets[f.name] for f in layout.ad_categoricals], np.int32)
         ends = [layout.offsets[f.name] + f.buckets for f in layout.ad_categoricals]

@@ -109,6 +109,7 @@ class Feeder(threading.Thread):
             self._swap(prepared)
         self._swap_index()
         self._follow_changes()
+        self._catalogue.popularity.publish()
         served = self._holder.current
         if served is not None:
             if not self._resyncing:
@@ -127,6 +128,7 @@ class Feeder(threading.Thread):
         complete = snapshot.ad_count >= LOST_SHARE * len(before)
         if complete:
             catalogue.counters.clear()
+            catalogue.popularity.clear()
         else:
             _log.warning(
                 "Redis has lost ads, those in memory stay",

@@ -1,12 +1,21 @@
 """A served model in files that workers map: package, table, ad halves; the index beside it."""
 
+import shutil
+import threading
 from pathlib import Path
+from time import sleep
 
 import numpy as np
 from numpy.typing import NDArray
 
 from schemas.encoding import Encoder
-from schemas.model_package import TABLE_FILE, TOWER_FILE, Manifest, ModelPackage
+from schemas.model_package import (
+    TABLE_FILE,
+    TOWER_FILE,
+    Manifest,
+    ModelPackage,
+    PackageError,
+)
 from scorer import shared_arrays
 from scorer.ad_arrays import AdArrays
 from scorer.half_store import HalfStore
@@ -18,6 +27,12 @@ from scorer.quantised_tower import QuantisedTower
 from scorer.retrieval_index import RetrievalIndex
 from scorer.tower_layers import layers_of
 
+#: Of an ad in the index: two blocks of codes, biases, places.
+_INDEX_BYTES = 64
+#: A list takes microseconds to write.
+_TRIES, _TRY_SECONDS = 200, 0.001
+#: The feeder's threads both list.
+_PUBLISHING = threading.Lock()
 _MEAN_TOWER, _IS_QUANTISED, _SHIFT = range(3)
 
 
@@ -41,23 +56,33 @@ class ModelFile:
     @classmethod
     def create(
         cls, path: Path, package: ModelPackage, table: NDArray[np.float32], hidden: int,
-        seen: int, capacity: int,
+        seen: int, capacity: int, used: int,
     ) -> "ModelFile":  # fmt: skip
-        """For ``capacity`` ads; ``seen`` first layers are kept to quantise the tower by."""
+        """For ``capacity`` ads, ``used`` of which are there; ``seen`` first layers are kept to
+        quantise the tower by.
+
+        Raises PackageError: writing to a full memory file system would end the process.
+        """
         manifest = package.manifest.model_dump_json().encode()
         files = {n: data for n, data in package.files.items() if n != TABLE_FILE}
         layers = layers_of(files[TOWER_FILE])
         towers = len(layers[0].weights) if layers else 1
+        halves = HalfStore.layout(capacity, table.shape[1] - 1, towers, hidden // towers)
+        written = table.nbytes + sum(map(len, files.values()))
+        written += used * (shared_arrays.size(halves) // max(1, capacity) + _INDEX_BYTES)
+        free = shutil.disk_usage(path.parent).free
+        if free < written:
+            raise PackageError(
+                f"package {package.manifest.version}: its table and the halves of {used:,} ads "
+                f"take {written >> 20:,} MiB, CTR_SCORER_MEMORY_DIR has {free >> 20:,} MiB left"
+            )
         layout: dict[str, shared_arrays.Entry] = {
             "table": ("<f4", table.shape),
             "seen": ("<f4", (seen, hidden)),
             "facts": ("<f8", (3,)),
             "manifest": ("u1", (len(manifest),)),
             **shared_arrays.prefixed("file", {n: ("u1", (len(d),)) for n, d in files.items()}),
-            **shared_arrays.prefixed(
-                "halves",
-                HalfStore.layout(capacity, table.shape[1] - 1, towers, hidden // towers),
-            ),
+            **shared_arrays.prefixed("halves", halves),
         }
         arrays = shared_arrays.create(path, layout)
         arrays["table"][:] = table
@@ -99,16 +124,26 @@ class ModelFile:
 
 
 def published_popular(arrays: AdArrays) -> PopularAds:
-    """The popular ads that the feeder has listed."""
-    while True:
+    """The popular ads that the feeder has listed. Raises RuntimeError if it died meanwhile."""
+    for _ in range(_TRIES):
+        before = int(arrays.popular_sequence[0])
         slots, ctrs = arrays.popular.copy(), arrays.popular_ctrs.copy()
-        if np.array_equal(slots, arrays.popular) and np.array_equal(ctrs, arrays.popular_ctrs):
+        if not before & 1 and before == int(arrays.popular_sequence[0]):
             count = 1 + int(slots[0])
             return PopularAds(slots[1:count], ctrs[1:count], float(ctrs[0]))
+        sleep(_TRY_SECONDS)
+    raise RuntimeError("the popular ads are not written to their end: has the feeder died?")
 
 
 def publish_popular(arrays: AdArrays, popular: PopularAds) -> None:
-    """List them for workers."""
+    """List them for workers. A list that was not written to its end is written anew by the next."""
+    with _PUBLISHING:
+        arrays.popular_sequence[0] |= np.uint64(1)
+        _write_popular(arrays, popular)
+        arrays.popular_sequence[0] += np.uint64(1)
+
+
+def _write_popular(arrays: AdArrays, popular: PopularAds) -> None:
     count = min(len(popular.slots), len(arrays.popular) - 1)
     arrays.popular_ctrs[0] = popular.overall_ctr
     arrays.popular_ctrs[1 : 1 + count] = popular.ctrs[:count]

@@ -85,7 +85,7 @@ class ModelFollower(threading.Thread):
             return
         same = served is not None and served.manifest.version == version
         try:
-            prepared = self._loader.load(version, resync if same else None)
+            prepared = self._loader.load(version, resync if same else None, served is not None)
         except redis.RedisError:
             raise
         except PackageError as error:

@@ -13,6 +13,7 @@ from schemas import redis_keys
 from schemas.model_package import ModelPackage, PackageError, fetch
 from schemas.redis_values import UserRow
 from schemas.row_delta import DeltaError, rows_from_hash
+from scorer.background import Pace
 from scorer.catalogue import Catalogue
 from scorer.deepfm import DeepFm
 from scorer.delta_stream import clicks_between, stream_end
@@ -24,6 +25,7 @@ from scorer.model_holder import DeltaPosition, ServedModel
 from scorer.package_reader import read_deepfm
 from scorer.popularity import popular_ads
 from scorer.quantised_tower import LEAST_OVERLAP, QuantisedTower, overlap
+from scorer.recent_requests import RecentRequests, warm_up
 from scorer.retrieval_index import RetrievalIndex
 from scorer.settings import ScorerSettings
 
@@ -34,6 +36,8 @@ _SERVED_ADS = 10
 LEAST_SPARE = 16
 #: Their first layers in float32 stay in the cache.
 _ADS_AT_A_TIME = 1_024
+#: Of the time, while another model is served.
+_LOAD_SHARE = 0.5
 _log = structlog.get_logger(__name__)
 
 
@@ -47,12 +51,14 @@ class ModelLoader:
         catalogue: Catalogue,
         memory: Memory,
         settings: ScorerSettings,
+        recent: RecentRequests,
     ) -> None:
         self._client = client
         self._model = model
         self._catalogue = catalogue
         self._memory = memory
         self._settings = settings
+        self._recent = recent
 
     def current_version(self) -> str | None:
         """The version that should be served, None if none was published."""
@@ -63,8 +69,15 @@ class ModelLoader:
         """Whether the catalogue is loaded: a model is built for its ads."""
         return self._catalogue.loaded
 
-    def load(self, version: str, skipped_from: DeltaPosition | None = None) -> ServedModel:
+    def load(
+        self,
+        version: str,
+        skipped_from: DeltaPosition | None = None,
+        served_already: bool = False,
+    ) -> ServedModel:
         """Everything that serving a version needs; ``skipped_from`` is where a resync left off.
+
+        If a model is ``served_already``, slowly.
 
         Raises PackageError if the package cannot be used, redis.RedisError if Redis is away.
         """
@@ -78,7 +91,7 @@ class ModelLoader:
             if skipped_from is None
             else clicks_between(self._client, self._model, version, skipped_from, position)
         )
-        return self._with_ads(package, model, position, shift, clicks)
+        return self._with_ads(package, model, position, shift, clicks, served_already)
 
     def _get(self, keys: Sequence[str]) -> Sequence[bytes | None]:
         return cast("list[bytes | None]", self._client.mget(keys))
@@ -109,6 +122,7 @@ class ModelLoader:
         position: DeltaPosition,
         shift: float,
         clicks: list[int],
+        served_already: bool,
     ) -> ServedModel:
         catalogue, version = self._catalogue, package.manifest.version
         arrays = catalogue.arrays
@@ -118,18 +132,19 @@ class ModelLoader:
         with self._memory.new("model", "index") as (path, index_path):
             file = ModelFile.create(
                 path, package, model.table, model.hidden,
-                max(1, len(probe)), arrays.capacity,
+                max(1, len(probe)), arrays.capacity, count,
             )  # fmt: skip
             model = read_deepfm(package, catalogue.encoder, file.table)
             model.recalibrate(shift)
             file.set_shift(shift)
-            store = file.store
+            store, pace = file.store, Pace(_LOAD_SHARE if served_already else 1.0)
             for start in range(0, count, _ADS_AT_A_TIME):
                 slots = np.arange(start, min(start + _ADS_AT_A_TIME, count), dtype=np.int32)
                 halves = model.ad_halves(arrays.parts.take(slots))
                 store.write(slots, halves, model.usual_tower(halves), arrays.prices.take(slots))
+                pace.piece_is_done()
             quantised, mean_tower = self._warm(model, file, probe, version)
-            return ServedModel(
+            loaded = ServedModel(
                 manifest=package.manifest,
                 model=model,
                 store=store,
@@ -143,6 +158,9 @@ class ModelLoader:
                 file=file,
                 index_path=index_path,
             )
+            parts = self._recent.parts(catalogue.encoder)
+            warm_up(loaded, arrays, parts, self._settings.candidates)
+            return loaded
 
     def _warm(
         self, model: DeepFm, file: ModelFile, probe: NDArray[np.int32], version: str

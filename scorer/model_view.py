@@ -7,23 +7,21 @@ from time import monotonic
 
 import structlog
 
-from schemas.redis_values import UserRow
 from scorer import shared_arrays
 from scorer.catalogue import Catalogue
 from scorer.exploration_pools import ExplorationPools
-from scorer.half_store import query
 from scorer.kernels import best_kernels
 from scorer.memory import Memory
 from scorer.metrics import ScorerMetrics
 from scorer.model_file import ModelFile, published_popular
-from scorer.model_holder import ModelHolder, ServedModel
+from scorer.model_holder import ModelHolder
+from scorer.recent_requests import RecentRequests, warm_up
 from scorer.retrieval_index import RetrievalIndex
 from scorer.settings import ScorerSettings
 
 _log = structlog.get_logger(__name__)
 _LOOK_SECONDS = 0.01
 _POPULAR_SECONDS = 1.0
-_WARM_UP_REQUESTS = 20
 
 
 class ModelView(threading.Thread):
@@ -37,6 +35,7 @@ class ModelView(threading.Thread):
         pools: ExplorationPools,
         settings: ScorerSettings,
         metrics: ScorerMetrics,
+        recent: RecentRequests,
         on_model: Callable[[], None],
     ) -> None:
         """``on_model`` is called after each change of the served model."""
@@ -47,6 +46,7 @@ class ModelView(threading.Thread):
         self._pools = pools
         self._settings = settings
         self._metrics = metrics
+        self._recent = recent
         self._on_model = on_model
         self._stopping = threading.Event()
         self._seen: tuple[Path, Path] | None = None
@@ -103,7 +103,8 @@ class ModelView(threading.Thread):
         popular = published_popular(self._catalogue.arrays)
         prepared = file.attached(self._catalogue.encoder, index, popular)
         prepared.model.recalibrate(file.shift)
-        self._warm_up(prepared)
+        parts = self._recent.parts(self._catalogue.encoder)
+        warm_up(prepared, self._catalogue.arrays, parts, self._settings.candidates)
         self._file, self._shift = file, file.shift
         self._holder.current = prepared
         version = prepared.manifest.version
@@ -111,12 +112,3 @@ class ModelView(threading.Thread):
         self._metrics.model_info.labels(version).set(1)
         _log.info("model is served", version=version)
         self._on_model()
-
-    def _warm_up(self, served: ServedModel) -> None:
-        """Requests of different users, so that the first real ones find memory mapped."""
-        encoder = self._catalogue.encoder
-        for number in range(_WARM_UP_REQUESTS):
-            half = served.model.request_half(encoder.request(UserRow(f"warm-up-{number}"), {}))
-            slots, _ = served.index.search(query(half, False), self._settings.candidates)
-            if served.quantised is not None and len(slots):
-                served.quantised.logits(served.store, slots, half.hidden)

@@ -1,12 +1,14 @@
 """The most clicked ads: what is answered when there is no time for a model."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from scorer.catalogue import Catalogue
-from scorer.eligibility import Eligible
+if TYPE_CHECKING:
+    from scorer.catalogue import Catalogue
+    from scorer.eligibility import Eligible
 
 #: Smoothing towards the CTR of all ads; that one is smoothed towards PRIOR_CTR.
 PRIOR_IMPRESSIONS = 50.0
@@ -24,14 +26,14 @@ class PopularAds:
     ctrs: NDArray[np.float64]
     overall_ctr: float
 
-    def best(self, eligible: Eligible, count: int) -> NDArray[np.int64]:
+    def best(self, eligible: "Eligible", count: int) -> NDArray[np.int64]:
         """Places in this list of the first ``count`` ads that are eligible."""
         allowed = np.isin(self.slots, eligible.only(self.slots))
         places: NDArray[np.int64] = np.flatnonzero(allowed)[:count]
         return places
 
 
-def popular_ads(catalogue: Catalogue, count: int) -> PopularAds:
+def popular_ads(catalogue: "Catalogue", count: int) -> PopularAds:
     """The ``count`` most popular ads as of now."""
     active = np.flatnonzero(catalogue.arrays.active[: catalogue.slot_count]).astype(np.int32)
     impressions = catalogue.arrays.impressions.take(active)

@@ -13,6 +13,7 @@ from schemas.settings import SharedSettings
 from scorer.ad_arrays import AdArrays
 from scorer.arms import Arms
 from scorer.assignment import Assignment
+from scorer.background import go_behind_requests
 from scorer.catalogue import Catalogue
 from scorer.challengers import Challengers
 from scorer.explaining import Explaining
@@ -28,6 +29,7 @@ from scorer.model_loader import ModelLoader
 from scorer.model_view import ModelView
 from scorer.ranking import Ranker
 from scorer.recall_monitor import RecallMonitor
+from scorer.recent_requests import RecentRequests
 from scorer.requirements import (
     StartError,
     arms_of,
@@ -69,12 +71,13 @@ class Feeding:
         holder: ModelHolder,
         pools: ExplorationPools,
         metrics: ScorerMetrics,
+        recent: RecentRequests,
         on_model: Callable[[], None],
     ) -> None:
         """Raises StartError if Redis cannot be used."""
         client = connected(shared)
         faiss.omp_set_num_threads(1)
-        loader = ModelLoader(client, shared.model, catalogue, memory, settings)
+        loader = ModelLoader(client, shared.model, catalogue, memory, settings, recent)
         follower = ModelFollower(loader, holder, metrics, settings.poll_seconds)
         keeper = IndexKeeper(catalogue, holder, pools, memory, settings, metrics)
         self.feeder = Feeder(
@@ -82,6 +85,7 @@ class Feeding:
             wall_clock_ms, on_model,
         )  # fmt: skip
         self.threads = (self.feeder, follower, keeper)
+        self.background = (follower, keeper)
 
 
 class Serving:
@@ -95,6 +99,7 @@ class Serving:
         holder: ModelHolder,
         pools: ExplorationPools,
         metrics: ScorerMetrics,
+        recent: RecentRequests,
     ) -> None:
         """Raises StartError if Redis, the keys or the port cannot be used."""
         spec, keys, arms = catalogue.encoder.spec, token_keys(shared), arms_of(shared, settings)
@@ -112,7 +117,7 @@ class Serving:
         assignment = Assignment(arms, shared.model, self.challengers)
         recall = RecallMonitor(settings.recall_seconds, metrics)
         self.ranker = Ranker(
-            holder, catalogue, users, mint, assignment, pools, recall, settings, metrics
+            holder, catalogue, users, mint, assignment, pools, recall, recent, settings, metrics
         )
         self.threads = (self.challengers, recall)
         servicer = ScorerServicer(
@@ -160,12 +165,15 @@ class ScorerProcess:
         arrays = AdArrays.create(self._memory.ads, encoder.layout, room)
         self.catalogue = Catalogue(encoder, arrays, self._memory.folder, settings.shared_row_ads)
         self.pools = pools_of(arms, settings)
-        serving = Serving(shared, settings, self.catalogue, self.holder, self.pools, metrics)
+        recent = RecentRequests()
+        serving = Serving(
+            shared, settings, self.catalogue, self.holder, self.pools, metrics, recent
+        )
         self.server, self.ranker = serving.server, serving.ranker
         self.challengers = serving.challengers
         feeding = Feeding(
             shared, settings, self._memory, self.catalogue, self.holder, self.pools, metrics,
-            on_model=lambda: self.server.set_ready(True),
+            recent, on_model=lambda: self.server.set_ready(True),
         )  # fmt: skip
         self._feeder = feeding.feeder
         self._threads = (*feeding.threads, *serving.threads)
@@ -210,10 +218,20 @@ def run_feeder(
     if catalogue.loaded:
         catalogue.sort()
     feeding = Feeding(
-        shared, settings, memory, catalogue, ModelHolder(), pools, metrics, lambda: None
+        shared,
+        settings,
+        memory,
+        catalogue,
+        ModelHolder(),
+        pools,
+        metrics,
+        RecentRequests(),
+        lambda: None,
     )
     for thread in feeding.threads:
         thread.start()
+    for thread in feeding.background:
+        go_behind_requests(thread)
     stopping.wait()
     for thread in feeding.threads:
         thread.stop()
@@ -231,9 +249,10 @@ def run_worker(
     arrays = AdArrays.attach(memory.ads)
     catalogue = Catalogue(encoder, arrays, memory.folder, settings.shared_row_ads)
     holder = ModelHolder()
-    serving = Serving(shared, settings, catalogue, holder, pools, metrics)
+    recent = RecentRequests()
+    serving = Serving(shared, settings, catalogue, holder, pools, metrics, recent)
     view = ModelView(
-        memory, catalogue, holder, pools, settings, metrics,
+        memory, catalogue, holder, pools, settings, metrics, recent,
         on_model=lambda: serving.server.set_ready(True),
     )  # fmt: skip
     view.look()

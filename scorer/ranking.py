@@ -27,8 +27,10 @@ from scorer.finalists import finalists
 from scorer.half_store import query
 from scorer.metrics import ScorerMetrics
 from scorer.model_holder import ModelHolder, ServedModel
+from scorer.popularity import PopularAds
 from scorer.questions import Answer, Asker, RankQuestion, Rung, ScoreQuestion
 from scorer.recall_monitor import RecallMonitor
+from scorer.recent_requests import RecentRequests
 from scorer.retrieval import retrieve
 from scorer.settings import ScorerSettings
 from scorer.tokens import RequestMint, TokenMint
@@ -48,6 +50,7 @@ class _Request:
     part: NDArray[np.void]
     mint: RequestMint
     rung: Rung
+    popular: PopularAds
     budget: Budget
 
 
@@ -63,6 +66,7 @@ class Ranker:
         assignment: Assignment,
         pools: ExplorationPools,
         recall: RecallMonitor,
+        recent: RecentRequests,
         settings: ScorerSettings,
         metrics: ScorerMetrics,
     ) -> None:
@@ -73,6 +77,7 @@ class Ranker:
         self._assignment = assignment
         self._pools = pools
         self._recall = recall
+        self._recent = recent
         self._sources = CandidateSources(settings.popular_candidates, settings.recent_candidates)
         self._settings = settings
         self._metrics = metrics
@@ -138,10 +143,13 @@ class Ranker:
         user = UserRow(asker.user_id) if known is None else known
         with self._metrics.stage("encode"):
             part = self._catalogue.encoder.request(user, asker.context)
+            self._recent.offer(part)
         version = _version(served, assigned)
         mint = self._mint.request(asker, user, part.tobytes(), assigned.arm.name, version)
         rung = Rung.NO_USER if known is None else Rung.FULL
-        return _Request(asker, assigned, served, part, mint, rung, budget)
+        near = self._catalogue.popularity.near
+        popular = near(served.popular, user.attributes, asker.context)
+        return _Request(asker, assigned, served, part, mint, rung, popular, budget)
 
     def _ranked(self, request: _Request, question: RankQuestion, eligible: Eligible) -> Answer:
         served, catalogue = request.served, self._catalogue
@@ -152,7 +160,7 @@ class Ranker:
             vector = query(half, question.by_value)
             retrieved = retrieve(vector, wanted, eligible, served.index, served.store)
             self._recall.offer(served, eligible, vector, retrieved)
-            merged, others = self._sources.merged(retrieved, served.popular, eligible)
+            merged, others = self._sources.merged(retrieved, request.popular, eligible)
             distribution = self._pools.distribution(explored, eligible)
             drawn = None
             if exploration.explores(request.asker.request_id, explored.epsilon):
@@ -222,8 +230,7 @@ class Ranker:
         eligible: Eligible,
         rung: Rung = Rung.POPULAR,
     ) -> Answer:
-        served, catalogue = request.served, self._catalogue
-        popular = served.popular
+        catalogue, popular = self._catalogue, request.popular
         places = popular.best(eligible, question.limit)
         slots, ctrs = popular.slots[places], popular.ctrs[places]
         rows = catalogue.arrays.read(slots)

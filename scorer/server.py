@@ -2,9 +2,8 @@
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection
 
-from scorer import model_admin
+from scorer import model_admin, reflection
 from scorer.admission import AdmittedService, RequestPool
 from scorer.metrics import ScorerMetrics
 from scorer.model_admin import ModelAdmin
@@ -48,10 +47,9 @@ class ScorerServer:
             ],
         )
         scoring = AdmittedService(servicer.handler(), pool, metrics.requests)
-        self._server.add_generic_rpc_handlers((scoring, admin.handler()))
+        names = (SERVICE, model_admin.SERVICE, health.SERVICE_NAME, reflection.SERVICE)
+        self._server.add_generic_rpc_handlers((scoring, admin.handler(), reflection.handler(names)))
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
-        names = (SERVICE, model_admin.SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME)
-        reflection.enable_server_reflection(names, self._server)
         self.set_ready(False)
         address = f"{settings.host}:{settings.port}"
         try:

@@ -32,7 +32,7 @@ def create(path: Path, layout: Layout) -> Arrays:
         raise ValueError(f"{path.name}: too many arrays")
     with path.open("wb") as file:
         file.write(header.ljust(_HEADER_BYTES))
-        file.truncate(_HEADER_BYTES + sum(_room(*entry) for entry in layout.values()))
+        file.truncate(_HEADER_BYTES + size(layout))
     return attach(path, writable=True)
 
 
@@ -50,6 +50,11 @@ def attach(path: Path, writable: bool = False) -> Arrays:
         arrays[name] = np.ndarray(shape, dtype, memory, at)
         at += _room(dtype, shape)
     return arrays
+
+
+def size(layout: Layout) -> int:
+    """Bytes of the arrays, once all of them are written."""
+    return sum(_room(*entry) for entry in layout.values())
 
 
 def _room(dtype: np.dtype[Any] | str, shape: tuple[int, ...]) -> int:

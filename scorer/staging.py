@@ -109,17 +109,18 @@ def stage_counters(catalogue: Catalogue, changes: Iterable[RowChange]) -> Staged
     damaged = 0
     for change in changes:
         try:
+            catalogue.popularity.apply(change)
             if counters.apply(change):
                 keys.add(change.key)
         except (TableFullError, ValueError):
             damaged += 1
     counters.put_popularity(keys)
-    numbers = {key: list(counters.numbers(key)) for key in keys}
-    by_key = dict(counters.slots(key for key in keys if numbers[key]))
+    found = counters.slots(key for key in keys if counters.is_encoded(key))
+    by_key = {key: owners for key, owners in found if len(owners)}
     slots = np.unique(np.concatenate((np.empty(0, np.int32), *by_key.values())))
     parts = catalogue.arrays.parts.take(slots)
     for key, owners in by_key.items():
         places = np.searchsorted(slots, owners)
-        for columns, values in numbers[key]:
+        for columns, values in counters.numbers(key):
             parts["ad_numbers"][places, columns] = values
     return Staged(Update(slots, parts), damaged=damaged)

@@ -1,0 +1,39 @@
+"""What is loaded while requests are answered goes slowly: they share cores and caches with it."""
+
+import os
+import sys
+import threading
+from collections.abc import Callable
+from time import monotonic, sleep
+
+_NICENESS = 15
+
+
+def go_behind_requests(thread: threading.Thread) -> None:
+    """A started thread gets what others leave of a core.
+
+    For a process without requests: elsewhere it would hold the interpreter's lock against them.
+    """
+    if sys.platform == "linux" and thread.native_id is not None:  # elsewhere: a whole process
+        os.setpriority(os.PRIO_PROCESS, thread.native_id, _NICENESS)
+
+
+class Pace:
+    """Rests between pieces of work, so that work takes ``share`` of the time; 1: no rest."""
+
+    def __init__(
+        self,
+        share: float,
+        clock: Callable[[], float] = monotonic,
+        rest: Callable[[float], None] = sleep,
+    ) -> None:
+        self._rest_per_work = 1.0 / share - 1.0
+        self._clock = clock
+        self._rest = rest
+        self._since = clock()
+
+    def piece_is_done(self) -> None:
+        """Rest for as long as the piece deserves."""
+        if self._rest_per_work > 0:
+            self._rest((self._clock() - self._since) * self._rest_per_work)
+        self._since = self._clock()

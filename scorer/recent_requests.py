@@ -1,0 +1,59 @@
+"""A few of the last requests, encoded: a model that comes is warmed up by what it will be asked."""
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from time import monotonic
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from schemas.encoding import Encoder
+from schemas.redis_values import UserRow
+from scorer.ad_arrays import AdArrays
+from scorer.half_store import query
+from scorer.model_holder import ServedModel
+
+#: So many are kept, and one is taken in each pause.
+KEPT = 64
+PAUSE_SECONDS = 0.1
+#: Ads that are scored exactly for a request.
+_FINALISTS = 26
+
+
+class RecentRequests:
+    """Thread-safe: appending to a bounded deque is atomic."""
+
+    def __init__(self, clock: Callable[[], float] = monotonic) -> None:
+        self._clock = clock
+        self._next = 0.0
+        self._parts: deque[NDArray[np.void]] = deque(maxlen=KEPT)
+
+    def offer(self, part: NDArray[np.void]) -> None:
+        """A request's encoded part (1,), which nobody changes any more."""
+        now = self._clock()
+        if now >= self._next:
+            self._next = now + PAUSE_SECONDS
+            self._parts.append(part)
+
+    def parts(self, encoder: Encoder) -> Sequence[NDArray[Any]]:
+        """Newest last; requests of users that nothing is known of as long as there was none."""
+        if self._parts:
+            return list(self._parts)
+        return [encoder.request(UserRow(f"warm-up-{number}"), {}) for number in range(KEPT)]
+
+
+def warm_up(
+    served: ServedModel, arrays: AdArrays, parts: Sequence[NDArray[np.void]], candidates: int
+) -> None:
+    """Answer requests with a model that is not served yet, so that the first real ones find memory
+    mapped and caches filled."""
+    for part in parts:
+        half = served.model.request_half(part)
+        slots = served.index.search(query(half, False), candidates)[0]
+        if not len(slots):
+            continue
+        if served.quantised is not None:
+            served.quantised.logits(served.store, slots, half.hidden)
+        ads = served.model.ad_halves(arrays.parts.take(slots[:_FINALISTS]))
+        served.model.tower.logits(ads.hidden + half.hidden)

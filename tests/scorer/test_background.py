@@ -1,0 +1,87 @@
+"""What goes on beside requests, and what of it they must never see half done."""
+
+import shutil
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from grpc_reflection.v1alpha import reflection_pb2_grpc
+
+from schemas.model_package import PackageError
+from scorer import model_file
+from scorer.ad_arrays import AdArrays
+from scorer.background import Pace
+from scorer.model_file import ModelFile, publish_popular, published_popular
+from scorer.popularity import PopularAds
+from scorer.recent_requests import KEPT, PAUSE_SECONDS, RecentRequests
+from tests.scorer.running_scorer import RunningScorer
+from tests.scorer.tiny_model import ENCODER, LAYOUT, TinyModel
+
+
+def test_work_takes_its_share_of_the_time() -> None:
+    now, rests = [0.0], list[float]()
+
+    def rest(seconds: float) -> None:
+        rests.append(seconds)
+        now[0] += seconds
+
+    pace = Pace(0.25, clock=lambda: now[0], rest=rest)
+    for seconds in (1.0, 2.0):
+        now[0] += seconds
+        pace.piece_is_done()
+    assert rests == [3.0, 6.0]
+
+
+def test_a_model_is_warmed_up_by_the_last_requests() -> None:
+    now = [0.0]
+    recent = RecentRequests(clock=lambda: now[0])
+    assert len(recent.parts(ENCODER)) == KEPT
+    parts = [np.full(1, number, LAYOUT.request_dtype) for number in range(3)]
+    recent.offer(parts[0])
+    recent.offer(parts[1])
+    now[0] += PAUSE_SECONDS
+    recent.offer(parts[2])
+    assert recent.parts(ENCODER) == [parts[0], parts[2]]
+
+
+def test_idle_reflection_streams_hold_no_request(scorer: RunningScorer) -> None:
+    asked = threading.Event()
+
+    def requests() -> Iterator[object]:
+        asked.wait(20)
+        yield from ()
+
+    stub = reflection_pb2_grpc.ServerReflectionStub(scorer.channel)
+    streams = [stub.ServerReflectionInfo(requests()) for _ in range(8)]
+    try:
+        assert scorer.rank(timeout=10).ads
+    finally:
+        asked.set()
+        for stream in streams:
+            stream.cancel()
+
+
+def test_a_model_that_has_no_room_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full = shutil.disk_usage(tmp_path)._replace(free=1 << 10)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: full)
+    model = TinyModel("v1", seed=1)
+    with pytest.raises(PackageError, match="CTR_SCORER_MEMORY_DIR has 0 MiB left"):
+        ModelFile.create(tmp_path / "m", model.package, model.arrays.table, model.hidden, 1, 10, 10)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_popular_ads_are_read_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    arrays = AdArrays.create(tmp_path / "ads", LAYOUT, 100)
+    publish_popular(arrays, PopularAds(np.array([3, 1], np.int32), np.array([0.2, 0.1]), 0.05))
+    found = published_popular(arrays)
+    assert (found.slots.tolist(), found.ctrs.tolist()) == ([3, 1], [0.2, 0.1])
+    arrays.popular_sequence[0] += np.uint64(1)
+    monkeypatch.setattr(model_file, "sleep", lambda _: None)
+    with pytest.raises(RuntimeError, match="died"):
+        published_popular(arrays)
+    publish_popular(arrays, found)
+    assert published_popular(arrays).slots.tolist() == [3, 1]
