@@ -33,7 +33,7 @@ _INDEX_BYTES = 64
 _TRIES, _TRY_SECONDS = 200, 0.001
 #: The feeder's threads both list.
 _PUBLISHING = threading.Lock()
-_MEAN_TOWER, _IS_QUANTISED, _SHIFT = range(3)
+_MEAN_TOWER, _IS_QUANTISED, _SHIFT, _SHORTLIST = range(4)
 
 
 class ModelFile:
@@ -79,7 +79,7 @@ class ModelFile:
         layout: dict[str, shared_arrays.Entry] = {
             "table": ("<f4", table.shape),
             "seen": ("<f4", (seen, hidden)),
-            "facts": ("<f8", (3,)),
+            "facts": ("<f8", (4,)),
             "manifest": ("u1", (len(manifest),)),
             **shared_arrays.prefixed("file", {n: ("u1", (len(d),)) for n, d in files.items()}),
             **shared_arrays.prefixed("halves", halves),
@@ -98,6 +98,10 @@ class ModelFile:
     def decide(self, mean_tower: float, is_quantised: bool) -> None:
         """What a test of the model has shown."""
         self._facts[:2] = mean_tower, is_quantised
+
+    def set_shortlist(self, shortlist: int) -> None:
+        """How many candidates the tower in 8 bits must see."""
+        self._facts[_SHORTLIST] = shortlist
 
     def set_shift(self, shift: float) -> None:
         """The calibration's shift, as the learner says."""
@@ -118,6 +122,7 @@ class ModelFile:
             quantised=self.quantised() if self._facts[_IS_QUANTISED] else None,
             popular=popular,
             mean_tower=float(self._facts[_MEAN_TOWER]),
+            shortlist=int(self._facts[_SHORTLIST]),
             built_revision=0,
             position=DeltaPosition("", "", -1),
         )

@@ -17,6 +17,7 @@ from scorer.background import Pace
 from scorer.catalogue import Catalogue
 from scorer.deepfm import DeepFm
 from scorer.delta_stream import clicks_between, stream_end
+from scorer.finalists import shortlist_of
 from scorer.half_store import HalfStore, query
 from scorer.kernels import best_kernels
 from scorer.memory import Memory
@@ -152,6 +153,7 @@ class ModelLoader:
                 quantised=quantised,
                 popular=popular_ads(catalogue, 2 * self._settings.max_limit),
                 mean_tower=mean_tower,
+                shortlist=self._settings.candidates,
                 built_revision=revision,
                 position=position,
                 learnt_clicks=clicks,
@@ -159,6 +161,8 @@ class ModelLoader:
                 index_path=index_path,
             )
             parts = self._recent.parts(catalogue.encoder)
+            loaded.shortlist = shortlist_of(loaded, arrays, parts, self._settings.candidates)
+            file.set_shortlist(loaded.shortlist)
             warm_up(loaded, arrays, parts, self._settings.candidates)
             return loaded
 

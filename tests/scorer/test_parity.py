@@ -35,7 +35,9 @@ def test_inputs_are_those_of_the_encoder(scorer: RunningScorer, publisher: Publi
     expected = ENCODER.request(user, {"device": "tv"}).tobytes()
     assert token.inputs == expected + ENCODER.ad("ad-4", attributes).tobytes()
     assert token.feature_fingerprint == SPEC.fingerprint
-    assert token.counter_keys == ["ad:ad-4", "advertiser:v4", "user:u-1", "segment_category:s1|c1"]
+    assert token.counter_keys == [
+        "ad:ad-4", "advertiser:v4", "user:u-1", "segment_category:s1|c1", "ad_segment:ad-4|s1"
+    ]  # fmt: skip
     position = LAYOUT.unpack(token.inputs)["request_ids"][0, LAYOUT.position_column or 0]
     assert position == LAYOUT.offsets["position"] + 1
 
