@@ -1,4 +1,7 @@
-"""What the kernels compute, whoever computes it. All of them release the GIL while they work."""
+"""What the kernels compute, whoever computes it.
+
+The native ones release the interpreter's lock while they work, unless the process has one core.
+"""
 
 from dataclasses import dataclass
 from functools import cached_property

@@ -1,6 +1,8 @@
 """Kernels compiled by deploy/setup.sh, loaded for the processor at hand."""
 
 import ctypes
+import os
+import sys
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -63,7 +65,10 @@ class NativeKernels:
     def __init__(self, name: str) -> None:
         """Raises OSError if the build is not there."""
         self.name = name
-        library = ctypes.CDLL(str(FOLDER / f"{name}.so"))
+        # Letting go of the interpreter's lock is of no use to a process that has one core, and each
+        # time another request takes over, which is then in the way of this one.
+        load = ctypes.PyDLL if _has_one_core() else ctypes.CDLL
+        library = load(str(FOLDER / f"{name}.so"))
         self._scan: Any = library.list_scan
         self._scan.restype = _LONG
         self._scan.argtypes = (
@@ -200,6 +205,10 @@ class NativeKernels:
             if size >= 0:
                 return out[1, :size].tobytes()
             room *= 2
+
+
+def _has_one_core() -> bool:
+    return sys.platform == "linux" and len(os.sched_getaffinity(0)) == 1
 
 
 def _address(array: NDArray[Any]) -> int:

@@ -33,7 +33,7 @@ GHZ = "github.com/bojand/ghz/cmd/ghz@v0.120.0"
 
 
 def main(
-    ads: int = typer.Option(100_000, min=5_000, help="ads in the catalogue"),
+    ads: int = typer.Option(10_000_000, min=5_000, help="ads in the catalogue"),
     seed: int = typer.Option(1, help="of ads, users and weights"),
     seconds: float = typer.Option(10.0, min=1, help="length of each measured run"),
     recall_requests: int = typer.Option(40, min=1, help="requests whose best ads are computed"),
@@ -48,7 +48,7 @@ def main(
     faults: bool = typer.Option(False, "--faults", help="Redis, packages, clock, processes fail"),
     soak: float = typer.Option(0.0, min=0, help="minutes of load with changes"),
 ) -> None:
-    """Print one JSON object; tables are for people."""
+    """Print one JSON object; tables are for people. Exit code 1: a bar was missed."""
     require_ghz()
     with (
         tempfile.TemporaryDirectory() as folder,
@@ -75,6 +75,8 @@ def main(
                 report = run_load(rig, seconds, recall_requests, ranker_requests)
             report.figures["start_seconds"] = round(load_seconds, 1)
     report.print()
+    if not all(bar.met for bar in report.bars):
+        raise typer.Exit(1)
 
 
 def with_faults(rig: Rig) -> Report:

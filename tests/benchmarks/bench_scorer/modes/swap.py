@@ -3,7 +3,9 @@
 Runs with and without take turns; their latencies are joined.
 """
 
+import time
 from collections import Counter
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -17,6 +19,7 @@ from tests.benchmarks.bench_scorer.rig import Rig
 
 ADS_PER_SECOND = 20_000
 SWAP_SECONDS = 5.0
+_PATIENCE_SECONDS = 60.0
 
 
 def run(rig: Rig, seconds: float, turns: int, seed: int) -> Report:
@@ -41,6 +44,7 @@ def run(rig: Rig, seconds: float, turns: int, seed: int) -> Report:
     refused = sum(run.codes.get("ResourceExhausted", 0) for run in busy)
     report.bars = [
         Bar.at_most("p99 with swaps / without", ratio, 1.1),
+        Bar.at_least("the last package is served in the end", int(_served(rig, versions)), 1),
         Bar.at_most("failed or refused", sum(run.failed for run in busy) + refused, 0),
     ]
     report.figures = {
@@ -52,6 +56,16 @@ def run(rig: Rig, seconds: float, turns: int, seed: int) -> Report:
         "codes": dict(sum((Counter(run.codes) for run in busy), Counter())),
     }
     return report
+
+
+def _served(rig: Rig, versions: Sequence[str]) -> bool:
+    """Whether the last version that was published comes to be served; none published: yes."""
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while versions and time.monotonic() < deadline:
+        if versions[-1] in rig.gauges.read().labelled(metric_names.MODEL_INFO.name, "version"):
+            return True
+        time.sleep(0.2)
+    return not versions
 
 
 def _percentiles(runs: list[Outcome]) -> dict[str, float]:
