@@ -77,7 +77,8 @@ def shortlist_of(
         usual = np.argsort(np.argsort(-(products + served.store.usual.take(slots))))
         ranks.append(usual[np.argsort(-exact)[:_SERVED_ADS]])
     found = np.concatenate((np.empty(0, np.intp), *ranks))
-    return next((n for n in _SHORTLISTS if (found < n).mean() >= _LEAST_FOUND), candidates)
+    enough = (n for n in _SHORTLISTS if len(found) and (found < n).mean() >= _LEAST_FOUND)
+    return next(enough, candidates)
 
 
 def _tower(
