@@ -52,14 +52,14 @@ def encode_log(
     rows: Sequence[LoggedRow],
     short_window_ms: int | None,
     progress: Callable[[int], None] = lambda rows: None,
-    clicks_known: int | None = None,
+    known: int | None = None,
 ) -> EncodedLog:
     """Encode rows in time order. ``short_window_ms`` None: click times are not known.
 
-    Counters and last clicks take in the clicks of the first ``clicks_known`` rows, or of all.
+    Counters and last clicks take in the first ``known`` rows, or all.
     """
     encoder = Encoder(spec)
-    counts = EventCounts(spec, rows, clicks_known)
+    counts = EventCounts(spec, rows, known)
     samples = np.zeros(len(rows), encoder.layout.dtype)
     for index, row in enumerate(rows):
         request = encoder.request(counts.user(row), row.context)

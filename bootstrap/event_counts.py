@@ -13,22 +13,23 @@ from schemas.windows import LAST_CLICKS, WINDOWS_MS
 class EventCounts:
     """Counts what the declaration counts, in windows (t − w, t), each event at its own time.
 
-    With ``clicks_known``, of the first so many rows only are clicks known; impressions of all.
+    With ``known`` they stand still after the first so many rows, and later rows see them so.
     """
 
     def __init__(
-        self, spec: FeatureSpec, rows: Sequence[LoggedRow], clicks_known: int | None = None
+        self, spec: FeatureSpec, rows: Sequence[LoggedRow], known: int | None = None
     ) -> None:
         self._spec = spec
+        counted = rows if known is None else rows[:known]
+        self._end_ms = None if known is None or not counted else counted[-1].ts_ms + 1
         self._impressions: dict[str, list[int]] = defaultdict(list)
         self._clicks: dict[str, list[int]] = defaultdict(list)
         self._clicked: dict[str, list[tuple[int, str]]] = defaultdict(list)
-        known = len(rows) if clicks_known is None else clicks_known
-        for index, row in enumerate(rows):
+        for row in counted:
             keys = self._keys(row)
             for key in keys:
                 self._impressions[key].append(row.ts_ms)
-            if row.click_ms != NO_CLICK and index < known:
+            if row.click_ms != NO_CLICK:
                 for key in keys:
                     self._clicks[key].append(row.click_ms)
                 self._clicked[row.user_id].append((row.click_ms, row.ad_id))
@@ -40,7 +41,7 @@ class EventCounts:
     def user(self, row: LoggedRow) -> UserRow:
         """The user of an impression as he was known just before it."""
         clicked = self._clicked.get(row.user_id, [])
-        end = bisect_left(clicked, (row.ts_ms, ""))
+        end = bisect_left(clicked, (self._now_ms(row), ""))
         return UserRow(
             user_id=row.user_id,
             attributes=row.user_attributes,
@@ -53,15 +54,18 @@ class EventCounts:
         return self._counters(self._spec.ad_counters, row)
 
     def _counters(self, names: Sequence[str], row: LoggedRow) -> dict[str, CounterRow]:
-        values = _values(row)
+        values, now_ms = _values(row), self._now_ms(row)
         counters = {}
         for name in names:
             key = self._spec.counter_key(name, values)
             counters[name] = CounterRow(
-                impressions=_windows(self._impressions.get(key, []), row.ts_ms),
-                clicks=_windows(self._clicks.get(key, []), row.ts_ms),
+                impressions=_windows(self._impressions.get(key, []), now_ms),
+                clicks=_windows(self._clicks.get(key, []), now_ms),
             )
         return counters
+
+    def _now_ms(self, row: LoggedRow) -> int:
+        return row.ts_ms if self._end_ms is None else min(row.ts_ms, self._end_ms)
 
     def _keys(self, row: LoggedRow) -> list[str]:
         values = _values(row)

@@ -14,6 +14,8 @@ from streaming.adserver.world import World
 LogName = Literal["criteo", "avazu", "ipinyou", "talkingdata", "tiangong", "open-bandit"]
 #: Pages of logs without times are so far apart: 4,000 a day.
 PAGE_MS = 21_600
+#: Criteo's log is of seven days, of which its sample has some 80,000 rows.
+CRITEO_ROW_MS = 7 * 86_400_000 // 80_000
 
 Blocks = Container[int] | None
 Reader = Callable[[Path, Blocks, int], Iterator[LoggedRow]]
@@ -30,14 +32,16 @@ class Log:
 
 
 def criteo_rows(path: Path, blocks: Blocks = None, start_ms: int = 0) -> Iterator[LoggedRow]:
-    """Rows of a Criteo file, of all blocks or some; the first row of the file is at ``start_ms``.
+    """Rows of a Criteo file, of all blocks or some; the first of them is at ``start_ms``.
 
     Raises online_model.datasets.text_table.DatasetError, as all readers do.
     """
+    first = None
     for index, row in enumerate(criteo.read_rows(path)):
         if blocks is not None and row.block not in blocks:
             continue
-        ts_ms = start_ms + index * PAGE_MS
+        first = index if first is None else first
+        ts_ms = start_ms + (index - first) * CRITEO_ROW_MS
         yield LoggedRow(
             ts_ms=ts_ms,
             user_id=row.user_id,
@@ -93,7 +97,7 @@ def _reader(read: Callable[[Path], Iterable[ClickRow]]) -> Reader:
 
 
 LOGS: Mapping[LogName, Log] = {
-    "criteo": Log("criteo", criteo_rows, has_blocks=True),
+    "criteo": Log("criteo_rates", criteo_rows, has_blocks=True),
     "avazu": Log("avazu", _reader(avazu.read_rows)),
     "ipinyou": Log("ipinyou", _reader(ipinyou.read_rows)),
     "talkingdata": Log("talkingdata", _reader(talkingdata.read_rows), has_click_times=True),

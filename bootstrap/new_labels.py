@@ -7,6 +7,7 @@ from itertools import islice
 
 import numpy as np
 
+from bootstrap.known_labels import KnownLabels
 from bootstrap.sample_topic import Offsets, SampleTopic
 from online_model.guarded_learner import GuardedLearner
 from online_model.learn_report import LearnReport
@@ -19,8 +20,6 @@ from schemas.records import TrainingSample
 BATCH = 5000
 #: A round that takes less time leaves the model that far behind at most.
 CLOSE_SECONDS = 2.0
-
-Identity = tuple[str, str, str]
 
 
 class NewLabels:
@@ -40,11 +39,11 @@ class NewLabels:
     def batches(self) -> Iterator[list[TrainingSample]]:
         """Kafka's clock is never behind event time, so what a package lacks was written after its
         watermark. Raises TopicError."""
-        known = set[Identity]()
+        known = KnownLabels()
         at = self._topic.since(self._after_ms)
         while True:
             start, end = time.monotonic(), self._topic.end()
-            usable = _once(self._usable(self._read(at, end)), known)
+            usable = self._usable(self._read(at, end), known)
             while batch := list(islice(usable, BATCH)):
                 yield batch
             at, seconds = end, time.monotonic() - start
@@ -74,18 +73,13 @@ class NewLabels:
         ]
         return merge(*partitions, key=lambda sample: sample.label_ts)
 
-    def _usable(self, samples: Iterable[TrainingSample]) -> Iterator[TrainingSample]:
+    def _usable(
+        self, samples: Iterable[TrainingSample], known: KnownLabels
+    ) -> Iterator[TrainingSample]:
         size = self._layout.dtype.itemsize
         for sample in samples:
             same = sample.feature_fingerprint == self._fingerprint
             if same and sample.label_ts > self._after_ms and len(sample.inputs) == size:
-                yield sample
-
-
-def _once(samples: Iterable[TrainingSample], known: set[Identity]) -> Iterator[TrainingSample]:
-    """After a crash of the events job the topic may hold a sample again."""
-    for sample in samples:
-        identity = sample.request_id, sample.ad_id, sample.kind
-        if identity not in known:
-            known.add(identity)
-            yield sample
+                new = known.new(sample)
+                if new is not None:
+                    yield new

@@ -55,10 +55,7 @@ def retrain(
     force: Force = False,
     as_json: AsJson = False,
 ) -> None:
-    """Train from the whole lake, in bounded memory; torchrun -m bootstrap retrain: on N cores.
-
-    A DeepFM is not blended with a regression, as ``train`` does.
-    """
+    """Train from the whole lake, in bounded memory; torchrun -m bootstrap retrain: on N cores."""
     with faults_told():
         start, cpu = time.monotonic(), time.process_time()
         shared, settings = SharedSettings.load(), BootstrapSettings.load()

@@ -53,7 +53,7 @@ class OnlineLearner:
         dense: bool = False,
     ) -> None:
         torch.set_num_threads(settings.torch_threads)
-        self._settings = settings
+        self._settings = settings.online()
         self._method = settings.delayed_feedback
         self._encoder = Encoder(spec)
         self._model = load_model(package, spec)

@@ -14,6 +14,7 @@ from online_model.history import History
 from online_model.model import Model
 from online_model.row_table import SampleGradients
 from online_model.settings import Method, OnlineModelSettings
+from online_model.weight_average import WeightAverage
 from schemas.calibration import Calibration
 
 
@@ -86,17 +87,21 @@ def pass_over(
     settings: OnlineModelSettings,
     dense: torch.optim.Optimizer | None,
     progress: Callable[[int], None],
+    average: WeightAverage | None = None,
 ) -> NDArray[np.float32]:
     """Predict, then learn each batch of n rows in order; returns the logits [n].
 
-    ``progress`` is told how many rows were done.
+    ``progress`` is told how many rows were done, ``average`` of each step.
     """
     logits = np.empty(len(history), np.float32)
     for start in range(0, len(history), settings.batch_size):
         part = history.part(start, start + settings.batch_size)
         batch = model.batcher.batch(part.samples)
         labels, weights = torch.from_numpy(part.labels), torch.from_numpy(part.weights)
-        scores, _ = learn_batch(model, batch, labels, weights, objective, settings, dense)
+        before = None if average is None else average.before_step
+        scores, _ = learn_batch(model, batch, labels, weights, objective, settings, dense, before)
+        if average is not None:
+            average.after_step()
         logits[start : start + len(part)] = scores.numpy()
         progress(len(part))
     return logits

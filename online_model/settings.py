@@ -21,24 +21,28 @@ class OnlineModelSettings(Settings):
     seed: int = Field(0, ge=0, description="of the first weights")
     towers: int = Field(1, ge=1, description="over the same embeddings, averaged in the logit")
     hidden: tuple[int, ...] = Field(
-        (32, 16), min_length=1, max_length=9, description="units of their layers"
+        (64, 32), min_length=1, max_length=9, description="units of their layers"
     )
     tower_precision: Literal["fp32", "bf16"] = Field(
         "fp32", description="of the products in the towers while learning; sums are float32"
     )
     batch_size: int = Field(200, ge=1, description="samples for each step")
-    passes: int = Field(2, ge=1, description="over history; more and embeddings learn it by heart")
+    passes: int = Field(3, ge=1, description="over history; more and embeddings learn it by heart")
+    averaging: bool = Field(
+        True, description="a DeepFM has the mean of its weights in the last of several passes"
+    )
     dense_step: float = Field(3e-3, gt=0, description="Adam's, for what is not in the table")
     dense_decay: float = Field(1e-4, ge=0, description="AdamW's weight decay")
     training_step: float = Field(0.6, gt=0, le=2, description="share of a Newton step, history")
     regression_passes: int = Field(8, ge=1, description="the regression's, which has no embeddings")
     regression_step: float = Field(0.2, gt=0, le=2, description="the regression's share of a step")
-    regression_share: float = Field(
-        0.3, ge=0, lt=1, description="of a regression's score in that of a DeepFM; see blend.py"
+    online_prior: float = Field(
+        0.85, gt=0, description="the same for the stream: there a weight has to follow"
     )
+    regression_prior: float = Field(0.85, gt=0, description="the regression's first-order prior")
     online_step: float = Field(0.7, gt=0, le=2, description="share of a Newton step, the stream")
     first_order_prior: float = Field(
-        0.85, gt=0, description="a weight's prior precision 1/σ² is this × fields"
+        2.0, gt=0, description="a weight's prior precision 1/σ² is this × fields"
     )
     embedding_prior: float = Field(
         0.15, gt=0, description="an embedding's prior precision 1/σ² is this × fields²"
@@ -56,10 +60,19 @@ class OnlineModelSettings(Settings):
     calibration_bin_rows: int = Field(500, ge=20, description="isotonic: rows in a bin at least")
     torch_threads: int = Field(1, ge=1)
 
+    def online(self) -> "OnlineModelSettings":
+        """These, with the prior of learning from the stream."""
+        return self.model_copy(update={"first_order_prior": self.online_prior})
+
     def of(self, architecture: str) -> "OnlineModelSettings":
-        """These, with the passes and the step of an architecture."""
+        """These, with the passes, the step and the prior of an architecture."""
         if architecture != "lr":
             return self
         return self.model_copy(
-            update={"passes": self.regression_passes, "training_step": self.regression_step}
+            update={
+                "passes": self.regression_passes,
+                "training_step": self.regression_step,
+                "averaging": False,
+                "first_order_prior": self.regression_prior,
+            }
         )

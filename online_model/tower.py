@@ -9,14 +9,18 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
+_FIRST_SHIFT = 0.1
+
 
 class Towers(nn.Module):
     """K multilayer perceptrons with a first layer in common, which is linear in its inputs.
 
     ``w1`` [inputs, K·h1] and ``b1`` [K·h1] have the towers side by side; ``weights`` [K, h, h'] and
     ``shifts`` [K, 1, h'] are the further layers, the last one with h' = 1. The last layer starts
-    at zero: at first a tower says nothing. With ``bf16`` the factors of products are rounded to
-    bfloat16 (Kalamkar et al., 2019, arXiv 1905.12322): half the time on processors that can.
+    at zero: at first a tower says nothing. ``b1`` does not: without numbers all inputs are zero at
+    first, and units that answer them with zero would never let embeddings leave it. With ``bf16``
+    the factors of products are rounded to bfloat16 (Kalamkar et al., 2019, arXiv 1905.12322): half
+    the time on processors that can.
     """
 
     def __init__(self, inputs: int, towers: int, hidden: tuple[int, ...], seed: int) -> None:
@@ -24,7 +28,7 @@ class Towers(nn.Module):
         generator = torch.Generator().manual_seed(seed)
         first = towers * hidden[0]
         self.w1 = nn.Parameter(_he_normal((inputs, first), inputs, generator))
-        self.b1 = nn.Parameter(torch.zeros(first))
+        self.b1 = nn.Parameter(_FIRST_SHIFT * torch.randn(first, generator=generator))
         widths = [*hidden, 1]
         self.weights = nn.ParameterList(
             nn.Parameter(_he_normal((towers, of, to), of, generator)) for of, to in pairwise(widths)

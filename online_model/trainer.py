@@ -11,13 +11,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from online_model.blend import blend
 from online_model.calibration import fit_calibration
 from online_model.history import History
 from online_model.learning_step import Objective, adam, pass_over
 from online_model.model import Architecture, Model
 from online_model.quality import Quality, log_losses, quality
 from online_model.settings import OnlineModelSettings
+from online_model.weight_average import WeightAverage
 from schemas.calibration import Calibration
 from schemas.features import FeatureSpec
 
@@ -56,11 +56,6 @@ def train(
     torch.set_num_threads(settings.torch_threads)
     torch.manual_seed(settings.seed)
     first, model = _fitted(spec, architecture, history, settings, progress)
-    if architecture == "deepfm" and settings.regression_share > 0:
-        plain = spec.model_copy(update={"crosses": ()})
-        told, regression = _fitted(plain, "lr", history, settings, progress)
-        blend(model, regression, settings.regression_share)
-        first += settings.regression_share * (told - first)
     begin = len(history) - int(later_share * len(history))
     later, logits = history.part(begin, len(history)), first[begin:]
     half = len(later) // 2
@@ -87,8 +82,13 @@ def _fitted(
     objective = Objective(Calibration(), "vanilla", 0.0)
     dense = adam(model, chosen)
     first = pass_over(model, history, objective, chosen, dense, progress)
-    for _ in range(chosen.passes - 1):
-        pass_over(model, history, objective, chosen, dense, progress)
+    for number in range(1, chosen.passes):
+        is_averaged = chosen.averaging and number == chosen.passes - 1
+        average = WeightAverage(model) if is_averaged else None
+        pass_over(model, history, objective, chosen, dense, progress, average)
+        if average is not None:
+            average.put()
+    model.table.curvature.div_(chosen.passes)  # who goes on learning has seen history once
     return first, model
 
 
@@ -119,10 +119,7 @@ def _calibrated(
 
 def rows_to_do(rows: int, architecture: Architecture, settings: OnlineModelSettings) -> int:
     """How many rows :func:`train` will tell of."""
-    passes = settings.of(architecture).passes
-    if architecture == "deepfm" and settings.regression_share > 0:
-        passes += settings.regression_passes
-    return passes * rows
+    return settings.of(architecture).passes * rows
 
 
 def _require_learnable(history: History, later_share: float) -> None:

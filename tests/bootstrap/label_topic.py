@@ -29,9 +29,9 @@ def sample(version: str, p: float, label: int, kind: str = "", number: int = 0) 
     )
 
 
-def sent(topic: SampleTopic, samples: list[TrainingSample]) -> None:
+def sent(topic: SampleTopic, samples: list[TrainingSample], partitions: int = 2) -> None:
     producer = Producer(client_settings(topic.kafka))
     for number, item in enumerate(samples):
-        producer.produce(topic.topic, item.encode(), partition=number % 2)
+        producer.produce(topic.topic, item.encode(), partition=number % partitions)
     producer.produce(topic.topic, b"no sample", partition=0)
     assert producer.flush(20) == 0

@@ -1,5 +1,7 @@
 """What the topic has beyond the lake is learnt, once, and the package says up to where."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -16,7 +18,9 @@ from tests.bootstrap.label_topic import sample, sent
 SETTINGS = OnlineModelSettings()
 
 
-def samples_of(log: EncodedLog, spec: FeatureSpec, first_ms: int) -> list[TrainingSample]:
+def samples_of(
+    log: EncodedLog, spec: FeatureSpec, first_ms: int, rows: int = 200
+) -> list[TrainingSample]:
     return [
         TrainingSample(
             **{
@@ -26,7 +30,7 @@ def samples_of(log: EncodedLog, spec: FeatureSpec, first_ms: int) -> list[Traini
                 "label_ts": first_ms + number,
             }
         )
-        for number in range(200)
+        for number in range(rows)
         for base in [sample("v", 0.1, int(log.labels[number]), number=number)]
     ]
 
@@ -68,3 +72,23 @@ def test_it_learns_what_is_new(
     assert not np.allclose(
         expected, OnlineLearner.from_package(package, spec, SETTINGS).predict(log.samples[:200])
     )
+
+
+def test_labels_that_contradict_the_model_are_withheld_and_counted(
+    monkeypatch: pytest.MonkeyPatch,
+    trained: TrainedPackage,
+    log: EncodedLog,
+    spec: FeatureSpec,
+    topic: SampleTopic,
+) -> None:
+    """The first half of the rows agrees; from there on every label is the opposite."""
+    monkeypatch.setattr("bootstrap.new_labels.BATCH", 100)
+    flipped = log.labels.copy()
+    flipped[1000:] = 1.0 - flipped[1000:]
+    first_ms = trained.package.manifest.watermark_ms + 1
+    given = samples_of(replace(log, labels=flipped), spec, first_ms, rows=2000)
+    sent(topic, given, partitions=1)
+    done = catch_up(trained.package, spec, SETTINGS, topic)
+    assert done.samples + done.withheld == 2000
+    assert 500 < done.withheld <= 1000
+    assert done.package.manifest.watermark_ms < first_ms + 1500

@@ -70,6 +70,22 @@ def test_last_clicks_are_those_before_newest_first(rows: list[LoggedRow]) -> Non
         assert user.attributes == now.user_attributes
 
 
+@settings(deadline=None)
+@given(st.lists(ROWS, min_size=1, max_size=25), st.integers(1, 25))
+def test_a_frozen_model_sees_counts_as_they_stood_at_the_end_of_its_history(
+    rows: list[LoggedRow], known: int
+) -> None:
+    rows = sorted(rows, key=lambda row: row.ts_ms)
+    history = rows[:known]
+    counts = EventCounts(SPEC, rows, known)
+    for now in rows:
+        ts_ms = min(now.ts_ms, history[-1].ts_ms + 1)
+        of_user = [row for row in history if row.user_id == now.user_id]
+        of_ad = [row for row in history if row.ad_id == now.ad_id]
+        assert counts.user(now).counters == {"user": counted(of_user, ts_ms)}
+        assert counts.of_ad(now)["ad"] == counted(of_ad, ts_ms)
+
+
 def test_an_unknown_user_and_ad_have_no_past() -> None:
     counts = EventCounts(SPEC, [logged_row(1000, click_ms=1500)])
     stranger = logged_row(2000, "u9", "a9", advertiser="v9")

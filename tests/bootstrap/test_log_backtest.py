@@ -33,9 +33,10 @@ def report(
     progressive: bool = False,
     stream: StreamLabels = AT_ONCE,
     name: LogName = "criteo",
+    features: str | None = None,
 ) -> dict[str, Any]:
     log, settings = LOGS[name], OnlineModelSettings()
-    spec = FeatureSpec.load(log.features)
+    spec = FeatureSpec.load(features or log.features)
     backtest = LogBacktest(
         log, spec, architecture, settings, BootstrapSettings(), progressive, stream
     )
@@ -49,7 +50,7 @@ def test_what_is_there_to_find_is_found(log: Path, architecture: Architecture) -
     assert got["auc"] > 0.7
     assert got["pr_auc"] > 0.5
     assert got["pcoc"] == pytest.approx(1.0, abs=0.2)
-    assert 0 < got["ece"] < 0.15
+    assert 0 < got["ece"] < 0.2
     assert 0 < got["field_ece"] < 0.3
     assert got["logloss"] < got["constant_logloss"]
     assert got["peak_memory_mb"] > 50
@@ -59,9 +60,10 @@ def test_what_is_there_to_find_is_found(log: Path, architecture: Architecture) -
 
 def test_progressive_tells_the_frozen_model_too(log: Path) -> None:
     train, test = LogFiles([log], ONE_AND_TWO), LogFiles([log], THREE)
-    frozen = report(train, test, "lr")
-    at_once = report(train, test, "lr", progressive=True)
-    late = report(train, test, "lr", progressive=True, stream=StreamLabels(True, 50))
+    frozen = report(train, test, "lr", features="criteo")
+    at_once = report(train, test, "lr", progressive=True, features="criteo")
+    stream = StreamLabels(True, 50)
+    late = report(train, test, "lr", progressive=True, stream=stream, features="criteo")
     for name in ("auc", "pr_auc", "logloss", "pcoc", "ece", "field_ece"):
         assert at_once[f"frozen_{name}"] == late[f"frozen_{name}"] == frozen[name]
     assert len({got["logloss"] for got in (frozen, at_once, late)}) == 3

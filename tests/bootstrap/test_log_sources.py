@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from bootstrap.log_sources import PAGE_MS, criteo_rows, open_bandit_rows, world_rows
+from bootstrap.log_sources import CRITEO_ROW_MS, criteo_rows, open_bandit_rows, world_rows
 from bootstrap.logged_rows import NO_CLICK
 from online_model.datasets.criteo import read_rows
 from online_model.datasets.text_table import DatasetError
@@ -17,7 +17,7 @@ def test_criteo_rows_are_those_of_the_file(tmp_path: Path, name: str) -> None:
     path = write_criteo(tmp_path / name, 30)
     rows = list(criteo_rows(path))
     for number, (row, raw) in enumerate(zip(rows, read_rows(path), strict=True)):
-        assert row.ts_ms == PAGE_MS * number
+        assert row.ts_ms == CRITEO_ROW_MS * number
         assert row.user_id == f"criteo-user-{number}"
         assert (row.context, row.ad_attributes) == (raw.context, raw.ad_attributes)
         assert "I13" not in row.context, "an empty cell is missing"
@@ -29,7 +29,8 @@ def test_criteo_rows_are_those_of_the_file(tmp_path: Path, name: str) -> None:
 def test_criteo_blocks_keep_their_times(tmp_path: Path) -> None:
     path = write_criteo(tmp_path / "train.tsv", 30, block_rows=10)
     times = [row.ts_ms for row in criteo_rows(path, {1, 3})]
-    assert times == [PAGE_MS * number for number in (*range(10), *range(20, 30))]
+    assert times == [CRITEO_ROW_MS * number for number in (*range(10), *range(20, 30))]
+    assert [row.ts_ms for row in criteo_rows(path, {3})] == times[:10], "the first begins the log"
     assert list(criteo_rows(path, {4})) == []
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bootstrap.log_sources import LOGS, PAGE_MS
+from bootstrap.log_sources import CRITEO_ROW_MS, LOGS, PAGE_MS
 from bootstrap.log_split import LogFiles, delayed, require_apart, thinned
 from bootstrap.logged_rows import NO_CLICK
 from bootstrap.row_range import Rows
@@ -24,7 +24,11 @@ def test_files_follow_each_other(tmp_path: Path) -> None:
     first = write_criteo(tmp_path / "first.tsv", 20, seed=3)
     second = write_criteo(tmp_path / "second.tsv", 30)
     rows = LogFiles([first, second]).read(LOGS["criteo"], start_ms=7)
-    assert [row.ts_ms for row in rows] == [7 + PAGE_MS * number for number in range(50)]
+    later = 7 + 19 * CRITEO_ROW_MS + PAGE_MS
+    assert [row.ts_ms for row in rows[:20]] == [7 + CRITEO_ROW_MS * number for number in range(20)]
+    assert [row.ts_ms for row in rows[20:]] == [
+        later + CRITEO_ROW_MS * number for number in range(30)
+    ]
 
 
 def test_rows_are_of_each_file(tmp_path: Path) -> None:

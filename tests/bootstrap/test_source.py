@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from bootstrap.log_sources import PAGE_MS
+from bootstrap.log_sources import CRITEO_ROW_MS
 from bootstrap.row_range import Rows
 from bootstrap.source import Dataset, Source, SourceError
 from online_model.datasets.text_table import DatasetError
@@ -21,7 +21,7 @@ def test_rows_of_a_criteo_file(tmp_path: Path) -> None:
     path = write_criteo(tmp_path / "train.tsv", 40)
     log = Source("criteo", path, Rows(10, 25), 0).read(FeatureSpec.load("criteo"), NOW_MS)
     assert len(log) == 15
-    assert log.ts_ms[0] == 10 * PAGE_MS, "rows keep their times"
+    assert log.ts_ms[0] == 10 * CRITEO_ROW_MS, "rows keep their times"
     assert log.late_share is None
 
 
