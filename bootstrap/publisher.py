@@ -25,7 +25,8 @@ class Publisher(ModelVersions):
         self._keep_versions = keep_versions
 
     def publish(self, package: ModelPackage, now_ms: int) -> None:
-        """Write a package, then switch ``current`` to it; versions beyond the kept ones go.
+        """Write a package, then switch ``current`` to it; versions beyond the kept ones go, but for
+        the newest FULL one.
 
         Raises PublishError if the version exists or belongs to another model.
         """
@@ -50,8 +51,11 @@ class Publisher(ModelVersions):
     def _remove_old(self) -> None:
         kept = self.versions()
         surplus = max(0, len(kept) - self._keep_versions)
+        # Hourly snapshots of a model that goes wrong must leave something to go back to.
+        good = [item for item in kept if item.manifest and not item.withdrawn]
+        whole = [item.version for item in good if item.manifest and item.manifest.kind == "FULL"]
         for old in kept[:surplus]:
-            if not old.current:
+            if not old.current and old.version not in whole[-1:]:
                 self._remove(old)
 
     def _remove(self, old: PublishedVersion) -> None:

@@ -129,6 +129,17 @@ def test_a_lost_manifest_is_told(client: redis.Redis, publisher: Publisher) -> N
     assert only.manifest is None
 
 
+def test_the_newest_full_version_outlives_snapshots(publisher: Publisher) -> None:
+    for number in (1, 2):
+        publisher.publish(package(f"full{number}"), number)
+    for number in range(3, 8):
+        made = package(f"dense{number}")
+        snapshot = made.manifest.model_copy(update={"kind": "DENSE"})
+        publisher.publish(ModelPackage.checked(snapshot, made.files), number)
+    kept = [item.version for item in publisher.versions()]
+    assert kept == ["full2", "dense5", "dense6", "dense7"]
+
+
 def test_a_roll_back_says_why_until_the_version_is_served_again(publisher: Publisher) -> None:
     for number in (1, 2, 3):
         publisher.publish(package(f"v{number}"), number)
