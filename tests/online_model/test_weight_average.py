@@ -23,9 +23,9 @@ def test_it_is_the_mean_over_all_steps() -> None:
         dense.append({name: p.copy() for name, p in model.dense_parameters().items()})
     average.put()
     np.testing.assert_allclose(values, np.mean(rows_of_steps, axis=0), rtol=1e-5, atol=1e-6)
-    for name, parameter in model.dense_parameters().items():
+    for name, mean in model.dense_parameters().items():
         expected = np.mean([step[name] for step in dense], axis=0)
-        np.testing.assert_allclose(parameter, expected, rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(mean, expected, rtol=1e-5, atol=1e-6)
 
 
 def test_without_a_step_nothing_changes() -> None:
