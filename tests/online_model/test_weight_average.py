@@ -16,8 +16,8 @@ def test_it_is_the_mean_over_all_steps() -> None:
         average.before_step(rows)
         values[rows] += generator.normal(size=(len(rows), values.shape[1])).astype(np.float32)
         with torch.no_grad():
-            for parameter in model.network.parameters():
-                parameter.add_(1.0)
+            for weights in model.network.parameters():
+                weights.add_(1.0)
         average.after_step()
         rows_of_steps.append(values.copy())
         dense.append({name: p.copy() for name, p in model.dense_parameters().items()})
