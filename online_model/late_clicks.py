@@ -2,7 +2,10 @@
 
 logit d(x) = logit(share) + Σ of a weight for each table row that x reads. The share follows the
 stream's clicks fast, the weights say who clicks late; they take the table's step: gradient over
-precision, which is the prior's plus the curvature seen so far (Chapelle & Li, NIPS'11).
+precision, which is the prior's plus the curvature seen so far (Chapelle & Li, NIPS'11). The prior
+of each field's weights is found from history by EM (empirical Bayes, MacKay, Neural Computation 4,
+1992): a field that says nothing of delays ends with weights near 0, whose noise would bias weights
+of the loss that are not linear in d.
 """
 
 import io
@@ -18,19 +21,25 @@ from scipy.special import expit, logit
 from online_model.delayed_feedback import LateShare
 from schemas.model_package import PackageError
 
-LATE_CLICKS_FILE = "late_clicks.npz"  # ids int32 [m], values float32 [m, 2]: weight, curvature
+#: ids int32 [m], values float32 [m, 2]: weight, curvature; precision float32 [fields] of priors.
+LATE_CLICKS_FILE = "late_clicks.npz"
 LEAST_SHARE = 1e-3
-PRIOR = 2.0  # a weight's prior precision is this × fields
+PRIOR = 2.0  # a weight's prior precision is this × fields, where history does not tell
+EM_STEPS = 30
 BATCH = 200
 
 
 @dataclass
 class LateClicks:
-    """``weights`` and ``curvature`` float32 [rows] of the table; changed by :meth:`learn`."""
+    """``weights`` and ``curvature`` float32 [rows] of the table; changed by :meth:`learn`.
+
+    ``precision`` float32 [fields] is that of each field's prior; empty: PRIOR × fields for all.
+    """
 
     share: LateShare
     weights: NDArray[np.float32]
     curvature: NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, np.float32))
+    precision: NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, np.float32))
 
     def __post_init__(self) -> None:
         if not len(self.curvature):
@@ -51,6 +60,8 @@ class LateClicks:
             stored = np.load(io.BytesIO(files[LATE_CLICKS_FILE]), allow_pickle=False)
             found.weights[stored["ids"]] = stored["values"][:, 0]
             found.curvature[stored["ids"]] = stored["values"][:, 1]
+            if "precision" in stored:
+                found.precision = stored["precision"]
         except (KeyError, ValueError, IndexError, OSError, EOFError, zipfile.BadZipFile) as error:
             raise PackageError(f"{LATE_CLICKS_FILE}: {error!r}") from None
         return found
@@ -60,7 +71,7 @@ class LateClicks:
         ids = np.flatnonzero(self.curvature).astype(np.int32)
         buffer = io.BytesIO()
         values = np.stack([self.weights[ids], self.curvature[ids]], axis=1)
-        np.savez(buffer, ids=ids, values=values)
+        np.savez(buffer, ids=ids, values=values, precision=self.precision)
         return buffer.getvalue()
 
     def shares(self, ids: NDArray[np.integer[Any]]) -> NDArray[np.float32]:
@@ -83,14 +94,15 @@ class LateClicks:
         if not len(late):
             return
         d = self.shares(ids)
-        rows, place = np.unique(ids, return_inverse=True)
+        rows, first, place = np.unique(ids, return_index=True, return_inverse=True)
         place = place.reshape(ids.shape)
         fields = ids.shape[1]
+        prior = self.precision[first % fields] if len(self.precision) else PRIOR * fields
         residual = np.repeat(sample_weights * (late - d), fields)
         seen = np.repeat(sample_weights * d * (1.0 - d), fields)
         flat = place.ravel()
         self.curvature[rows] += np.bincount(flat, seen, len(rows)).astype(np.float32)
-        step = np.bincount(flat, residual, len(rows)) / (PRIOR * fields + self.curvature[rows])
+        step = np.bincount(flat, residual, len(rows)) / (prior + self.curvature[rows])
         self.weights[rows] += step.astype(np.float32)
         self.share = self.share.seen(
             early=float(np.sum(sample_weights[~late])),
@@ -101,11 +113,36 @@ class LateClicks:
 
 def from_history(ids: NDArray[np.integer[Any]], late: NDArray[np.bool_], rows: int) -> LateClicks:
     """Of the clicks [n] of history in order of time: rows ``ids`` [n, fields], late or not."""
+    learnt = _passed(ids, late, rows, np.zeros(0, np.float32))
+    for _ in range(EM_STEPS if len(late) else 0):
+        learnt = _passed(ids, late, rows, _precision(learnt, ids))
+    return learnt
+
+
+def _passed(
+    ids: NDArray[np.integer[Any]],
+    late: NDArray[np.bool_],
+    rows: int,
+    precision: NDArray[np.float32],
+) -> LateClicks:
     share = float(np.mean(late)) if len(late) else 1.0
     learnt = LateClicks.assumed(share, rows)
+    learnt.precision = precision
     ones = np.ones(BATCH, np.float32)
     for start in range(0, len(late), BATCH):
         part = slice(start, start + BATCH)
         learnt.learn(ids[part], late[part], ones[: len(late[part])], memory=np.inf)
     learnt.share = LateShare.assumed(share)
     return learnt
+
+
+def _precision(learnt: LateClicks, ids: NDArray[np.integer[Any]]) -> NDArray[np.float32]:
+    """EM: a prior's variance is the mean of its weights' squares, as far as they are known."""
+    fields = ids.shape[1]
+    before = learnt.precision if len(learnt.precision) else np.full(fields, PRIOR * fields)
+    found = np.empty(fields, np.float32)
+    for number in range(fields):
+        of = np.unique(ids[:, number])
+        unknown = 1.0 / (before[number] + learnt.curvature[of])
+        found[number] = 1.0 / np.mean(np.square(learnt.weights[of]) + unknown)
+    return found

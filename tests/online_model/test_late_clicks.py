@@ -71,3 +71,20 @@ def test_rows_of_another_table_are_refused() -> None:
     }
     with pytest.raises(PackageError, match="out of bounds"):
         LateClicks.from_files(files, rows=5)
+
+
+def test_a_field_that_says_nothing_gets_no_weights() -> None:
+    """The first of three fields tells who clicks late, the others are chance."""
+    generator = np.random.default_rng(0)
+    ids = generator.integers(0, 20, (4000, 3)) + np.array([0, 20, 40])
+    late = generator.random(4000) < np.where(ids[:, 0] < 10, 0.8, 0.2)
+    learnt = from_history(ids, late, 60)
+    telling, *chance = learnt.precision
+    assert telling < 2 < 50 < min(chance)
+    assert np.abs(learnt.weights[20:]).max() < 0.2 < np.abs(learnt.weights[:20]).min()
+    files = {
+        LATE_CLICKS_FILE: learnt.weights_file(),
+        DELAYED_FEEDBACK_FILE: learnt.share.to_bytes(),
+    }
+    again = LateClicks.from_files(files, 60)
+    assert np.array_equal(again.precision, learnt.precision)
