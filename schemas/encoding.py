@@ -5,7 +5,8 @@ transformed here and standardised by the model package.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -156,6 +157,39 @@ class Encoder:
             for i, rows in enumerate(counters):
                 if number.counter in rows:
                     out["ad_numbers"][i, columns] = counter_numbers(number, rows[number.counter])
+        return out
+
+    def ads_by_column(
+        self,
+        ad_ids: Sequence[str],
+        columns: Mapping[str, NDArray[np.int32]],
+        texts: Sequence[str],
+    ) -> NDArray[np.void]:
+        """The parts of many ads without counters, shape (n,): as :meth:`ad` of each, but faster.
+
+        ``columns`` [n] have for each attribute the places of its values in ``texts``, -1 for none.
+        """
+        layout, none = self.layout, np.full(len(ad_ids), -1, np.int32)
+        out = np.zeros(len(ad_ids), layout.ad_dtype)
+
+        def each(source: str, encoded: Callable[[str | None], float]) -> NDArray[Any]:
+            if source == ID_ATTRIBUTES["ad"]:
+                return np.array([encoded(ad_id) for ad_id in ad_ids])
+            places, of_ads = np.unique(columns.get(source, none), return_inverse=True)
+            found = [encoded(None if place < 0 else texts[place]) for place in places.tolist()]
+            return np.array(found).take(of_ads)
+
+        for column, feature in enumerate(layout.ad_categoricals):
+            found = each(feature.source, partial(bucket, feature))
+            out["ad_ids"][:, column] = layout.offsets[feature.name] + found
+        column = 0
+        for number in layout.ad_numbers:
+            own = slice(column, column := column + width(number))
+            if isinstance(number, Numeric):
+                found = each(number.source, partial(_numeric, number))
+                out["ad_numbers"][:, own] = found.astype(np.float32)[:, np.newaxis]
+            else:
+                out["ad_numbers"][:, own] = counter_numbers(number, None)
         return out
 
     def with_positions(

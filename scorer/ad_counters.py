@@ -1,6 +1,6 @@
 """Counters of ads, as they come from Redis, and which ads each of them describes."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -81,6 +81,32 @@ class AdCounters:
             for slot, (ad_id, _) in zip(slots.tolist(), ads, strict=True):
                 row = self._row(f"{self._popularity}:{ad_id}") if self._has_rows else None
                 self._put_popularity(slot, row)
+
+    def describe(
+        self,
+        slots: NDArray[np.int32],
+        parts: NDArray[np.void],
+        values: Callable[[str], Sequence[str]],
+    ) -> None:
+        """As ``own``, of new ads in columns: ``values`` gives the values [n] of an attribute, empty
+        texts for none, and what was counted goes into ``parts`` [n]. Raises TableFullError."""
+        arrays = self._arrays
+        for name in self._names:
+            attributes = [p.removeprefix("ad.") for p in self._encoder.spec.counters[name]]
+            keys = [f"{name}:{'|'.join(t)}" for t in zip(*map(values, attributes), strict=True)]
+            if name in self._key_columns:
+                numbers = [self._stored(key) for key in keys]
+                arrays.counter_keys[self._key_columns[name], slots] = numbers
+            if not self._has_rows:
+                continue
+            for i, key in enumerate(keys):
+                row = self._row(key)
+                if row is None:
+                    continue
+                for columns, feature in self._columns.get(name, []):
+                    parts["ad_numbers"][i, columns] = counter_numbers(feature, row)
+                if name == self._popularity:
+                    self._put_popularity(int(slots[i]), row)
 
     def reserve(self, ad_id: str, attributes: Mapping[str, str]) -> None:
         """Give the keys of an ad their numbers. Raises TableFullError."""

@@ -49,6 +49,15 @@ class AttributeIndex:
                 0 if value is None else known.get(value) or self._stored(value) for value in values
             ]
 
+    def number(
+        self, names: Sequence[str], values: Sequence[str]
+    ) -> tuple[list[int], NDArray[np.int32]]:
+        """Columns of names and numbers plus 1 of values, given to those that are new. Raises
+        TableFullError."""
+        self._add_names(dict.fromkeys(names, ""))
+        columns = [self._arrays.names.add(name) for name in names]
+        return columns, np.array([self._stored(value) for value in values], np.int32)
+
     def reserve(self, attributes: Mapping[str, str]) -> None:
         """Give names and values their numbers. Raises TableFullError."""
         if not attributes.keys() <= self._names:

@@ -158,6 +158,31 @@ class Catalogue:
         self.row_owners.changed(new)
         self.attributes.changed(new)
 
+    def commit_new(
+        self,
+        slots: NDArray[np.int32],
+        parts: NDArray[np.void],
+        versions: NDArray[np.int64],
+        active: NDArray[np.bool_],
+        prices: NDArray[np.int64],
+        attributes: NDArray[np.int32],
+    ) -> None:
+        """Ads [n] whose slots were not used before; ``attributes`` [names, n]."""
+        arrays = self.arrays
+        self._state[_REVISION] += 1
+        arrays.begin(slots)
+        self._state[_ACTIVE] += int(active.sum())
+        arrays.versions[slots] = versions + 1
+        arrays.active[slots] = active
+        arrays.prices[slots] = prices
+        arrays.attributes[: len(attributes), slots] = attributes
+        arrays.parts[slots] = parts
+        arrays.revisions[slots] = self.revision
+        arrays.end(slots)
+        self._state[_SLOTS] = max(self.slot_count, 1 + int(slots.max(initial=-1)))
+        self.row_owners.changed(slots)
+        self.attributes.changed(slots)
+
     def _put(self, slots: NDArray[np.int32], entries: Sequence[AdEntry]) -> None:
         arrays = self.arrays
         active = np.array([entry.active for entry in entries], np.bool_)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from schemas import redis_keys, row_changes
 from scorer import change_stream, delta_stream
+from scorer.bulk_load import load_page
 from scorer.catalogue import SLICE, Catalogue
 from scorer.delta_stream import DeltaGapError
 from scorer.half_refresher import HalfRefresher
@@ -142,7 +143,8 @@ class Feeder(threading.Thread):
         revision, reported = catalogue.revision, monotonic()
         for page in snapshot.ads:
             ads += len(page)
-            self._apply(stage_ads(catalogue, page, reload=complete))
+            left = page if len(before) else load_page(catalogue, page)
+            self._apply(stage_ads(catalogue, left, reload=complete))
             if monotonic() > reported + _REPORT_SECONDS:
                 reported = monotonic()
                 _log.info("catalogue is loading", ads=ads, of=snapshot.ad_count)

@@ -8,6 +8,7 @@ from scorer.questions import Asker, InvalidRequestError, RankQuestion, ScoreQues
 from scorer.settings import ScorerSettings
 
 DEFAULT_LIMIT = 10
+_ORDERS = frozenset(scorer_pb2.OrderBy.values())
 
 
 class Validator:
@@ -28,7 +29,7 @@ class Validator:
             raise InvalidRequestError(
                 f"limit: expected 1 to {settings.max_limit}, or 0 for {DEFAULT_LIMIT}, got {limit}"
             )
-        if request.order_by not in scorer_pb2.OrderBy.values():
+        if request.order_by not in _ORDERS:
             raise InvalidRequestError(
                 f"order_by: expected one of {', '.join(scorer_pb2.OrderBy.keys())}, "
                 f"got {request.order_by}"
@@ -94,18 +95,23 @@ class Validator:
         if not text:
             raise InvalidRequestError(f"{name}: missing")
         largest = self._settings.max_id_bytes
-        if len(text.encode()) > largest:
+        if _is_longer(text, largest):
             raise InvalidRequestError(f"{name}: expected at most {largest} bytes")
 
     def _value(self, text: str, name: str) -> None:
         largest = self._settings.max_value_bytes
-        if len(text.encode()) > largest:
+        if _is_longer(text, largest):
             raise InvalidRequestError(f"{name}: expected at most {largest} bytes")
 
 
 def _at_most(values: Sequence[object] | Mapping[str, str], largest: int, name: str) -> None:
     if len(values) > largest:
         raise InvalidRequestError(f"{name}: expected at most {largest}, got {len(values)}")
+
+
+def _is_longer(text: str, largest: int) -> bool:
+    """Whether a text has more bytes; most are so short that nobody need encode them."""
+    return 4 * len(text) > largest and len(text.encode()) > largest
 
 
 def _shown(text: str) -> str:

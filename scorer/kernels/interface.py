@@ -3,6 +3,7 @@
 The native ones release the interpreter's lock while they work, unless the process has one core.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Protocol
@@ -179,6 +180,22 @@ class AnsweredAds:
     sources: NDArray[np.uint8]
 
 
+@dataclass(frozen=True, slots=True)
+class AdColumns:
+    """What is said of n ads; ``read`` [n] are those that were understood, the others are to be
+    looked at one by one.
+
+    ``items`` [m, 3] are their attributes: the ad, and the places of name and value in ``texts``.
+    """
+
+    read: NDArray[np.bool_]
+    active: NDArray[np.bool_]
+    versions: NDArray[np.int64]
+    prices: NDArray[np.int64]
+    items: NDArray[np.int32]
+    texts: Sequence[bytes]
+
+
 def _addresses(*arrays: NDArray[Any]) -> tuple[int, ...]:
     if not all(array.flags.c_contiguous for array in arrays):
         raise ValueError("kernels take contiguous arrays only")
@@ -240,3 +257,7 @@ class Kernels(Protocol):
 
         ``ids`` are numbered by slot, ``values`` by what ``ads.attributes`` say.
         """
+
+    def parse_ads(self, keys: Sequence[bytes], values: Sequence[bytes], header: bytes) -> AdColumns:
+        """Ads by the ids [n] and values [n] that Redis has of them; ``header`` [10] is that of the
+        record's current version."""

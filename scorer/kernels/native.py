@@ -3,6 +3,7 @@
 import ctypes
 import os
 import sys
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 
 from scorer.kernels.interface import (
     SOURCES,
+    AdColumns,
     AnsweredAds,
     ExactWeights,
     Floats,
@@ -96,6 +98,12 @@ class NativeKernels:
         self._exact.argtypes = (
             _POINTER, _LONG, _INT, _INT, _INT, _POINTER, _POINTER, _POINTER, _POINTER, _FLOAT,
             _POINTER, _POINTER,
+        )  # fmt: skip
+        self._parse: Any = library.parse_ads
+        self._parse.restype = _LONG
+        self._parse.argtypes = (
+            *(_POINTER,) * 4, _LONG, *(_POINTER,) * 6, _LONG, _POINTER, _POINTER, _LONG, _POINTER,
+            _LONG, _POINTER,
         )  # fmt: skip
         self._ads: Any = library.ranked_ads
         self._ads.restype = _LONG
@@ -185,6 +193,29 @@ class NativeKernels:
         )  # fmt: skip
         return logits
 
+    def parse_ads(self, keys: Sequence[bytes], values: Sequence[bytes], header: bytes) -> AdColumns:
+        """See Kernels."""
+        count, blob = len(values), b"".join(values)
+        ends, key_ends = _ends(values), _ends(keys)
+        read, active = np.empty(count, np.bool_), np.empty(count, np.bool_)
+        versions, prices = np.empty(count, np.int64), np.empty(count, np.int64)
+        counts, room = np.zeros(2, np.int64), 16 * count + 64
+        while True:
+            items, offsets = np.empty((room, 3), np.int32), np.empty(room, np.int64)
+            lengths = np.empty(room, np.int32)
+            cells = np.zeros(1 << (2 * room).bit_length(), np.int32)
+            if not self._parse(
+                blob, _address(ends), b"".join(keys), _address(key_ends), count, header,
+                _address(read), _address(active), _address(versions), _address(prices),
+                _address(items), room, _address(offsets), _address(lengths), room,
+                _address(cells), len(cells) - 1, _address(counts),
+            ):  # fmt: skip
+                break
+            room *= 2
+        begins, sizes = offsets[: counts[1]].tolist(), lengths[: counts[1]].tolist()
+        texts = [blob[begin : begin + size] for begin, size in zip(begins, sizes, strict=True)]
+        return AdColumns(read, active, versions, prices, items[: counts[0]], texts)
+
     def ranked_ads(self, ids: Texts, values: Texts, frame: TokenFrame, ads: AnsweredAds) -> bytes:
         """See Kernels."""
         count, part = len(ads.slots), ads.parts.itemsize
@@ -205,6 +236,10 @@ class NativeKernels:
             if size >= 0:
                 return out[1, :size].tobytes()
             room *= 2
+
+
+def _ends(texts: Sequence[bytes]) -> NDArray[np.int64]:
+    return np.cumsum([len(text) for text in texts], dtype=np.int64)
 
 
 def _has_one_core() -> bool:

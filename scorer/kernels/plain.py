@@ -3,11 +3,14 @@
 import hmac
 import itertools
 import struct
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from schemas.records import Ad
+from schemas.redis_values import split_version
 from scorer.kernels.interface import (
     AD_ID,
     BLOCK,
@@ -15,6 +18,7 @@ from scorer.kernels.interface import (
     END,
     OUTPUTS,
     SOURCES,
+    AdColumns,
     AnsweredAds,
     ExactWeights,
     Floats,
@@ -137,6 +141,30 @@ class PlainKernels:
                 weight_at, shift_at = end, shift_at + outputs
             logits += values @ weights.last[tower]
         return logits / np.float32(weights.towers) + np.float32(weights.constant)
+
+    def parse_ads(self, keys: Sequence[bytes], values: Sequence[bytes], header: bytes) -> AdColumns:
+        """See Kernels."""
+        count = len(values)
+        read, active = np.zeros(count, np.bool_), np.zeros(count, np.bool_)
+        versions, prices = np.zeros(count, np.int64), np.zeros(count, np.int64)
+        texts: dict[str, int] = {}
+        items: list[tuple[int, ...]] = []
+        for i, (key, value) in enumerate(zip(keys, values, strict=True)):
+            try:
+                version, body = split_version(value)
+                ad = Ad.decode(body) if body.startswith(header) else None
+            except ValueError:
+                continue
+            if ad is None or ad.ad_id.encode() != key:
+                continue
+            read[i], active[i] = True, ad.status == "ACTIVE"
+            versions[i], prices[i] = version, ad.price
+            items += [
+                (i, *(texts.setdefault(text, len(texts)) for text in item))
+                for item in ad.attributes.items()
+            ]
+        found = np.array(items, np.int32).reshape(-1, 3)
+        return AdColumns(read, active, versions, prices, found, [text.encode() for text in texts])
 
     def ranked_ads(self, ids: Texts, values: Texts, frame: TokenFrame, ads: AnsweredAds) -> bytes:
         """See Kernels."""
