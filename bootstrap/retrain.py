@@ -206,8 +206,10 @@ class Retrain:
 
     def _calibrated(self, validation: Validation, rows: slice) -> Calibration:
         """Fitted on the rows as they were learnt, then taken back to the true rate."""
+        # A retrain goes on to learn its validation: offsets of field values would count twice.
+        method = self.settings.calibration
         fitted = fit_calibration(
-            self.settings.calibration,
+            "platt" if method == "field" else method,
             validation.logits[rows],
             validation.labels[rows],
             self.settings.calibration_bin_rows,

@@ -56,8 +56,11 @@ def _platt(logits: Floats, labels: NDArray[Any], weights: NDArray[np.float64]) -
     scores = np.asarray(logits, np.float64)[:, None]
     fitted = LogisticRegression(C=1e6).fit(scores, labels, sample_weight=weights)
     slope, shift = float(fitted.coef_[0, 0]), float(fitted.intercept_[0])
-    if slope <= 0:
-        return Calibration()
+    return platt_of(slope, shift) if slope > 0 else Calibration()
+
+
+def platt_of(slope: float, shift: float) -> Calibration:
+    """logit p = slope·score + shift, with a slope above 0."""
     ends = np.array([-PLATT_REACH, PLATT_REACH])
     return Calibration(
         method="platt", logits=tuple(ends.tolist()), outputs=tuple((slope * ends + shift).tolist())

@@ -49,10 +49,11 @@ class FieldCalibration:
         fields: Values,
         labels: NDArray[Any],
         knots: int = KNOTS,
+        weights: NDArray[np.floating[Any]] | None = None,
     ) -> "FieldCalibration":
         """Of logits [n], field values [n, fields] and labels [n] in {0, 1}, both of which occur.
 
-        Raises ValueError if there is one class only.
+        Rows have ``weights`` [n], 1 if none. Raises ValueError if there is one class only.
         """
         if not 0 < np.sum(labels) < len(labels):
             raise ValueError("labels are all the same: nothing can be fitted")
@@ -64,27 +65,28 @@ class FieldCalibration:
         field = np.repeat(np.arange(len(values)), [len(known) for known in values])
         first = pieces.shape[1]
         target = np.asarray(labels, np.float64)
-        weights = np.concatenate([[0.0], np.ones(first - 1), np.zeros(len(field))])
+        counted = np.ones(len(target)) if weights is None else np.asarray(weights, np.float64)
+        found = np.concatenate([[0.0], np.ones(first - 1), np.zeros(len(field))])
         deviations = np.full(len(values), FIRST_DEVIATION)
         for step in range(EM_STEPS + 1):
             precision = np.concatenate(
                 [[0.0], np.full(first - 1, SLOPE_DEVIATION**-2), deviations[field] ** -2]
             )
-            weights = _penalised_fit(design, target, weights, precision, first)
+            found = _penalised_fit(design, target, counted, found, precision, first)
             if step < EM_STEPS:
-                p = expit(design @ weights)
-                seen = (design.multiply(design)).T @ (p * (1.0 - p))
+                p = expit(design @ found)
+                seen = (design.multiply(design)).T @ (counted * p * (1.0 - p))
                 variance = 1.0 / (precision + seen)
-                squares = (weights**2 + variance)[first:]
+                squares = (found**2 + variance)[first:]
                 mean = np.bincount(field, squares) / np.bincount(field)
                 deviations = np.sqrt(np.maximum(mean, LEAST_DEVIATION**2))
         ends = np.cumsum([len(known) for known in values])[:-1]
         return cls(
             knots=bounds,
-            shift=float(weights[0]),
-            slopes=weights[1:first],
+            shift=float(found[0]),
+            slopes=found[1:first],
             values=values,
-            offsets=tuple(np.split(weights[first:], ends)),
+            offsets=tuple(np.split(found[first:], ends)),
             deviations=deviations,
         )
 
@@ -109,6 +111,7 @@ class FieldCalibration:
 def _penalised_fit(
     design: Any,
     labels: NDArray[np.float64],
+    counted: NDArray[np.float64],
     start: NDArray[np.float64],
     precision: NDArray[np.float64],
     first: int,
@@ -121,8 +124,8 @@ def _penalised_fit(
     def objective(weights: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         scores = design @ weights
         away = precision * (weights - mean)
-        loss = np.sum(np.logaddexp(0.0, scores) - labels * scores)
-        gradient = design.T @ (expit(scores) - labels) + away
+        loss = counted @ (np.logaddexp(0.0, scores) - labels * scores)
+        gradient = design.T @ (counted * (expit(scores) - labels)) + away
         return float(loss + 0.5 * away @ (weights - mean)), gradient
 
     found = minimize(

@@ -56,7 +56,9 @@ class OnlineModelSettings(Settings):
     delayed_feedback: Method = "es_dfm"
     late_share_memory_clicks: float = Field(5000.0, gt=0)
     recalibration: bool = Field(True, description="the stream's base rate shifts what is served")
-    calibration: Literal["isotonic", "platt", "best"] = "isotonic"
+    calibration: Literal["isotonic", "platt", "best", "field"] = Field(
+        "isotonic", description="field: an offset for each value of each field, in its weight"
+    )
     calibration_bin_rows: int = Field(500, ge=20, description="isotonic: rows in a bin at least")
     torch_threads: int = Field(1, ge=1)
 

@@ -2,6 +2,7 @@
 
 In the first pass each batch is predicted before it is learnt. The predictions of the last part of
 history calibrate: none of them had seen its own label, and nothing is held back from the model.
+Field-aware calibration alone has that part for itself, see :mod:`online_model.field_offsets`.
 """
 
 from collections.abc import Callable
@@ -12,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from online_model.calibration import fit_calibration
+from online_model.field_offsets import FieldOffsets
 from online_model.history import History
 from online_model.learning_step import Objective, adam, pass_over
 from online_model.model import Architecture, Model
@@ -55,10 +57,13 @@ def train(
     _require_learnable(history, later_share)
     torch.set_num_threads(settings.torch_threads)
     torch.manual_seed(settings.seed)
-    first, model = _fitted(spec, architecture, history, settings, progress)
     begin = len(history) - int(later_share * len(history))
-    later, logits = history.part(begin, len(history)), first[begin:]
-    half = len(later) // 2
+    later, half = history.part(begin, len(history)), (len(history) - begin) // 2
+    if settings.calibration == "field":
+        _, model = _fitted(spec, architecture, history.part(0, begin), settings, progress)
+        return _with_field_offsets(model, later, half)
+    first, model = _fitted(spec, architecture, history, settings, progress)
+    logits = first[begin:]
     unseen = later.part(half, len(later))
     earlier = _calibrated(later.part(0, half), logits[:half], settings)
     predicted = earlier.probabilities(logits[half:])
@@ -66,6 +71,18 @@ def train(
     needed = _is_better(earlier, unseen, logits[half:])
     calibration = _calibrated(later, logits, settings) if needed else Calibration()
     return Trained(model, calibration, validation, predicted)
+
+
+def _with_field_offsets(model: Model, later: History, half: int) -> Trained:
+    """The last part of history says how far off each field value is, and is not learnt itself."""
+    logits = model.logits(later.samples)
+    unseen = later.part(half, len(later))
+    earlier = FieldOffsets.of(model.batcher.layout, later.part(0, half), logits[:half])
+    predicted = earlier.calibration.probabilities(earlier.logits(unseen.samples, logits[half:]))
+    validation = quality(unseen.labels, predicted, unseen.weights)
+    found = FieldOffsets.of(model.batcher.layout, later, logits)
+    found.put(model.table)
+    return Trained(model, found.calibration, validation, predicted)
 
 
 def _fitted(
@@ -108,6 +125,7 @@ def _is_better(calibration: Calibration, unseen: History, logits: NDArray[np.flo
 def _calibrated(
     history: History, logits: NDArray[np.float32], settings: OnlineModelSettings
 ) -> Calibration:
+    assert settings.calibration != "field"
     return fit_calibration(
         settings.calibration,
         logits,
@@ -118,7 +136,7 @@ def _calibrated(
 
 
 def rows_to_do(rows: int, architecture: Architecture, settings: OnlineModelSettings) -> int:
-    """How many rows :func:`train` will tell of."""
+    """How many rows :func:`train` will tell of, at most."""
     return settings.of(architecture).passes * rows
 
 

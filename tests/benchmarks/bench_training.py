@@ -2,7 +2,8 @@
 
 Our trainer and deepctr-torch's DeepFM (Shen, github.com/shenweichen/DeepCTR-Torch) learn the same
 samples at equal sizes: 20 fields of 16 dimensions, tower 256-128-64, Adam. ``--learner`` measures
-the online learner alone. What counts is CPU time of the thread, so a busy machine says the same.
+the online learner alone, ``--flink`` the learning job from Kafka on. Of all but the last it is CPU
+time of the thread that counts, so a busy machine says the same.
 """
 
 import json
@@ -25,6 +26,8 @@ from online_model.settings import OnlineModelSettings
 from schemas.calibration import Calibration
 from schemas.features import FeatureSpec
 from schemas.layout import Layout
+from schemas.model_package import ModelPackage
+from tests.benchmarks.learning_from_kafka import learnt_per_second
 
 FIELDS, DIM, HIDDEN = 20, 16, (256, 128, 64)
 CLICK_RATE = 0.2
@@ -100,11 +103,8 @@ def ours(work: Work, precision: Precision) -> float:
 
 def learner(work: Work, precision: Precision) -> float:
     """Samples/s of the online learner, which moves rows only."""
-    settings = work.settings(precision)
-    model, history = work.model(settings), work.history()
-    origin = Origin("bench", "v1", created_ms=0)
-    share = LateClicks.assumed(0.1, model.shape.rows)
-    package = export(model, Calibration(), share, origin, history.samples[:100])
+    settings, history = work.settings(precision), work.history()
+    package = packaged(work, settings, history)
     online = OnlineLearner.from_package(package, work.spec, settings)
     kinds = np.where(history.labels > 0.5, "POSITIVE", "NEGATIVE")
 
@@ -121,6 +121,29 @@ def learner(work: Work, precision: Precision) -> float:
 
     learn(0, 2 * work.batch)
     return _rate(len(history) - 2 * work.batch, lambda: learn(2 * work.batch, len(history)))
+
+
+def packaged(work: Work, settings: OnlineModelSettings, history: History) -> ModelPackage:
+    """A model that has learnt nothing."""
+    model = work.model(settings)
+    share = LateClicks.assumed(0.1, model.shape.rows)
+    origin = Origin("bench", "v1", created_ms=0)
+    return export(model, Calibration(), share, origin, history.samples[:100])
+
+
+def through_flink(work: Work, precision: Precision) -> dict[str, Any]:
+    """Samples/s of the learning job."""
+    settings, history = work.settings(precision), work.history()
+    return learnt_per_second(
+        work.spec,
+        packaged(work, settings, history),
+        history,
+        {
+            "CTR_ONLINE_MODEL_HIDDEN": json.dumps(settings.hidden),
+            "CTR_ONLINE_MODEL_BATCH_SIZE": str(settings.batch_size),
+            "CTR_ONLINE_MODEL_TOWER_PRECISION": settings.tower_precision,
+        },
+    )
 
 
 def theirs(work: Work, steps: int) -> float:
@@ -170,9 +193,17 @@ def main(
     only_learner: Annotated[
         bool, typer.Option("--learner", help="the online learner only")
     ] = False,
+    flink: Annotated[
+        bool, typer.Option("--flink", help="the learning job only, from Kafka to Redis")
+    ] = False,
 ) -> None:
     """Print rows/s of each, one JSON object a line."""
     torch.set_num_threads(1)
+    if flink:
+        for precision in PRECISIONS:
+            rates = through_flink(Work(values[0], rows, batch, evenly), precision)
+            print(json.dumps({"what": "flink", "precision": precision, **rates}), flush=True)
+        return
     for count in values:
         work = Work(count, rows, batch, evenly)
         for precision in PRECISIONS:
