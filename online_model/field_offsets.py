@@ -75,4 +75,5 @@ def _rows(layout: Layout, samples: NDArray[np.void]) -> NDArray[np.int64]:
     features = (*layout.request_categoricals, *layout.ad_categoricals)
     chosen = [column for column, feature in enumerate(features) if feature.name != pooled]
     ids = np.concatenate([samples["request_ids"], samples["ad_ids"]], axis=1)
-    return ids[:, chosen].astype(np.int64)
+    rows: NDArray[np.int64] = ids[:, chosen].astype(np.int64)
+    return rows

@@ -19,7 +19,9 @@ from tests.online_model.small_log import LAYOUT, SETTINGS, SPEC, history, random
 def fields(rows: History) -> NDArray[np.int64]:
     """Of all fields but the ad, whose rows the sequence pools."""
     samples = rows.samples
-    return np.concatenate([samples["request_ids"], samples["ad_ids"][:, 1:]], axis=1).astype(int)
+    columns = [samples["request_ids"], samples["ad_ids"][:, 1:]]
+    found: NDArray[np.int64] = np.concatenate(columns, axis=1).astype(np.int64)
+    return found
 
 
 def test_a_package_serves_what_was_fitted() -> None:
