@@ -1,5 +1,6 @@
 """Engagements -> rows of sliding counters and last clicks, as batches for Redis."""
 
+from dataclasses import dataclass
 from typing import Any
 
 from pyflink.java_gateway import get_gateway
@@ -14,8 +15,18 @@ from streaming.jobs.statements import statement
 from streaming.settings import JobName
 
 
+@dataclass(frozen=True, slots=True)
+class Gathering:
+    """How long engagements are counted before the counters are looked up, and how long the rows
+    that come of it are gathered for one batch; in ms. The longer, the fewer rows and batches, and
+    the older what Redis has."""
+
+    count_ms: int
+    batch_ms: int
+
+
 def count(
-    tables: StreamTableEnvironment, spec: FeatureSpec, requests: Any, batch_ms: int
+    tables: StreamTableEnvironment, spec: FeatureSpec, requests: Any, gathering: Gathering
 ) -> tuple[Any, Any]:
     """Batches of counters and of last clicks, from the view ``joined``.
 
@@ -24,13 +35,13 @@ def count(
     jvm = get_gateway().jvm
     tables.execute_sql(statement(JobName.EVENTS, "counted"))
     counted = internal_rows(tables, "counted")
-    counts = jvm.ctr.EngagementCounts.of(counted.stream, counted.columns, batch_ms)
+    counts = jvm.ctr.EngagementCounts.of(counted.stream, counted.columns, gathering.count_ms)
     counters = jvm.ctr.WindowCounters.of(counts, requests)
     tables.execute_sql(statement(JobName.EVENTS, "user_clicks"))
     clicked = internal_rows(tables, "user_clicks")
     idle_ms = USER_TTL_SECONDS * 1_000
     clicks = jvm.ctr.LastClicks.of(clicked.stream, clicked.columns, LAST_CLICKS, idle_ms, requests)
     return (
-        batches(counters, "counters", spec, batch_ms),
-        batches(clicks, "clicks", spec, batch_ms),
+        batches(counters, "counters", spec, gathering.batch_ms),
+        batches(clicks, "clicks", spec, gathering.batch_ms),
     )

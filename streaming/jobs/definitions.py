@@ -43,6 +43,7 @@ def _events(inputs: JobInputs) -> JobDefinition:
         ),
         out_of_order_ms=settings.out_of_order_ms,
         ahead_seconds=settings.ahead_seconds,
+        count_ms=settings.count_ms,
         batch_ms=settings.batch_ms,
         archive=settings.archive,
         schema_folder=shared.schema_dir,

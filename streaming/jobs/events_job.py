@@ -22,7 +22,7 @@ from schemas import topics
 from schemas.addresses import KafkaAddress
 from schemas.features import FeatureSpec
 from schemas.lake import CLICKS, IMPRESSIONS, LANDING, SAMPLES
-from streaming.jobs.counting import count
+from streaming.jobs.counting import Gathering, count
 from streaming.jobs.internal_rows import internal_rows, name_stream
 from streaming.jobs.label_join import EVENT_TIME, LabelRules, join_labels
 from streaming.jobs.redis_rows import RedisTarget, batches, write_batches
@@ -50,6 +50,7 @@ class EventsJobOptions:
     rules: LabelRules
     out_of_order_ms: int
     ahead_seconds: int
+    count_ms: int
     batch_ms: int
     archive: bool = False
     schema_folder: Path | None = None
@@ -74,7 +75,8 @@ def build(tables: StreamTableEnvironment, options: EventsJobOptions) -> None:
         redis.log_level,
     )
     requests = rewrite_requests(tables, watched)
-    counters, clicks = count(tables, options.spec, requests, options.batch_ms)
+    gathering = Gathering(options.count_ms, options.batch_ms)
+    counters, clicks = count(tables, options.spec, requests, gathering)
     write_batches(counters, [clicks, *_catalogue(tables, options)], redis)
     _sinks(tables, options)
     if options.archive:

@@ -29,13 +29,15 @@ from deploy.local.supervisor import Supervisor
 from deploy.scrape import Scrape
 from schemas import metric_names
 from streaming.flink_rest import FlinkRest, FlinkRestError
+from streaming.jobs.counting import Gathering
+from tests.benchmarks.bench_streaming import ENDLESS, Run, measure
 from tests.benchmarks.counter_variants import UNPACED
 
 ROOT = Path(__file__).resolve().parents[2]
 BAR_PER_SECOND = 150_000
 POLL_SECONDS = 0.5
 #: Fewer are made up in less time than can be measured.
-SOURCE_LEAST = 1_000_000
+SOURCE_LEAST = 3_000_000
 #: Nothing new for so long after the first engagement: the job hangs.
 MOST_QUIET_SECONDS = 60.0
 #: Tasks are named after their operators; the others collect garbage.
@@ -43,6 +45,8 @@ WORKING_THREADS = (
     "Legacy Source", "Source: ", "window-counters", "last-clicks", "redis (", "GlobalWindow",
     "LocalWindow", "VM Thread", "GC Thread", "G1 ",
 )  # fmt: skip
+#: Of the engagements of a paced run: before, the JVM is still compiling.
+WARM_AFTER = 0.5
 app = typer.Typer(add_completion=False)
 screen = Console(stderr=True)
 
@@ -68,10 +72,12 @@ class Measured:
 
 @app.command()
 def bench(
-    engagements: Annotated[int, typer.Option(help="of a run at full speed")] = 5_000_000,
-    sql_engagements: Annotated[int, typer.Option(help="for plain SQL")] = 1_000_000,
-    seconds: Annotated[int, typer.Option(help="of the run at half the bar; 0: none")] = 40,
-    batch_ms: Annotated[int, typer.Option(help="gathered so long")] = 250,
+    engagements: Annotated[int, typer.Option(help="of a run at full speed; 0: none")] = 3_000_000,
+    sql_engagements: Annotated[int, typer.Option(help="for plain SQL")] = 300_000,
+    seconds: Annotated[int, typer.Option(help="of the run at half the bar; 0: none")] = 60,
+    impressions: Annotated[int, typer.Option(help="for the whole job; 0: none")] = 600_000,
+    count_ms: Annotated[int, typer.Option(help="engagements are counted so long")] = 750,
+    batch_ms: Annotated[int, typer.Option(help="rows are gathered so long")] = 250,
     backend: Annotated[str, typer.Option(help="hashmap or rocksdb")] = "hashmap",
     core: Annotated[int, typer.Option(help="for the job")] = 0,
     others: Annotated[bool, typer.Option(help="other ways to count, to compare with")] = True,
@@ -83,33 +89,50 @@ def bench(
         part = redis_part(folder=folder / "redis", port=port, maxmemory_mb=4_096)
         with Supervisor(folder, environment=os.environ, cwd=ROOT) as supervisor:
             supervisor.start([part])
+            gathering = Gathering(count_ms, batch_ms)
             job = Job(folder, f"redis://{HOST}:{port}/0", backend, core)
-            full = {
-                "source": job.run("source", max(engagements, SOURCE_LEAST), UNPACED, batch_ms),
-                "counters": job.run("counters", engagements, UNPACED, batch_ms),
-            }
-            if others:
-                full["one-ms-batches"] = job.run("counters", engagements // 5, UNPACED, 1)
-                full["sliding-sql"] = job.run("sliding-sql", sql_engagements, UNPACED, batch_ms)
+            sql = sql_engagements if others else 0
+            speed = full_speed(job, engagements, sql, gathering) if engagements else {}
             half = BAR_PER_SECOND // 2
-            fresh = job.freshness(half, seconds, batch_ms) if seconds else None
-    net = {variant: net_of(run, full["source"]) for variant, run in full.items()}
-    print(
-        json.dumps(
-            {
-                "backend": backend,
-                "engagements": engagements,
-                "runs": {variant: asdict(run) for variant, run in full.items()},
-                "engagements_per_second_a_core": net,
-                "ratios": {
-                    f"counters to {other}": round(net["counters"] / net[other], 2)
-                    for other in ("one-ms-batches", "sliding-sql")
-                    if other in net
-                },
-                "freshness_at_half_the_bar": fresh,
-            }
-        )
-    )
+            fresh = job.freshness(half, seconds, gathering) if seconds else None
+        whole = whole_job(impressions, backend, folder) if impressions else None
+    parts = {"freshness_at_half_the_bar": fresh, "whole_events_job": whole}
+    print(json.dumps({"backend": backend, "engagements": engagements, **speed, **parts}))
+
+
+def full_speed(
+    job: "Job", engagements: int, sql_engagements: int, gathering: Gathering
+) -> dict[str, Any]:
+    """Counters, and what they are compared to if there are engagements for plain SQL."""
+    runs = {
+        "source": job.run("source", max(engagements, SOURCE_LEAST), gathering),
+        "counters": job.run("counters", engagements, gathering),
+    }
+    if sql_engagements:
+        runs["one-ms-batches"] = job.run("counters", engagements // 10, Gathering(1, 1))
+        runs["sliding-sql"] = job.run("sliding-sql", sql_engagements, gathering)
+    net = {variant: net_of(run, runs["source"]) for variant, run in runs.items()}
+    return {
+        "runs": {variant: asdict(run) for variant, run in runs.items()},
+        "engagements_per_second_a_core": net,
+        "ratios": {
+            f"counters to {other}": round(net["counters"] / net[other], 2)
+            for other in ("one-ms-batches", "sliding-sql")
+            if other in net
+        },
+    }
+
+
+def whole_job(impressions: int, backend: str, folder: Path) -> dict[str, Any]:
+    """The events job with all its sinks, and its join alone, from Kafka."""
+    pending = impressions // 4
+    runs = [Run(variant, backend, impressions, pending) for variant in ("label-join", ENDLESS)]
+    rates = measure(runs, pending, seed=1, folder=folder / "whole")
+    found = {run.variant: rate.events_per_cpu_second for run, rate in rates.items()}
+    return {
+        "events_per_cpu_second": found,
+        "join alone to the whole job": round(found["label-join"] / found[ENDLESS], 2),
+    }
 
 
 def net_of(run: Measured, source: Measured) -> float:
@@ -128,9 +151,9 @@ class Job:
         self._backend = backend
         self._core = core
 
-    def run(self, variant: str, engagements: int, per_second: int, batch_ms: int) -> Measured:
+    def run(self, variant: str, engagements: int, gathering: Gathering) -> Measured:
         """One variant to its end."""
-        work, job, rest, _ = self._start(variant, engagements, per_second, batch_ms)
+        work, job, rest, _ = self._start(variant, engagements, UNPACED, gathering)
         seen: list[tuple[float, CpuSeconds, int]] = [
             (time.monotonic(), cpu_seconds(job.pid), done)
             for done in self._watch(job, rest, work)
@@ -152,18 +175,21 @@ class Job:
         screen.print(f"{variant}: {measured}")
         return measured
 
-    def freshness(self, per_second: int, seconds: int, batch_ms: int) -> dict[str, Any]:
-        """From a click's time to its counters in Redis, under a load that is not the limit."""
+    def freshness(self, per_second: int, seconds: int, gathering: Gathering) -> dict[str, Any]:
+        """From a click's time to its counters in Redis, under a load that is not the limit, once
+        the JVM is warm."""
         work, job, rest, metrics_port = self._start(
-            "counters", per_second * seconds, per_second, batch_ms
+            "counters", per_second * seconds, per_second, gathering
         )
-        scrape = Scrape()
+        metric = metric_names.CLICK_TO_COUNTER_SECONDS
+        warm = found = None
         for done in self._watch(job, rest, work):
-            if done:
-                scrape = Scrape.of(metrics_port) or scrape
-        found = scrape.histogram(metric_names.CLICK_TO_COUNTER_SECONDS)
+            found = Scrape.of(metrics_port).histogram(metric) or found
+            if done < WARM_AFTER * per_second * seconds:
+                warm = found
         if found is None:
             raise SystemExit("no freshness was seen: take more seconds")
+        found = found.since(warm)
         return {
             "per_second": per_second,
             "rows": found.total,
@@ -194,15 +220,15 @@ class Job:
             raise SystemExit(f"job failed:\n{(work / 'log').read_text()[-3000:]}")
 
     def _start(
-        self, variant: str, engagements: int, per_second: int, batch_ms: int
+        self, variant: str, engagements: int, per_second: int, gathering: Gathering
     ) -> tuple[Path, subprocess.Popen[bytes], FlinkRest, int]:
         with redis.Redis.from_url(self._redis_url) as client:
             client.flushall()
             client.config_resetstat()
         rest_port, metrics_port = free_ports(2)
-        work = self._folder / f"{variant}-{batch_ms}-{per_second}"
+        work = self._folder / f"{variant}-{gathering.count_ms}-{per_second}"
         work.mkdir()
-        values = (engagements, per_second, batch_ms, metrics_port)
+        values = (engagements, per_second, gathering.count_ms, gathering.batch_ms, metrics_port)
         module = "tests.benchmarks.counter_variants"
         command = [sys.executable, "-m", module, variant, self._backend, self._redis_url]
         command += [str(rest_port), str(work), *map(str, values)]

@@ -27,6 +27,7 @@ from rich.console import Console
 
 from deploy.local.kafka_broker import kafka_part
 from deploy.local.ports import HOST, free_ports
+from deploy.local.redis_server import redis_part
 from deploy.local.supervisor import Supervisor
 from streaming.flink_rest import FlinkRest, FlinkRestError
 from tests.benchmarks.join_events import events
@@ -38,6 +39,8 @@ POLL_SECONDS = 0.5
 MEASURED_FROM, MEASURED_TO = 0.5, 0.97
 #: Impressions in state.
 SWEEP = (100_000, 1_000_000, 5_000_000)
+#: The variant that waits for more events when all are read.
+ENDLESS = "events-job"
 app = typer.Typer(add_completion=False)
 screen = Console(stderr=True)
 
@@ -72,6 +75,24 @@ class Rate:
     events: int
     pending: int
     state_bytes_per_pending: int
+
+    @classmethod
+    def of(
+        cls, seen: list[tuple[float, float, int]], total: int, pending: int, state_bytes: int
+    ) -> "Rate":
+        """From time, CPU time and events read, again and again, of a run over ``total`` events."""
+        warm = [look for look in seen if MEASURED_FROM * total <= look[2] <= MEASURED_TO * total]
+        if len(warm) < 2:
+            raise SystemExit("too quick to be measured, take more events")
+        (began, cpu_then, first), (ended, cpu_now, last) = warm[0], warm[-1]
+        return cls(
+            events_per_second=round((last - first) / (ended - began)),
+            events_per_cpu_second=round((last - first) / (cpu_now - cpu_then)),
+            measured_seconds=round(ended - began, 1),
+            events=total,
+            pending=pending,
+            state_bytes_per_pending=round(state_bytes / pending),
+        )
 
 
 @app.command()
@@ -116,8 +137,10 @@ def measure(runs: list[Run], densest: int, seed: int, folder: Path) -> dict[Run,
         heap_mb=1024,
         partitions=1,
     )
+    (redis_port,) = free_ports(1)
+    store = redis_part(folder=folder / "redis", port=redis_port, maxmemory_mb=4_096)
     with Supervisor(folder, environment=os.environ, cwd=ROOT) as supervisor:
-        supervisor.start([broker])
+        supervisor.start([broker, store])
         bootstrap = f"{HOST}:{port}"
         began = time.monotonic()
         clicks = fill(bootstrap, {run.impressions for run in runs}, densest, seed)
@@ -131,6 +154,7 @@ def measure(runs: list[Run], densest: int, seed: int, folder: Path) -> dict[Run,
                 bootstrap,
                 rest_port,
                 folder / str(number),
+                f"redis://{HOST}:{redis_port}/0",
                 run.impressions,
                 clicks[run.impressions],
                 max(LABEL_WAIT_MS, ATTRIBUTION_WINDOW_MS * run.pending // densest),
@@ -174,6 +198,7 @@ def rate_of(task: Task, pending: int) -> Rate:
             ["taskset", "-c", "0", *command], cwd=ROOT, stdout=log, stderr=subprocess.STDOUT
         )
     total = task.impressions + task.clicks
+    pending = min(pending, task.impressions)
     seen: list[tuple[float, float, int]] = []
     state_bytes = 0
     rest = FlinkRest(f"http://{HOST}:{task.rest_port}")
@@ -184,21 +209,21 @@ def rate_of(task: Task, pending: int) -> Rate:
             seen.append((time.monotonic(), cpu_seconds(process), read))
             if read < 0.99 * total:
                 state_bytes = checkpointed_bytes(rest) or state_bytes
+            elif task.variant == ENDLESS:
+                end(process)
+                return Rate.of(seen, total, pending, state_bytes)
         time.sleep(POLL_SECONDS)
     if job.returncode:
         raise SystemExit(f"{task} failed:\n{(task.folder / 'log').read_text()[-3000:]}")
-    warm = [look for look in seen if MEASURED_FROM * total <= look[2] <= MEASURED_TO * total]
-    if len(warm) < 2:
-        raise SystemExit(f"{task}: too quick to be measured, take more events")
-    (began, cpu_then, first), (ended, cpu_now, last) = warm[0], warm[-1]
-    return Rate(
-        events_per_second=round((last - first) / (ended - began)),
-        events_per_cpu_second=round((last - first) / (cpu_now - cpu_then)),
-        measured_seconds=round(ended - began, 1),
-        events=total,
-        pending=min(pending, task.impressions),
-        state_bytes_per_pending=round(state_bytes / min(pending, task.impressions)),
-    )
+    return Rate.of(seen, total, pending, state_bytes)
+
+
+def end(process: psutil.Process) -> None:
+    """Kill a process and what it started."""
+    family = [*process.children(recursive=True), process]
+    for member in family:
+        member.kill()
+    psutil.wait_procs(family)
 
 
 def cpu_seconds(process: psutil.Process) -> float:

@@ -1,13 +1,13 @@
 """Engagements that are made up in the JVM -> counters -> a real Redis, or one of its parts alone.
 
 ``python -m tests.benchmarks.counter_variants VARIANT BACKEND REDIS_URL REST_PORT FOLDER ENGAGEMENTS
-PER_SECOND BATCH_MS METRICS_PORT``: ads are drawn from a Zipf law with exponent 1 (a million of
-them), users evenly, and each engagement moves the four counters of the feature set ``world``.
+PER_SECOND COUNT_MS BATCH_MS METRICS_PORT``: ads are drawn from a Zipf law with exponent 1 (a
+million of them), users evenly, and each engagement moves the four counters of the feature set
+``world``.
 """
 
 import os
 import sys
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +18,7 @@ from pyflink.table import StreamTableEnvironment
 
 from schemas.features import FeatureSpec
 from streaming.jobs import events_job
-from streaming.jobs.counting import count
+from streaming.jobs.counting import Gathering, count
 from streaming.jobs.internal_rows import internal_rows, name_stream
 from streaming.jobs.job_environment import LOGGING
 from streaming.jobs.redis_rows import RedisTarget, write_batches
@@ -32,19 +32,21 @@ UNPACED = 1_000_000_000
 
 DRAWN = """
 CREATE TEMPORARY TABLE drawn (
-  n BIGINT, u DOUBLE, v INT, ts AS {ts}, event_time AS TO_TIMESTAMP_LTZ({ts}, 3),
+  event_time TIMESTAMP_LTZ(3), u DOUBLE, v INT, c INT,
   WATERMARK FOR event_time AS event_time - INTERVAL '1' SECOND
 ) WITH (
   'connector' = 'datagen', 'rows-per-second' = '{per_second}',
-  'fields.n.kind' = 'sequence', 'fields.n.start' = '0', 'fields.n.end' = '{last}',
-  'fields.u.min' = '0', 'fields.u.max' = '1', 'fields.v.min' = '0', 'fields.v.max' = '{users}'
+  'number-of-rows' = '{rows}', 'fields.u.min' = '0', 'fields.u.max' = '1',
+  'fields.v.min' = '0', 'fields.v.max' = '{last_user}',
+  'fields.c.min' = '1', 'fields.c.max' = '{click_every}'
 )
 """
 #: The inverse of the Zipf law's distribution, ln k / ln N, takes even numbers to ranks.
 MADE_UP = f"""
 CREATE TEMPORARY VIEW made_up AS
 SELECT
-  'ENGAGEMENT' AS `output`, IF(MOD(n, {CLICK_EVERY}) = 0, 'CLICK', 'IMPRESSION') AS kind, ts,
+  'ENGAGEMENT' AS `output`, IF(c = 1, 'CLICK', 'IMPRESSION') AS kind,
+  EXTRACT(EPOCH FROM event_time) * 1000 + EXTRACT(MILLISECOND FROM event_time) AS ts,
   CONCAT('user-', `user`) AS user_id, CONCAT('ad-', CAST(ad AS STRING)) AS ad_id,
   ARRAY[
     CONCAT('ad:ad-', CAST(ad AS STRING)),
@@ -54,7 +56,7 @@ SELECT
   ] AS counter_keys,
   event_time AS moment
 FROM (
-  SELECT n, v, CAST(v AS STRING) AS `user`, ts, event_time,
+  SELECT c, v, CAST(v AS STRING) AS `user`, event_time,
     CAST(POWER({ADS}, u) AS INT) AS ad
   FROM drawn
 )
@@ -85,7 +87,7 @@ class Run:
     tables: StreamTableEnvironment
     environment: StreamExecutionEnvironment
     redis_url: str
-    batch_ms: int
+    gathering: Gathering
     metrics_port: int
 
 
@@ -94,7 +96,7 @@ def counters(run: Run) -> None:
     spec = FeatureSpec.load("world")
     run.tables.execute_sql(NO_REQUESTS)
     requests = internal_rows(run.tables, "no_requests").stream
-    rows, clicks = count(run.tables, spec, requests, run.batch_ms)
+    rows, clicks = count(run.tables, spec, requests, run.gathering)
     write_batches(rows, [clicks], RedisTarget(run.redis_url, spec, run.metrics_port, "WARNING"))
     run.environment.execute("counters")
 
@@ -135,10 +137,10 @@ VARIANTS: dict[str, Callable[[Run], None]] = {
 def main() -> None:
     """See the module's text."""
     variant, backend, url, rest_port, folder, *numbers = sys.argv[1:]
-    engagements, per_second, batch_ms, metrics_port = map(int, numbers)
+    engagements, per_second, count_ms, batch_ms, metrics_port = map(int, numbers)
     os.environ["LOG4J_PROPERTIES"] = str(LOGGING)
     os.environ["FLINK_LOG_DIR"] = folder
-    os.environ["JVM_ARGS"] = f"-Xmx6g {os.environ.get('BENCH_JVM_OPTIONS', '')}"
+    os.environ["JVM_ARGS"] = f"-Xms6g -Xmx6g {os.environ.get('BENCH_JVM_OPTIONS', '')}"
     configuration = Configuration()
     options = {**flink_options(backend, int(rest_port), Path(folder)), **events_job.CONFIGURATION}
     for key, value in options.items():
@@ -146,16 +148,16 @@ def main() -> None:
     environment = StreamExecutionEnvironment.get_execution_environment(configuration)
     environment.add_jars(*(jar.as_uri() for jar in require_jars(ROOT / ".build" / "flink")))
     tables = StreamTableEnvironment.create(environment)
-    now_ms = int(time.time() * 1000)
-    # Paced events happen now; the others as densely as at the rate that is aimed at.
-    happened = "UNIX_TIMESTAMP() * 1000" if per_second < UNPACED else f"{now_ms} + n / 150"
     tables.execute_sql(
-        DRAWN.format(ts=happened, per_second=per_second, last=engagements - 1, users=USERS - 1)
+        DRAWN.format(
+            per_second=per_second, rows=engagements, last_user=USERS - 1, click_every=CLICK_EVERY
+        )
     )
     tables.execute_sql(MADE_UP)
     rows = internal_rows(tables, "made_up")
     name_stream(tables, "joined", rows.stream, "TO_TIMESTAMP_LTZ(ts, 3)")
-    VARIANTS[variant](Run(tables, environment, url, batch_ms, metrics_port))
+    gathering = Gathering(count_ms, batch_ms)
+    VARIANTS[variant](Run(tables, environment, url, gathering, metrics_port))
 
 
 if __name__ == "__main__":

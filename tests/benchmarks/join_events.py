@@ -6,7 +6,7 @@ import numpy as np
 
 from schemas.records import Click, Impression, Served
 from schemas.served_token import TokenKeys
-from tests.benchmarks.join_variants import FINGERPRINT, TOKEN_KEYS
+from tests.benchmarks.join_variants import SPEC, TOKEN_KEYS
 
 INPUTS_BYTES = 150
 CLICK_SHARE = 0.05
@@ -42,7 +42,7 @@ def events(
                 model_version="20260101T000000.000Z",
                 predicted_ctr=0.05,
                 propensity=1.0,
-                feature_fingerprint=FINGERPRINT,
+                feature_fingerprint=SPEC.fingerprint,
                 counter_keys=(f"ad:{ad_id}", f"user:user-{i % 100_000}"),
                 inputs=inputs,
             )

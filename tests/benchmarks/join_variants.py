@@ -18,17 +18,20 @@ from pyflink.datastream.state import ValueStateDescriptor
 from pyflink.table import StreamTableEnvironment
 
 from schemas import topics
+from schemas.features import FeatureSpec
 from streaming.flink_options import graph_options, run_options
+from streaming.jobs import events_job
 from streaming.jobs.internal_rows import internal_rows
 from streaming.jobs.job_environment import LOGGING
 from streaming.jobs.label_join import LabelRules, join_labels
+from streaming.jobs.redis_rows import RedisTarget
 from streaming.jobs.statements import kafka_options, seconds, statement
 from streaming.readiness import require_jars
 from streaming.settings import JobName, StreamingSettings
 
 ROOT = Path(__file__).resolve().parents[2]
 TOKEN_KEYS = "1:" + "00" * 16
-FINGERPRINT = "0" * 16
+SPEC = FeatureSpec.load("world")
 LABEL_WAIT_MS = 900_000
 ATTRIBUTION_WINDOW_MS = 86_400_000
 
@@ -68,6 +71,7 @@ class Task:
     bootstrap: str
     rest_port: int
     folder: Path
+    redis_url: str
     impressions: int
     clicks: int
     attribution_window_ms: int
@@ -79,8 +83,9 @@ class Task:
     @classmethod
     def parse(cls, arguments: list[str]) -> "Task":
         """From the command line."""
-        variant, backend, bootstrap, rest_port, folder, *counts = arguments
-        return cls(variant, backend, bootstrap, int(rest_port), Path(folder), *map(int, counts))
+        variant, backend, bootstrap, rest_port, folder, redis_url, *counts = arguments
+        place = bootstrap, int(rest_port), Path(folder), redis_url
+        return cls(variant, backend, *place, *map(int, counts))
 
 
 class Flink:
@@ -95,6 +100,10 @@ class Flink:
         jars = require_jars(ROOT / ".build" / "flink")
         self.stream.add_jars(*(jar.as_uri() for jar in jars))
         self.tables = StreamTableEnvironment.create(self.stream)
+
+    def read_events(self) -> None:
+        """Name the two topics and the sink."""
+        task = self.task
         for topic, count in ((topics.IMPRESSIONS, task.impressions), (topics.CLICKS, task.clicks)):
             text = statement(
                 JobName.EVENTS,
@@ -103,7 +112,7 @@ class Flink:
                 kafka=kafka_options(task.bootstrap),
                 group="bench",
                 token_keys=TOKEN_KEYS,
-                fingerprint=FINGERPRINT,
+                fingerprint=SPEC.fingerprint,
                 ahead_seconds=600,
                 out_of_order_seconds=seconds(1_000),
                 schema_folder="",
@@ -118,6 +127,7 @@ class Flink:
 
 def source(flink: Flink) -> None:
     """The floor under all of them: events are read, decoded and handed on."""
+    flink.read_events()
     flink.tables.execute_sql(
         "INSERT INTO hole SELECT request_id, ad_id, user_id, inputs, 0 FROM impressions "
         "UNION ALL SELECT request_id, ad_id, '', X'', 1 FROM clicks"
@@ -126,6 +136,7 @@ def source(flink: Flink) -> None:
 
 def label_join(flink: Flink) -> None:
     """The events job's own join."""
+    flink.read_events()
     tables = flink.tables
     views = ("impressions_to_join", "clicks_to_join")
     for view in views:
@@ -138,13 +149,35 @@ def label_join(flink: Flink) -> None:
     ).wait()
 
 
+def whole_job(flink: Flink) -> None:
+    """The events job with all its sinks, which does not end."""
+    task = flink.task
+    target = RedisTarget(task.redis_url, SPEC, task.rest_port + 1, "WARNING")
+    settings = StreamingSettings.load(data=task.folder)
+    options = events_job.EventsJobOptions(
+        kafka=task.bootstrap,
+        token_keys=TOKEN_KEYS,
+        redis=target,
+        lake=task.folder / "lake",
+        rules=LabelRules(LABEL_WAIT_MS, task.attribution_window_ms, negative_keep=1.0),
+        out_of_order_ms=1_000,
+        ahead_seconds=600,
+        count_ms=settings.count_ms,
+        batch_ms=settings.batch_ms,
+    )
+    events_job.build(flink.tables, options)
+    flink.stream.execute("events")
+
+
 def plain_sql(flink: Flink) -> None:
     """Two interval joins: no repeats dropped, no first label before a correction."""
+    flink.read_events()
     flink.tables.execute_sql(f"INSERT INTO hole {PLAIN_SQL}").wait()
 
 
 def python_function(flink: Flink) -> None:
     """A keyed function in Python that does no more than remember and match."""
+    flink.read_events()
     impressions, clicks = (
         flink.tables.to_data_stream(
             flink.tables.sql_query(f"SELECT CONCAT(request_id, ad_id) AS id, {column} FROM {table}")
@@ -185,6 +218,7 @@ def flink_options(backend: str, rest_port: int, folder: Path) -> dict[str, str]:
 VARIANTS: dict[str, Callable[[Flink], None]] = {
     "source": source,
     "label-join": label_join,
+    "events-job": whole_job,
     "plain-sql": plain_sql,
     "python": python_function,
 }

@@ -88,7 +88,10 @@ def benchmarks(ads: int) -> list[Benchmark]:
         Benchmark(
             "the counters",
             "bench_counters",
-            ("--engagements", "400000", "--seconds", "0", "--backend", "rocksdb", "--no-others"),
+            (
+                *("--engagements", "1000000", "--seconds", "0", "--impressions", "0"),
+                *("--backend", "rocksdb", "--no-others"),
+            ),
         ),
         Benchmark(
             "the learner",

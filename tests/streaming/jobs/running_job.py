@@ -91,6 +91,7 @@ class RunningJob:
                 "CTR_STREAMING_IDLE_MS": str(idle_ms),
                 "CTR_STREAMING_CHECKPOINT_MS": "1000",
                 "CTR_STREAMING_BATCH_MS": "100",
+                "CTR_STREAMING_COUNT_MS": "100",
                 "CTR_STREAMING_ARCHIVE": "true",
             },
         )

@@ -17,6 +17,8 @@ import org.apache.flink.table.data.StringData;
  * BYTES, array of strings = ARRAY, numbers and null as they are.
  */
 final class AvroValues {
+  static final int LONGEST_TEXT = 0xFFFF;
+
   private AvroValues() {}
 
   static Object toFlink(Object value, String field) throws EventFault {
@@ -52,10 +54,16 @@ final class AvroValues {
     };
   }
 
-  /** Ids end up in Redis keys and Python strings: what is not UTF-8 must stop at the door. */
+  /**
+   * Ids end up in Redis keys and Python strings, and in rows that have two bytes for their length:
+   * what is not UTF-8, or is longer, must stop at the door.
+   */
   private static StringData text(Utf8 text, String field) throws EventFault {
     byte[] bytes = text.getBytes();
     int length = text.getByteLength();
+    if (length > LONGEST_TEXT) {
+      throw new EventFault("too-long", "field " + field + " has " + length + " bytes");
+    }
     for (int i = 0; i < length; i++) {
       if (bytes[i] < 0) {
         try {

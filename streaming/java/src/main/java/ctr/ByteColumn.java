@@ -88,6 +88,12 @@ final class ByteColumn {
     return (long) LONGS.get(bytes, index);
   }
 
+  /** Whether these bytes of the column are all those of {@code values}. */
+  boolean equals(int start, int length, byte[] values) {
+    return length == values.length
+        && Arrays.equals(bytes, start, start + length, values, 0, length);
+  }
+
   byte[] toArray() {
     return toArray(0, size);
   }

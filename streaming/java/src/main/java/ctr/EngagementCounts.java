@@ -1,7 +1,5 @@
 package ctr;
 
-import java.util.HashMap;
-import java.util.Map;
 import org.apache.flink.api.common.typeinfo.TypeInformation;
 import org.apache.flink.streaming.api.datastream.DataStream;
 import org.apache.flink.streaming.api.datastream.SingleOutputStreamOperator;
@@ -27,7 +25,6 @@ public final class EngagementCounts extends Gathering<RowData> {
 
   private static final long serialVersionUID = 1L;
   private static final BinaryStringData CLICK = BinaryStringData.fromString("CLICK");
-  private static final long NO_CLICK = Long.MAX_VALUE;
 
   /** Emits early when there are so many, which bounds the memory. */
   private static final int MOST_COUNTS = 200_000;
@@ -35,16 +32,7 @@ public final class EngagementCounts extends Gathering<RowData> {
   private final int kind;
   private final int ts;
   private final int counterKeys;
-  private transient Map<Tile, Count> counts;
-
-  private record Tile(BinaryStringData key, long number) {}
-
-  private static final class Count {
-    long ts = Long.MIN_VALUE;
-    long impressions;
-    long clicks;
-    long clickTs = NO_CLICK;
-  }
+  private transient MomentCounts counts;
 
   private EngagementCounts(Columns columns, long gatherMs) {
     super(gatherMs);
@@ -75,7 +63,7 @@ public final class EngagementCounts extends Gathering<RowData> {
   @Override
   public void open() throws Exception {
     super.open();
-    counts = new HashMap<>();
+    counts = new MomentCounts();
   }
 
   @Override
@@ -85,38 +73,18 @@ public final class EngagementCounts extends Gathering<RowData> {
     long tile = Math.floorDiv(time, TiledCounter.SMALLEST_TILE_MS);
     ArrayData keys = engagement.getArray(counterKeys);
     for (int i = 0; i < keys.size(); i++) {
-      Count count = count((BinaryStringData) keys.getString(i), tile);
-      count.ts = Math.max(count.ts, time);
-      if (isClick) {
-        count.clicks++;
-        count.clickTs = Math.min(count.clickTs, time);
-      } else {
-        count.impressions++;
-      }
+      counts.add(keys.getString(i).toBytes(), tile, time, isClick);
     }
     return counts.size() >= MOST_COUNTS;
-  }
-
-  private Count count(BinaryStringData key, long tile) {
-    Count count = counts.get(new Tile(key, tile));
-    if (count == null) {
-      count = new Count();
-      counts.put(new Tile(TextKey.copy(key), tile), count);
-    }
-    return count;
   }
 
   @Override
   void emit() {
     StreamRecord<RowData> record = new StreamRecord<>(null);
     counts.forEach(
-        (tile, count) -> {
-          Long clickTs = count.clickTs == NO_CLICK ? null : (Long) count.clickTs;
-          output.collect(
-              record.replace(
-                  GenericRowData.of(
-                      tile.key, count.ts, count.impressions, count.clicks, clickTs)));
-        });
+        (key, latest, impressions, clicks, clickTs) ->
+            output.collect(
+                record.replace(GenericRowData.of(key, latest, impressions, clicks, clickTs))));
     counts.clear();
   }
 }

@@ -1,12 +1,9 @@
 package ctr;
 
-import org.apache.flink.api.common.state.ValueState;
 import org.apache.flink.api.common.state.ValueStateDescriptor;
 import org.apache.flink.runtime.state.KeyedStateBackend;
 import org.apache.flink.runtime.state.StateInitializationContext;
 import org.apache.flink.runtime.state.StateSnapshotContext;
-import org.apache.flink.runtime.state.VoidNamespace;
-import org.apache.flink.runtime.state.VoidNamespaceSerializer;
 import org.apache.flink.streaming.api.datastream.DataStream;
 import org.apache.flink.streaming.api.datastream.SingleOutputStreamOperator;
 import org.apache.flink.streaming.api.operators.AbstractStreamOperator;
@@ -47,7 +44,7 @@ public final class LabelJoin extends AbstractStreamOperator<RowData>
   private final EventColumns clicks;
   private final LabelRules rules;
 
-  private transient ValueState<Pending> state;
+  private transient PendingStore state;
   private transient Agenda agenda;
   private transient long watermark;
   private transient TimestampedCollector<RowData> out;
@@ -95,20 +92,17 @@ public final class LabelJoin extends AbstractStreamOperator<RowData>
   public void snapshotState(StateSnapshotContext context) throws Exception {
     super.snapshotState(context);
     reached.snapshot(watermark);
+    state.flush();
   }
 
   @Override
   public void open() throws Exception {
     super.open();
-    state = getRuntimeContext().getState(PENDING);
     watermark = Long.MIN_VALUE;
     agenda = new Agenda();
     KeyedStateBackend<ImpressionId> backend = getKeyedStateBackend();
-    backend.applyToAllKeys(
-        VoidNamespace.INSTANCE,
-        VoidNamespaceSerializer.INSTANCE,
-        PENDING,
-        (id, restored) -> enter(id, restored.value()));
+    state = new PendingStore(backend, getRuntimeContext().getState(PENDING));
+    state.restore(PENDING, this::enter);
     if (backend instanceof BatchExecutionKeyedStateBackend) {
       Runnable end = ThrowingRunnable.unchecked(this::endImpression);
       backend.registerKeySelectionListener(next -> end.run());
@@ -126,7 +120,7 @@ public final class LabelJoin extends AbstractStreamOperator<RowData>
       return;
     }
     long now = now();
-    Pending pending = state.value();
+    Pending pending = state.get();
     if (pending == null) {
       pending = new Pending();
     } else if (pending.hasImpression()) {
@@ -163,7 +157,7 @@ public final class LabelJoin extends AbstractStreamOperator<RowData>
       out.collect(clicks.refused(event));
       return;
     }
-    Pending pending = state.value();
+    Pending pending = state.get();
     if (pending == null) {
       pending = new Pending();
     }
@@ -212,7 +206,7 @@ public final class LabelJoin extends AbstractStreamOperator<RowData>
       state.clear();
       return;
     }
-    Pending pending = state.value();
+    Pending pending = state.get();
     if (pending != null && rules.nextTs(pending) == ts) {
       settle(pending, now());
     }
@@ -224,7 +218,7 @@ public final class LabelJoin extends AbstractStreamOperator<RowData>
       label(pending, now);
     }
     if (rules.forgetTs(pending) > now) {
-      state.update(pending);
+      state.put(pending);
       enter(id(), pending);
       return;
     }

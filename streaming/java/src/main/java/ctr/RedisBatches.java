@@ -29,7 +29,6 @@ public final class RedisBatches extends Gathering<Row> {
   /** Emits early when a batch is so large. */
   private static final long MOST_BYTES = 4 << 20;
 
-  private static final int LONGEST_KEY = 0xFFFF;
   private static final byte[] ATTRIBUTES = "attributes".getBytes(StandardCharsets.UTF_8);
   private static final byte[] CLICKS = "clicks".getBytes(StandardCharsets.UTF_8);
   private static final String COUNTER_FIELD = "counter:";
@@ -106,8 +105,8 @@ public final class RedisBatches extends Gathering<Row> {
       return true;
     }
     byte[] key = row.getString(RedisRow.KEY).toBytes();
-    // Two bytes tell readers its length.
-    if (key.length <= LONGEST_KEY) {
+    // No record has longer ids, but a tombstone's key is not looked at before.
+    if (key.length <= AvroValues.LONGEST_TEXT) {
       byte[] body = row.getBinary(RedisRow.BODY);
       put(key, versioned(row.getLong(RedisRow.VERSION_MS), body));
       if (!row.isNullAt(RedisRow.CLICK_TS)) {

@@ -75,6 +75,9 @@ class EventFormatTest {
     assertRefused("forged-token: wrong MAC", impression(TS, forged));
     assertRefused("bad-token: ", impression(TS, new byte[3]));
     assertRefused("wrong-fingerprint: expected " + FINGERPRINT + " got x", impression(TS, token("x")));
+    assertRefused(
+        "too-long: field counter_keys has 65536 bytes",
+        impression(TS, token(FINGERPRINT, "k".repeat(65_536))));
     assertRefused("wrong-record: expected Impression, got Click", click());
   }
 
@@ -157,6 +160,10 @@ class EventFormatTest {
   }
 
   private static byte[] token(String fingerprint) {
+    return token(fingerprint, "ad:1");
+  }
+
+  private static byte[] token(String fingerprint, String counterKey) {
     GenericRecord value = new GenericData.Record(Schemas.current("served"));
     value.put("request_id", "r");
     value.put("ad_id", "a");
@@ -165,7 +172,7 @@ class EventFormatTest {
     value.put("predicted_ctr", 0.1f);
     value.put("propensity", 1f);
     value.put("feature_fingerprint", fingerprint);
-    value.put("counter_keys", List.of("ad:1"));
+    value.put("counter_keys", List.of(counterKey));
     value.put("inputs", ByteBuffer.wrap(new byte[] {1, 2, 3}));
     byte[] body = new SingleObject("served").encode(value);
     byte[] token = Arrays.copyOf(body, body.length + 17);
