@@ -1,5 +1,6 @@
 package ctr;
 
+import org.apache.flink.api.common.state.ValueState;
 import org.apache.flink.api.common.state.ValueStateDescriptor;
 import org.apache.flink.runtime.state.KeyedStateBackend;
 import org.apache.flink.runtime.state.StateInitializationContext;
@@ -101,7 +102,8 @@ public final class LabelJoin extends AbstractStreamOperator<RowData>
     watermark = Long.MIN_VALUE;
     agenda = new Agenda();
     KeyedStateBackend<ImpressionId> backend = getKeyedStateBackend();
-    state = new PendingStore(backend, getRuntimeContext().getState(PENDING));
+    ValueState<Pending> stored = getRuntimeContext().getState(PENDING);
+    state = new PendingStore(backend, stored, PendingStore.MOST_BYTES);
     state.restore(PENDING, this::enter);
     if (backend instanceof BatchExecutionKeyedStateBackend) {
       Runnable end = ThrowingRunnable.unchecked(this::endImpression);

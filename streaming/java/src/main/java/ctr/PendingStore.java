@@ -20,13 +20,15 @@ import org.apache.flink.streaming.api.operators.sorted.state.BatchExecutionKeyed
  * <p>{@link #flush} must come before every snapshot of the backend.
  */
 final class PendingStore {
-  private static final int MOST_BYTES = 64 << 20;
+  /** Of a task. */
+  static final int MOST_BYTES = 64 << 20;
 
   /** Of the objects around an impression's bytes. */
   private static final int ENTRY_BYTES = 250;
 
   private final KeyedStateBackend<ImpressionId> backend;
   private final ValueState<Pending> state;
+  private final long mostBytes;
   private final boolean isHolding;
   // In the order in which they came.
   private final LinkedHashMap<ImpressionId, Held> newest = new LinkedHashMap<>();
@@ -41,9 +43,12 @@ final class PendingStore {
     boolean isChanged;
   }
 
-  PendingStore(KeyedStateBackend<ImpressionId> backend, ValueState<Pending> state) {
+  /** Holds back about {@code mostBytes}. */
+  PendingStore(
+      KeyedStateBackend<ImpressionId> backend, ValueState<Pending> state, long mostBytes) {
     this.backend = backend;
     this.state = state;
+    this.mostBytes = mostBytes;
     isHolding =
         !(backend instanceof HeapKeyedStateBackend
             || backend instanceof BatchExecutionKeyedStateBackend);
@@ -91,7 +96,7 @@ final class PendingStore {
     bytes += held.bytes;
     held.pending = pending;
     held.isChanged = true;
-    if (bytes > MOST_BYTES) {
+    if (bytes > mostBytes) {
       release();
       backend.setCurrentKey(id);
     }
@@ -123,7 +128,7 @@ final class PendingStore {
   /** The older half goes. */
   private void release() throws Exception {
     Iterator<Map.Entry<ImpressionId, Held>> entries = newest.entrySet().iterator();
-    while (bytes > MOST_BYTES / 2) {
+    while (bytes > mostBytes / 2) {
       Map.Entry<ImpressionId, Held> entry = entries.next();
       write(entry.getKey(), entry.getValue());
       bytes -= entry.getValue().bytes;

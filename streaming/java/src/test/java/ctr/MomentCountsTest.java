@@ -35,7 +35,7 @@ class MomentCountsTest {
       List<String> found = new ArrayList<>();
       counts.forEach(
           (key, ts, impressions, clicks, clickTs) ->
-              found.add(key + Arrays.asList(ts, impressions, clicks, clickTs)));
+              found.add(key.toString() + Arrays.asList(ts, impressions, clicks, clickTs)));
       assertEquals(expected.size(), counts.size());
       assertEquals(expected.entrySet().stream().map(this::text).sorted().toList(), sorted(found));
       counts.clear();
