@@ -104,6 +104,20 @@ def learn(folder: Path) -> list[str]:
     return [fingerprint.hex() for fingerprint in found]
 
 
+def learn_schema(text: str) -> bytes:
+    """Read records that were written with this schema, too; returns its fingerprint.
+
+    Raises ValueError if it is none.
+    """
+    try:
+        raw = json.loads(text)
+        fingerprint_of = schema_fingerprint(raw)
+        writer_schemas()[fingerprint_of] = _parsed(raw)
+    except (KeyError, TypeError, SchemaParseException, UnknownType) as error:
+        raise ValueError(f"no Avro schema: {error}") from None
+    return fingerprint_of
+
+
 @cache
 def header(record: str) -> bytes:
     """What a value with the current schema of ``record`` begins with."""

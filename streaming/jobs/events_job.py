@@ -72,6 +72,7 @@ def build(tables: StreamTableEnvironment, options: EventsJobOptions) -> None:
         options.kafka,
         options.ahead_seconds,
         options.schema_folder,
+        options.schema_registry,
         redis.log_level,
     )
     requests = rewrite_requests(tables, watched)

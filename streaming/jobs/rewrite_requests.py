@@ -33,6 +33,7 @@ class WatchedRedis:
     kafka: KafkaAddress | str
     ahead_seconds: int
     schema_folder: Path | None
+    schema_registry: str
     log_level: str
 
 
@@ -69,7 +70,9 @@ class _Watch(ProcessFunction):  # type: ignore[misc]
         self._watch = RowsWatch(
             pipeline,
             self._operators,
-            lambda: CatalogueReplay(watched.kafka, watched.ahead_seconds, writer),
+            lambda: CatalogueReplay(
+                watched.kafka, watched.ahead_seconds, writer, watched.schema_registry
+            ),
         )
 
     def process_element(self, value: Any, ctx: ProcessFunction.Context) -> Iterator[Row]:

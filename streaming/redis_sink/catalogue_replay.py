@@ -17,6 +17,7 @@ from schemas.avro_codec import DecodeError
 from schemas.records import Ad, User
 from stores.kafka_client import client_settings
 from streaming.redis_sink.catalogue_writer import CatalogueWriter
+from streaming.redis_sink.wire_format import WireFormat
 
 _log = structlog.get_logger(__name__)
 _RECORDS_PER_STEP = 2_000
@@ -28,12 +29,18 @@ _Row = tuple[str, int, bytes | None]
 
 
 class CatalogueReplay:
-    """Of both topics; :meth:`step` does a part of it. Any step may raise KafkaException."""
+    """Of both topics; :meth:`step` does a part of it. Any step may raise KafkaException, or OSError
+    while a schema registry is away."""
 
     def __init__(
-        self, kafka: KafkaAddress | str, ahead_seconds: int, writer: CatalogueWriter
+        self,
+        kafka: KafkaAddress | str,
+        ahead_seconds: int,
+        writer: CatalogueWriter,
+        schema_registry: str = "",
     ) -> None:
         self._writer = writer
+        self._wire_format = WireFormat(schema_registry)
         self._ahead_ms = ahead_seconds * 1_000
         self._consumer = Consumer(
             {
@@ -107,10 +114,10 @@ class CatalogueReplay:
         name = key.decode(errors="replace")
         if value is None:
             return name, newest_ms, None
+        value = self._wire_format.single_object(value)
         try:
             record = (Ad if message.topic() == topics.ADS.name else User).decode(value)
         except DecodeError as error:
-            # The job may know more: it asks a schema registry, too, and here nobody does.
             place = f"{message.topic()}-{message.partition()}@{message.offset()}"
             _log.warning("a catalogue record is not replayed", place=place, reason=str(error))
             return None

@@ -44,7 +44,7 @@ class RowsWatch:
     def look(self) -> str | None:
         """To be called about once a second; a request for all rows, or None.
 
-        Raises RedisUnavailableError or KafkaException.
+        Raises RedisUnavailableError, KafkaException, or OSError without the schema registry.
         """
         servers = self._pipeline.repeated(self._serving)
         if self._holds_all(servers):
