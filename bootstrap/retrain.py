@@ -169,6 +169,8 @@ class Retrain:
                 yield (place, number), _history(block)
 
         logits = trainer.learn(parts(), predict_every=every)
+        # Who goes on learning has seen history once.
+        trainer.model.table.curvature.div_(self.settings.passes)
         clicks = sum(block.clicks for block in told)
         late = sum(block.late for block in told)
         own, own_tested = (validation_of(told, logits, stride) for stride in (1, of_those))
