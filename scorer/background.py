@@ -6,7 +6,8 @@ import threading
 from collections.abc import Callable
 from time import monotonic, sleep
 
-_NICENESS = 15
+#: About a tenth of a core while requests take all of it: a model that comes must not wait for ever.
+_NICENESS = 10
 
 
 def go_behind_requests(thread: threading.Thread) -> None:

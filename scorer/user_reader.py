@@ -99,9 +99,8 @@ class UserReader:
 
     def _failed(self) -> None:
         self._failures += 1
-        if self._failures == FAILURES_BEFORE_PAUSE:
-            self._paused_until = self._clock() + self._pause()
         if self._failures >= FAILURES_BEFORE_PAUSE:
+            self._paused_until = self._clock() + self._pause()
             self._look_again()
 
     def _pause(self) -> float:

@@ -6,7 +6,12 @@ from prometheus_client import CollectorRegistry, Counter
 
 from deploy.local.ports import free_ports
 from scorer.budget import Budget
-from scorer.user_reader import FAILURES_BEFORE_PAUSE, PAUSE_SECONDS, UserReader
+from scorer.user_reader import (
+    FAILURES_BEFORE_PAUSE,
+    FIRST_PAUSE_SECONDS,
+    PAUSE_SECONDS,
+    UserReader,
+)
 from tests.scorer.publisher import Publisher
 
 
@@ -43,10 +48,18 @@ def test_one_request_in_each_pause_tries_a_redis_that_is_away(
     for _ in range(FAILURES_BEFORE_PAUSE + 5):
         assert reader.read("u", 1.0) is None
     assert len(tried) == FAILURES_BEFORE_PAUSE
-    now += PAUSE_SECONDS
-    for _ in range(5):
-        assert reader.read("u", 1.0) is None
-    assert len(tried) == FAILURES_BEFORE_PAUSE + 1
+    # A moment at first; each further failure doubles the pause, up to a limit.
+    pauses = []
+    for attempt in range(1, 9):
+        since = now
+        while len(tried) < FAILURES_BEFORE_PAUSE + attempt:
+            now += FIRST_PAUSE_SECONDS / 2
+            for _ in range(5):
+                assert reader.read("u", 1.0) is None
+        pauses.append(now - since)
+    assert pauses[0] == pytest.approx(FIRST_PAUSE_SECONDS)
+    assert pauses[1] == pytest.approx(2 * FIRST_PAUSE_SECONDS)
+    assert pauses[-1] == pytest.approx(PAUSE_SECONDS, abs=FIRST_PAUSE_SECONDS)
 
 
 @pytest.mark.parametrize(("left_ms", "read_ms"), [(80, 30), (30, 22), (10, 5), (0, 0)])
