@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from time import sleep
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,8 @@ POPULAR_ADS = 4_096
 KEYED_GROUPS, KEYED_ADS = 4_096, 64
 #: Changes of ads that look-ups by attribute go through one by one.
 LARGEST_RECENT = 1 << 20
-_TRIES = 1_000
+#: A row takes microseconds to write, unless its writer loses the core meanwhile.
+_TRIES, _SPINS, _PAUSE_SECONDS = 200, 3, 0.0001
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +147,9 @@ class AdArrays:
 
     def read(self, slots: NDArray[np.int32]) -> AdRows:
         """The ads in ``slots`` [n], each as it was at one moment."""
-        for _ in range(_TRIES):
+        for attempt in range(_TRIES):
+            if attempt >= _SPINS:  # who writes may need this core
+                sleep(_PAUSE_SECONDS)
             before = self.sequences.take(slots)
             rows = AdRows(
                 self.active.take(slots),

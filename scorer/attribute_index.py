@@ -36,18 +36,24 @@ class AttributeIndex:
         self._lock = threading.Lock()
         self._sorted: tuple[int, list[Postings]] = (0, [])
 
-    def put(self, slots: NDArray[np.int32], attributes: Sequence[Mapping[str, str]]) -> None:
-        """The ads in ``slots`` [n] have these attributes and no others. Raises TableFullError."""
-        arrays = self._arrays
+    def coded(self, attributes: Sequence[Mapping[str, str]]) -> NDArray[np.int32]:
+        """Attributes of n ads as numbers of values plus 1 [names, n], 0 for none; for ``put``.
+        Raises TableFullError."""
+        arrays, known = self._arrays, self._codes
         for name in {name for given in attributes for name in given} - self._names:
             arrays.names.add(name)
-        for column in range(len(arrays.names)):
+        codes = np.zeros((len(arrays.names), len(attributes)), np.int32)
+        for column in range(len(codes)):
             name = arrays.names.text(column)
             values = [given.get(name) for given in attributes]
-            known = self._codes
-            arrays.attributes[column, slots] = [
+            codes[column] = [
                 0 if value is None else known.get(value) or self._stored(value) for value in values
             ]
+        return codes
+
+    def put(self, slots: NDArray[np.int32], codes: NDArray[np.int32]) -> None:
+        """The ads in ``slots`` [n] have these attributes and no others."""
+        self._arrays.attributes[: len(codes), slots] = codes
 
     def number(
         self, names: Sequence[str], values: Sequence[str]

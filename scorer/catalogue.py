@@ -148,12 +148,16 @@ class Catalogue:
         """Make an update of at most a few hundred ads visible."""
         arrays, slots = self.arrays, update.slots
         self._state[_REVISION] += 1
-        arrays.begin(slots)
         new = np.fromiter(update.entries, np.int32, len(update.entries))
-        self._put(new, list(update.entries.values()))
+        entries = list(update.entries.values())
+        codes = self.attributes.coded([entry.attributes for entry in entries])
+        # Who reads one of these rows waits for the end: what takes time is done before and after.
+        arrays.begin(slots)
+        self._put(new, entries, codes)
         arrays.parts[slots] = update.parts
         arrays.revisions[slots] = self.revision
         arrays.end(slots)
+        self.counters.own(new, [(entry.ad_id, entry.attributes) for entry in entries])
         self._state[_SLOTS] = max(self.slot_count, 1 + int(new.max(initial=-1)))
         self.row_owners.changed(new)
         self.attributes.changed(new)
@@ -183,15 +187,16 @@ class Catalogue:
         self.row_owners.changed(slots)
         self.attributes.changed(slots)
 
-    def _put(self, slots: NDArray[np.int32], entries: Sequence[AdEntry]) -> None:
+    def _put(
+        self, slots: NDArray[np.int32], entries: Sequence[AdEntry], codes: NDArray[np.int32]
+    ) -> None:
         arrays = self.arrays
         active = np.array([entry.active for entry in entries], np.bool_)
         self._state[_ACTIVE] += int(active.sum()) - int(arrays.active[slots].sum())
         arrays.versions[slots] = [entry.version + 1 for entry in entries]
         arrays.active[slots] = active
         arrays.prices[slots] = [entry.price for entry in entries]
-        self.attributes.put(slots, [entry.attributes for entry in entries])
-        self.counters.own(slots, [(entry.ad_id, entry.attributes) for entry in entries])
+        self.attributes.put(slots, codes)
 
     def remove(self, ad_ids: Iterable[str]) -> NDArray[np.int32]:
         """Deleted ads are seen no more; their slots [n], which are used again later."""
@@ -205,7 +210,7 @@ class Catalogue:
         arrays.versions[slots] = 0
         arrays.revisions[slots] = self.revision
         arrays.end(slots)
-        self.attributes.put(slots, [{}] * len(slots))
+        self.attributes.put(slots, self.attributes.coded([{}] * len(slots)))
         for slot in found:
             arrays.ids.remove(arrays.ids.text(slot))
             self.counters.disown(slot)

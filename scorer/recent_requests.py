@@ -16,6 +16,8 @@ from scorer.model_holder import ServedModel
 
 #: So many are kept, and one is taken in each pause.
 KEPT = 64
+#: As long as there was none, so many are made up: a worker that starts is waited for.
+MADE_UP = 20
 PAUSE_SECONDS = 0.1
 #: Ads that are scored exactly for a request.
 _FINALISTS = 26
@@ -40,7 +42,7 @@ class RecentRequests:
         """Newest last; requests of users that nothing is known of as long as there was none."""
         if self._parts:
             return list(self._parts)
-        return [encoder.request(UserRow(f"warm-up-{number}"), {}) for number in range(KEPT)]
+        return [encoder.request(UserRow(f"warm-up-{number}"), {}) for number in range(MADE_UP)]
 
 
 def warm_up(

@@ -15,7 +15,7 @@ from scorer.ad_arrays import AdArrays
 from scorer.background import Pace
 from scorer.model_file import ModelFile, publish_popular, published_popular
 from scorer.popularity import PopularAds
-from scorer.recent_requests import KEPT, PAUSE_SECONDS, RecentRequests
+from scorer.recent_requests import MADE_UP, PAUSE_SECONDS, RecentRequests
 from tests.scorer.running_scorer import RunningScorer
 from tests.scorer.tiny_model import ENCODER, LAYOUT, TinyModel
 
@@ -37,7 +37,7 @@ def test_work_takes_its_share_of_the_time() -> None:
 def test_a_model_is_warmed_up_by_the_last_requests() -> None:
     now = [0.0]
     recent = RecentRequests(clock=lambda: now[0])
-    assert len(recent.parts(ENCODER)) == KEPT
+    assert len(recent.parts(ENCODER)) == MADE_UP
     parts = [np.full(1, number, LAYOUT.request_dtype) for number in range(3)]
     recent.offer(parts[0])
     recent.offer(parts[1])
