@@ -16,6 +16,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import structlog
 from numpy.typing import NDArray
 from scipy.special import logit
 
@@ -27,6 +28,7 @@ from online_model.settings import OnlineModelSettings
 from schemas.features import FeatureSpec
 from schemas.model_package import ModelPackage
 
+_log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 _HEAD = struct.Struct("<4sQQ")
 _MAGIC = b"CTG1"
 
@@ -115,6 +117,8 @@ class GuardedLearner:
             logit(assessed.predicted), assessed.labels, assessed.weights, assessed.first
         )
         if verdict is Verdict.CONTRADICT:
+            if not self.withholds:
+                _log.warning("labels contradict the model", **self._guard.finding)
             self.withholds = True
             ids = self.learner.return_to_mark()
             return replace(assessed, ids=ids, values=self.learner.rows(ids))

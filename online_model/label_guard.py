@@ -36,12 +36,13 @@ class Verdict(Enum):
 
 @dataclass(frozen=True, slots=True)
 class GuardLimits:
-    """``least`` rows of either label are needed for a slope, and as many rows for a rate.
+    """``least`` rows of either label are needed for a slope, ``rate_rows`` first labels for a rate.
     ``window`` is how many rows are looked at, ``chunk`` how often."""
 
     slope: float = 0.25
     odds_rise: float = 8.0
     least: int = 30
+    rate_rows: int = 1_000
     window: int = 4_000
     chunk: int = 200
 
@@ -49,11 +50,13 @@ class GuardLimits:
 @dataclass(slots=True)
 class LabelGuard:
     """``armed``: labels have agreed before, so that there is something to protect.
-    ``rows`` [n, 4] are logits, labels, weights, and whether it is a first label."""
+    ``rows`` [n, 4] are logits, labels, weights, and whether it is a first label. ``finding`` says
+    what last contradicted."""
 
     limits: GuardLimits = GuardLimits()
     armed: bool = False
     rows: Floats = field(default_factory=lambda: np.zeros((0, 4)))
+    finding: dict[str, float] = field(default_factory=dict)
 
     @property
     def is_full(self) -> bool:
@@ -71,10 +74,13 @@ class LabelGuard:
         weights: NDArray[Any],
         first: NDArray[np.bool_],
     ) -> Verdict:
-        """Rows [n] in order, looked at chunk by chunk: CONTRADICT as soon as one says so,
+        """Rows [n] of one batch, looked at chunk by chunk: CONTRADICT as soon as one says so,
         otherwise what is to be said in the end. Forgets the rows unless it is undecided.
+
+        They are mixed before: clicks come in bursts, whenever event time moves on.
         """
-        new = np.column_stack([logits, labels, weights, first]).astype(np.float64)
+        mixed = np.random.default_rng(len(labels)).permutation(len(labels))
+        new = np.column_stack([logits, labels, weights, first]).astype(np.float64)[mixed]
         size = max(self.limits.chunk, -(-len(new) // 20))
         verdict = Verdict.UNDECIDED
         for start in range(0, len(new), size):
@@ -99,7 +105,19 @@ class LabelGuard:
 
     def _contradict(self, rows: Floats) -> bool:
         slope, deviation = self._slope(rows)
-        return slope + SIGMAS * deviation < self.limits.slope or self._has_risen(rows)
+        contradicts = slope + SIGMAS * deviation < self.limits.slope or self._has_risen(rows)
+        if contradicts:
+            logits, labels, _, first = rows.T
+            self.finding = {
+                "rows": len(rows),
+                "first_labels": float(first.sum()),
+                "clicks": float(labels.sum()),
+                "slope": slope,
+                "slope_deviation": deviation,
+                "first_clicks": float(first @ labels),
+                "first_clicks_predicted": float(first @ expit(logits)),
+            }
+        return contradicts
 
     def _slope(self, rows: Floats) -> tuple[float, float]:
         """Unknown where there are too few rows of a label."""
@@ -112,7 +130,7 @@ class LabelGuard:
     def _has_risen(self, rows: Floats) -> bool:
         """Whether the odds of an early click are beyond chance more than the allowed multiple."""
         logits, labels, weights, _ = rows[rows[:, 3] > 0].T
-        if len(labels) < self.limits.least:
+        if len(labels) < self.limits.rate_rows:
             return False
         total = weights.sum()
         count = total**2 / np.square(weights).sum()

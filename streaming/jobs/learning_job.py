@@ -48,6 +48,8 @@ CONFIGURATION = {
     "python.fn-execution.bundle.size": "1",
     # The state is read once, at the start; a cache of it would hold the model twice.
     "python.state.cache-size": "0",
+    # Positives and late clicks are let through as often as event time moves on: in small lots.
+    "pipeline.auto-watermark-interval": "50 ms",
     # How long a repeated sample is known, of processing time: well over any replay after a crash.
     "table.exec.state.ttl": "6 h",
 }
