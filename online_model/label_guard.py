@@ -22,6 +22,8 @@ Floats = NDArray[np.float64]
 SIGMAS = 3.0
 NEWTON_STEPS = 8
 MOST_LOG_RATE = 20.0
+#: Farther from the mean logarithm is no farther: few rows must not decide for all.
+MOST_LOG_RATIO = 3.0
 #: All rows, the last half and the last quarter are asked whether they contradict.
 LAST_PARTS = (1, 2, 4)
 
@@ -74,13 +76,10 @@ class LabelGuard:
         weights: NDArray[Any],
         first: NDArray[np.bool_],
     ) -> Verdict:
-        """Rows [n] of one batch, looked at chunk by chunk: CONTRADICT as soon as one says so,
+        """Rows [n] in order, looked at chunk by chunk: CONTRADICT as soon as one says so,
         otherwise what is to be said in the end. Forgets the rows unless it is undecided.
-
-        They are mixed before: clicks come in bursts, whenever event time moves on.
         """
-        mixed = np.random.default_rng(len(labels)).permutation(len(labels))
-        new = np.column_stack([logits, labels, weights, first]).astype(np.float64)[mixed]
+        new = np.column_stack([logits, labels, weights, first]).astype(np.float64)
         size = max(self.limits.chunk, -(-len(new) // 20))
         verdict = Verdict.UNDECIDED
         for start in range(0, len(new), size):
@@ -148,7 +147,8 @@ def calibration_slope(
     logits say nothing."""
     log_p = log_expit(logits)
     shown = weights * first
-    x = np.column_stack([np.ones(len(log_p)), log_p - np.average(log_p, weights=shown)])
+    centred = log_p - np.average(log_p, weights=shown)
+    x = np.column_stack([np.ones(len(log_p)), np.clip(centred, -MOST_LOG_RATIO, MOST_LOG_RATIO)])
     line = np.array([math.log((weights @ labels) / shown.sum()), 1.0])
     for _ in range(NEWTON_STEPS):
         expected = shown * _rates(x @ line)

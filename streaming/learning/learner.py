@@ -1,6 +1,5 @@
 """What the job needs of a learner; online_model.learner has the real one."""
 
-from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
@@ -72,7 +71,7 @@ class Learner(Protocol):
         self,
         samples: NDArray[np.void],
         labels: NDArray[np.int32],
-        kinds: Sequence[str],
+        kinds: NDArray[np.str_],
         weights: NDArray[np.float32],
         positions: NDArray[np.int32],
     ) -> LearnReport:

@@ -100,14 +100,6 @@ def late_batches(served: Floats, truth: Floats, seed: int) -> list[tuple[Floats,
     return batches
 
 
-def test_clicks_come_in_bursts(armed: LabelGuard) -> None:
-    z = scores(4000, seed=7)
-    labels = drawn(z)
-    clicks_last = np.argsort(labels, kind="stable")
-    for order in (clicks_last, clicks_last[::-1]):
-        assert judged(armed, z[order], labels[order]) is AGREE
-
-
 @pytest.mark.parametrize("seed", range(8))
 def test_late_clicks_belong_to_earlier_rows(seed: int) -> None:
     guard, z = LabelGuard(), np.random.default_rng(seed).normal(0.0, 1.5, 13_000)
