@@ -26,9 +26,6 @@ public final class EngagementCounts extends Gathering<RowData> {
   private static final long serialVersionUID = 1L;
   private static final BinaryStringData CLICK = BinaryStringData.fromString("CLICK");
 
-  /** Emits early when there are so many, which bounds the memory. */
-  private static final int MOST_COUNTS = 200_000;
-
   private final int kind;
   private final int ts;
   private final int counterKeys;
@@ -75,7 +72,7 @@ public final class EngagementCounts extends Gathering<RowData> {
     for (int i = 0; i < keys.size(); i++) {
       counts.add(keys.getString(i).toBytes(), tile, time, isClick);
     }
-    return counts.size() >= MOST_COUNTS;
+    return counts.isFull();
   }
 
   @Override

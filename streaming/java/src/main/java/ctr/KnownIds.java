@@ -21,7 +21,7 @@ final class KnownIds {
   }
 
   void add(ImpressionId id) {
-    if (++size > places.length / 2) {
+    if (++size > places.length / 3 * 2) {
       grow();
     }
     long bits = bits(id);

@@ -8,6 +8,8 @@ import org.apache.flink.table.data.binary.BinaryStringData;
  * to wait for memory. Keys are bytes in one column.
  */
 final class MomentCounts {
+  private static final int MOST_COUNTS = 200_000;
+  private static final int MOST_KEY_BYTES = 16 << 20;
   private static final long NO_CLICK = Long.MAX_VALUE;
   private static final int TILE = 0;
   private static final int TS = 1;
@@ -20,7 +22,7 @@ final class MomentCounts {
 
   private final ByteColumn keys = new ByteColumn();
   private long[] numbers = new long[1_024 * NUMBERS];
-  // At the place that a hash tells, or after it: half of the hash, and the number of the entry + 1.
+  // At the place that its hash tells, or after it: the hash, and the number of the entry + 1.
   private long[] places = new long[2_048];
   private int size;
 
@@ -31,6 +33,11 @@ final class MomentCounts {
 
   int size() {
     return size;
+  }
+
+  /** Whether it is time to empty it, which bounds the memory. */
+  boolean isFull() {
+    return size >= MOST_COUNTS || keys.size() >= MOST_KEY_BYTES;
   }
 
   /** One impression or click of a key, at a time within the tile. */
