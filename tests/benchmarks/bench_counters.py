@@ -40,6 +40,8 @@ POLL_SECONDS = 0.5
 SOURCE_LEAST = 3_000_000
 #: Nothing new for so long after the first engagement: the job hangs.
 MOST_QUIET_SECONDS = 60.0
+#: All are made up for so long. What a job does at its end, as to close windows, is not measured.
+END_SECONDS = 10.0
 #: Tasks are named after their operators; the others collect garbage.
 WORKING_THREADS = (
     "Legacy Source", "Source: ", "window-counters", "last-clicks", "redis (", "GlobalWindow",
@@ -156,7 +158,7 @@ class Job:
         work, job, rest, _ = self._start(variant, engagements, UNPACED, gathering)
         seen: list[tuple[float, CpuSeconds, int]] = [
             (time.monotonic(), cpu_seconds(job.pid), done)
-            for done in self._watch(job, rest, work)
+            for done in self._watch(job, rest, work, engagements)
             if done
         ]
         middle = [look for look in seen if 0.1 * engagements <= look[2] <= 0.9 * engagements]
@@ -183,7 +185,7 @@ class Job:
         )
         metric = metric_names.CLICK_TO_COUNTER_SECONDS
         warm = found = None
-        for done in self._watch(job, rest, work):
+        for done in self._watch(job, rest, work, per_second * seconds):
             found = Scrape.of(metrics_port).histogram(metric) or found
             if done < WARM_AFTER * per_second * seconds:
                 warm = found
@@ -198,18 +200,21 @@ class Job:
         }
 
     @staticmethod
-    def _watch(job: subprocess.Popen[bytes], rest: FlinkRest, work: Path) -> Iterator[int]:
+    def _watch(
+        job: subprocess.Popen[bytes], rest: FlinkRest, work: Path, engagements: int
+    ) -> Iterator[int]:
         """Engagements made up so far, again and again until the job ends.
 
-        One that does not end itself is killed: all is measured by then, but Beam's server in the
-        JVM may wait for a Python worker that is gone already.
+        One that does not end itself soon is killed: all is measured by then, but Beam's server in
+        the JVM may wait for a Python worker that is gone already.
         """
         quiet_since, before = time.monotonic(), 0
         while job.poll() is None:
             done = made_up(rest)
             if done != before or not done:
                 quiet_since, before = time.monotonic(), done
-            elif time.monotonic() - quiet_since > MOST_QUIET_SECONDS:
+            patience = MOST_QUIET_SECONDS if done < engagements else END_SECONDS
+            if time.monotonic() - quiet_since > patience:
                 screen.print("the job does not end by itself: killed")
                 job.kill()
                 job.wait()
