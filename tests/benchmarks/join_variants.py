@@ -94,7 +94,10 @@ class Flink:
     def __init__(self, task: Task) -> None:
         self.task = task
         configuration = Configuration()
-        for key, value in flink_options(task.backend, task.rest_port, task.folder).items():
+        options = flink_options(task.backend, task.rest_port, task.folder)
+        if task.variant == "events-job":
+            options |= events_job.CONFIGURATION
+        for key, value in options.items():
             configuration.set_string(key, value)
         self.stream = StreamExecutionEnvironment.get_execution_environment(configuration)
         jars = require_jars(ROOT / ".build" / "flink")
