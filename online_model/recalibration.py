@@ -21,6 +21,8 @@ FLOOR = 1e-6
 MEMORIES = np.array([20.0, 100.0, 500.0, np.inf])
 #: The best memory is expected to change once in so many clicks.
 SWITCH_CLICKS = 200.0
+#: No market moves further: thousands of clicks in one step overshoot, and odds must stay finite.
+LARGEST_SHIFT = 10.0
 
 
 class BaseRateShift:
@@ -82,10 +84,13 @@ class BaseRateShift:
         self._reweigh(np.sum(w * likelihood, axis=0), float(np.sum(w * y)))
         seen = w * is_first
         self._curvature = np.minimum(self._curvature, MEMORIES) + np.sum(seen * p * (1 - p), axis=0)
-        self._shifts += np.sum(w * y - seen * p, axis=0) / self._curvature
+        moved = self._shifts + np.sum(w * y - seen * p, axis=0) / self._curvature
+        self._shifts = np.clip(moved, -LARGEST_SHIFT, LARGEST_SHIFT)
 
     def _reweigh(self, likelihood: NDArray[np.float64], clicks: float) -> None:
-        weights = self._weights * np.exp(likelihood - likelihood.max())
+        # A memory whose weight has underflowed comes back by switching, not by its likelihood.
+        best = likelihood[self._weights > 0].max()
+        weights = self._weights * np.exp(np.minimum(likelihood - best, 0.0))
         switched = 1.0 - np.exp(-clicks / SWITCH_CLICKS)
         self._weights = (1 - switched) * weights / weights.sum() + switched / len(MEMORIES)
 

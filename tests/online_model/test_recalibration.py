@@ -5,7 +5,7 @@ import pytest
 from numpy.typing import NDArray
 
 from online_model.quality import log_loss
-from online_model.recalibration import BaseRateShift
+from online_model.recalibration import LARGEST_SHIFT, BaseRateShift
 
 Floats = NDArray[np.float64]
 
@@ -67,3 +67,13 @@ def test_order_is_kept() -> None:
     p = np.linspace(0.001, 0.999, 200)
     assert (np.diff(shift.probabilities(p)) > 0).all()
     assert (shift.probabilities(p) < p).all()
+
+
+def test_a_memory_without_weight_that_is_right_all_at_once_leaves_it_finite() -> None:
+    """As when clicks come in lumps: the only memory that had any weight is far off for a step."""
+    state = [[9.0, 0.0, 0.0, 0.0], [20.0, 100.0, 500.0, 1e300], [1.0, 0.0, 0.0, 0.0]]
+    shift, p, ones = BaseRateShift.from_state(state), np.full(4000, 0.2), np.ones(4000)
+    for label in (0, 1, 0):
+        shift.learn(p, np.full(4000, label), ones > 0, ones)
+        assert np.isfinite(shift.probabilities(p)).all()
+        assert abs(shift.shift) <= LARGEST_SHIFT
