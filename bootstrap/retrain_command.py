@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from bootstrap import display
+from bootstrap.announcer import announce
 from bootstrap.catch_up import catch_up
 from bootstrap.command import AsJson, Force, ModelName, connected, faults_told
 from bootstrap.lake_stream import LakeStream
@@ -122,6 +123,7 @@ def _finished(
             told["overridden"] = publish_through_gate(
                 publisher, package, settings, created_ms, force
             )
+            announce(shared.kafka, package.manifest, created_ms)
         finally:
             # Not before: what is published should be no older than it must.
             told |= _written(retrained, package, spec, output)
