@@ -45,8 +45,8 @@ class StreamingSettings(Settings):
         600, ge=0, description="a record's time may be this far after Kafka's; else it is refused"
     )
     idle_ms: int = Field(1_000, ge=1, description="a silent partition holds no label back longer")
-    count_ms: int = Field(750, ge=10, le=60_000, description="engagements are counted so long")
-    batch_ms: int = Field(250, ge=10, le=60_000, description="then their rows gathered for Redis")
+    count_ms: int = Field(400, ge=10, le=60_000, description="engagements are counted so long")
+    batch_ms: int = Field(100, ge=10, le=60_000, description="then their rows gathered for Redis")
     learning_batch_ms: int = Field(1_000, ge=10, le=60_000, description="samples, likewise")
     base_wait_seconds: float = Field(60.0, gt=0, description="learning waits for a base package")
 
