@@ -68,7 +68,7 @@ def retrain(
             retraining = Retrain(
                 LakeStream(lake, spec, keep_negatives),
                 architecture.value,
-                OnlineModelSettings.load(seed=seed).of(architecture.value),
+                OnlineModelSettings.load(seed=seed).over_the_lake(architecture.value),
                 RetrainOptions(validate_hours, sync_rows, checkpoint, checkpoint_seconds),
                 peers,
             )

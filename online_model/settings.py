@@ -31,6 +31,9 @@ class OnlineModelSettings(Settings):
     averaging: bool = Field(
         True, description="a DeepFM has the mean of its weights in the last of several passes"
     )
+    retrain_passes: int = Field(
+        2, ge=1, description="a DeepFM's over the lake, where the mean of the weights is not taken"
+    )
     dense_step: float = Field(3e-3, gt=0, description="Adam's, for what is not in the table")
     dense_decay: float = Field(1e-4, ge=0, description="AdamW's weight decay")
     training_step: float = Field(0.6, gt=0, le=2, description="share of a Newton step, history")
@@ -78,3 +81,9 @@ class OnlineModelSettings(Settings):
                 "first_order_prior": self.regression_prior,
             }
         )
+
+    def over_the_lake(self, architecture: str) -> "OnlineModelSettings":
+        """These, for a retrain of an architecture."""
+        if architecture == "lr":
+            return self.of(architecture)
+        return self.model_copy(update={"passes": self.retrain_passes, "averaging": False})

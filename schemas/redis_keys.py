@@ -111,13 +111,20 @@ PART_DONE = "ctr_part_done"
 #: One KEY is that of all fields; of several, each has one field. A value of 8 bytes (a version
 #: without a body) deletes the field. TTL 0 sets none.
 #: FCALL ctr_part_done 2 REWRITE ROWS_COMPLETE REQUEST PART TTL_SECONDS -> 1 with the last part.
+#: Versions are compared as numbers of 32 bits: Lua compares strings by the locale of the server,
+#: and its numbers hold 53 bits.
 FUNCTION_SOURCE = f"""#!lua name={FUNCTION_LIBRARY}
+local function is_older(value, than)
+  local high, low = struct.unpack('>I4I4', value)
+  local than_high, than_low = struct.unpack('>I4I4', than)
+  return high < than_high or (high == than_high and low < than_low)
+end
 redis.register_function('{PUT_NEWER}', function(keys, args)
   local written = 0
   for i = 2, #args, 2 do
     local key = keys[#keys == 1 and 1 or i / 2]
     local old = redis.call('HGET', key, args[i])
-    if not old or string.sub(args[i + 1], 1, 8) >= string.sub(old, 1, 8) then
+    if not old or not is_older(args[i + 1], old) then
       if #args[i + 1] == 8 then
         redis.call('HDEL', key, args[i])
       else
