@@ -96,5 +96,5 @@ def test_learning_follows_a_world_that_has_turned(
     labels, end = 1 - later.labels, slice(1000, None)
     stale = roc_auc_score(labels[end], frozen[end])
     assert stale < 0.3
-    assert roc_auc_score(labels[end], live[end]) > stale + 0.08
+    assert roc_auc_score(labels[end], live[end]) > stale + 0.1
     assert log_loss(labels[end], live[end]) < log_loss(labels[end], frozen[end]) - 0.3
