@@ -5,27 +5,14 @@ of FlinkDeploymentSpec, JobSpec, FlinkStateSnapshotSpec and what they contain. U
 errors here, as they are for the operator's strict validation.
 """
 
-from typing import Any
+from tests.deploy.schema_parts import TEXT, TEXTS, Schema, closed
 
-Schema = dict[str, Any]
-
-_TEXT: Schema = {"type": "string", "minLength": 1}
 _NONCE: Schema = {"type": "integer"}
 _BOOLEAN: Schema = {"type": "boolean"}
-_TEXTS: Schema = {"type": "object", "additionalProperties": {"type": "string"}}
 _MEMORY: Schema = {"type": "string", "pattern": r"^\d+(\.\d+)?\s*([kmgtKMGT]i?b?)?$"}
 
 
-def _object(properties: Schema, *required: str) -> Schema:
-    return {
-        "type": "object",
-        "properties": properties,
-        "required": list(required),
-        "additionalProperties": False,
-    }
-
-
-_RESOURCE = _object(
+_RESOURCE = closed(
     {
         "cpu": {"type": "number", "exclusiveMinimum": 0},
         "memory": _MEMORY,
@@ -34,15 +21,15 @@ _RESOURCE = _object(
     "cpu",
     "memory",
 )
-_NAMED: Schema = {"type": "object", "properties": {"name": _TEXT}, "required": ["name"]}
+_NAMED: Schema = {"type": "object", "properties": {"name": TEXT}, "required": ["name"]}
 #: Of a pod only what the operator merges by: containers and volumes have names.
-_POD: Schema = _object(
+_POD: Schema = closed(
     {
         "apiVersion": {"const": "v1"},
         "kind": {"const": "Pod"},
         "metadata": {
             "type": "object",
-            "properties": {"annotations": _TEXTS, "labels": _TEXTS},
+            "properties": {"annotations": TEXTS, "labels": TEXTS},
         },
         "spec": {
             "type": "object",
@@ -52,11 +39,11 @@ _POD: Schema = _object(
                     "items": {
                         **_NAMED,
                         "properties": {
-                            "name": _TEXT,
+                            "name": TEXT,
                             "env": {
                                 "type": "array",
-                                "items": _object(
-                                    {"name": _TEXT, "value": {"type": "string"}, "valueFrom": {}},
+                                "items": closed(
+                                    {"name": TEXT, "value": {"type": "string"}, "valueFrom": {}},
                                     "name",
                                 ),
                             },
@@ -75,15 +62,15 @@ _POD: Schema = _object(
         },
     }
 )
-_JOB = _object(
+_JOB = closed(
     {
         "jarURI": {"type": "string", "pattern": "^(local|https?|s3)://"},
         "parallelism": {"type": "integer", "minimum": 1},
-        "entryClass": _TEXT,
-        "args": {"type": "array", "items": _TEXT},
+        "entryClass": TEXT,
+        "args": {"type": "array", "items": TEXT},
         "state": {"enum": ["running", "suspended"]},
         "savepointTriggerNonce": _NONCE,
-        "initialSavepointPath": _TEXT,
+        "initialSavepointPath": TEXT,
         "checkpointTriggerNonce": _NONCE,
         "upgradeMode": {"enum": ["savepoint", "last-state", "stateless"]},
         "allowNonRestoredState": _BOOLEAN,
@@ -92,20 +79,20 @@ _JOB = _object(
     },
     "upgradeMode",
 )
-_DEPLOYMENT = _object(
+_DEPLOYMENT = closed(
     {
         "job": _JOB,
         "restartNonce": _NONCE,
-        "flinkConfiguration": _TEXTS,
-        "image": _TEXT,
+        "flinkConfiguration": TEXTS,
+        "image": TEXT,
         "imagePullPolicy": {"enum": ["Always", "IfNotPresent", "Never"]},
-        "serviceAccount": _TEXT,
+        "serviceAccount": TEXT,
         "flinkVersion": {
             "enum": ["v1_16", "v1_17", "v1_18", "v1_19", "v1_20", "v2_0", "v2_1", "v2_2"]
         },
         "ingress": {"type": "object"},
         "podTemplate": _POD,
-        "jobManager": _object(
+        "jobManager": closed(
             {
                 "resource": _RESOURCE,
                 "replicas": {"type": "integer", "minimum": 1},
@@ -113,7 +100,7 @@ _DEPLOYMENT = _object(
             },
             "resource",
         ),
-        "taskManager": _object(
+        "taskManager": closed(
             {
                 "resource": _RESOURCE,
                 "replicas": {"type": "integer", "minimum": 1},
@@ -121,7 +108,7 @@ _DEPLOYMENT = _object(
             },
             "resource",
         ),
-        "logConfiguration": _TEXTS,
+        "logConfiguration": TEXTS,
         "mode": {"enum": ["native", "standalone"]},
     },
     "flinkVersion",
@@ -130,27 +117,27 @@ _DEPLOYMENT = _object(
     "serviceAccount",
 )
 _SNAPSHOT: Schema = {
-    **_object(
+    **closed(
         {
             "backoffLimit": {"type": "integer", "minimum": -1},
-            "jobReference": _object(
+            "jobReference": closed(
                 {
                     "kind": {"enum": ["FlinkDeployment", "FlinkSessionJob"]},
-                    "name": _TEXT,
-                    "namespace": _TEXT,
+                    "name": TEXT,
+                    "namespace": TEXT,
                 },
                 "kind",
                 "name",
             ),
-            "savepoint": _object(
+            "savepoint": closed(
                 {
-                    "path": _TEXT,
+                    "path": TEXT,
                     "formatType": {"enum": ["CANONICAL", "NATIVE", "UNKNOWN"]},
                     "disposeOnDelete": _BOOLEAN,
                     "alreadyExists": _BOOLEAN,
                 }
             ),
-            "checkpoint": _object({}),
+            "checkpoint": closed({}),
         },
         "jobReference",
     ),
@@ -161,9 +148,9 @@ _METADATA: Schema = {
     "properties": {
         "name": {"type": "string", "pattern": "^[a-z]([-a-z0-9]{0,43}[a-z0-9])?$"},
         "generateName": {"type": "string", "pattern": "^[a-z][-a-z0-9]{0,57}$"},
-        "labels": _TEXTS,
-        "annotations": _TEXTS,
-        "namespace": _TEXT,
+        "labels": TEXTS,
+        "annotations": TEXTS,
+        "namespace": TEXT,
     },
     "anyOf": [{"required": ["name"]}, {"required": ["generateName"]}],
     "additionalProperties": False,
@@ -171,7 +158,7 @@ _METADATA: Schema = {
 
 
 def _resource(kind: str, spec: Schema) -> Schema:
-    return _object(
+    return closed(
         {
             "apiVersion": {"const": "flink.apache.org/v1beta1"},
             "kind": {"const": kind},

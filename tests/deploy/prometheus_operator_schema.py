@@ -4,59 +4,46 @@ Written from its API reference (monitoring.coreos.com/v1): names, types and valu
 PodMonitorSpec and PrometheusRuleSpec that are used. Unknown fields are errors here.
 """
 
-from typing import Any
+from tests.deploy.schema_parts import TEXT, TEXTS, Schema, closed
 
-Schema = dict[str, Any]
-
-_TEXT: Schema = {"type": "string", "minLength": 1}
-_TEXTS: Schema = {"type": "object", "additionalProperties": {"type": "string"}}
 _DURATION: Schema = {"type": "string", "pattern": r"^(\d+h)?(\d+m)?(\d+s)?$", "minLength": 2}
 
 
-def _object(properties: Schema, *required: str) -> Schema:
-    return {
-        "type": "object",
-        "properties": properties,
-        "required": list(required),
-        "additionalProperties": False,
-    }
-
-
-_RELABELING = _object(
+_RELABELING = closed(
     {
-        "sourceLabels": {"type": "array", "items": _TEXT},
-        "targetLabel": _TEXT,
-        "regex": _TEXT,
+        "sourceLabels": {"type": "array", "items": TEXT},
+        "targetLabel": TEXT,
+        "regex": TEXT,
         "replacement": {"type": "string"},
         "action": {"enum": ["replace", "keep", "drop", "labelmap", "labeldrop", "labelkeep"]},
     }
 )
-_ENDPOINT = _object(
+_ENDPOINT = closed(
     {
-        "port": _TEXT,
-        "path": _TEXT,
+        "port": TEXT,
+        "path": TEXT,
         "interval": _DURATION,
         "scrapeTimeout": _DURATION,
         "relabelings": {"type": "array", "items": _RELABELING},
     },
     "port",
 )
-_POD_MONITOR = _object(
+_POD_MONITOR = closed(
     {
-        "selector": _object({"matchLabels": _TEXTS}),
+        "selector": closed({"matchLabels": TEXTS}),
         "podMetricsEndpoints": {"type": "array", "items": _ENDPOINT, "minItems": 1},
     },
     "selector",
     "podMetricsEndpoints",
 )
-_RULE = _object(
-    {"alert": _TEXT, "expr": _TEXT, "for": _DURATION, "labels": _TEXTS, "annotations": _TEXTS},
+_RULE = closed(
+    {"alert": TEXT, "expr": TEXT, "for": _DURATION, "labels": TEXTS, "annotations": TEXTS},
     "alert",
     "expr",
 )
-_GROUP = _object(
+_GROUP = closed(
     {
-        "name": _TEXT,
+        "name": TEXT,
         "interval": _DURATION,
         "rules": {"type": "array", "items": _RULE, "minItems": 1},
     },
@@ -65,11 +52,11 @@ _GROUP = _object(
 
 
 def _resource(kind: str, spec: Schema) -> Schema:
-    return _object(
+    return closed(
         {
             "apiVersion": {"const": "monitoring.coreos.com/v1"},
             "kind": {"const": kind},
-            "metadata": _object({"name": _TEXT, "labels": _TEXTS}, "name"),
+            "metadata": closed({"name": TEXT, "labels": TEXTS}, "name"),
             "spec": spec,
         },
         "apiVersion",
@@ -82,6 +69,6 @@ def _resource(kind: str, spec: Schema) -> Schema:
 SCHEMAS = {
     "PodMonitor": _resource("PodMonitor", _POD_MONITOR),
     "PrometheusRule": _resource(
-        "PrometheusRule", _object({"groups": {"type": "array", "items": _GROUP}}, "groups")
+        "PrometheusRule", closed({"groups": {"type": "array", "items": _GROUP}}, "groups")
     ),
 }

@@ -5,6 +5,8 @@ from collections.abc import Iterator
 import pytest
 import redis
 
+from scorer.kernels import Kernels, native
+from scorer.kernels.plain import PlainKernels
 from tests.scorer.publisher import ADS, Publisher, ad
 from tests.scorer.running_scorer import RunningScorer
 from tests.scorer.tiny_model import TinyModel
@@ -31,3 +33,14 @@ def scorer(redis_url: str, publisher: Publisher, model: TinyModel) -> Iterator[R
     with RunningScorer(redis_url) as running:
         running.wait_for_model(model.version)
         yield running
+
+
+@pytest.fixture(params=[*native.BUILDS, "numpy"])
+def kernels(request: pytest.FixtureRequest) -> Kernels:
+    """Each build that this processor runs, and numpy."""
+    if request.param == "numpy":
+        return PlainKernels()
+    needed, built = native.BUILDS[request.param], native.FOLDER / f"{request.param}.so"
+    if not (needed <= native.processor_flags() and built.exists()):
+        pytest.skip(f"{request.param} was not built, or this processor does not run it")
+    return native.NativeKernels(request.param)

@@ -7,8 +7,7 @@ from schemas.features import FeatureSpec
 from schemas.proto.ctr.v1 import scorer_pb2
 from schemas.redis_values import UserRow
 from schemas.served_token import TokenKeys
-from scorer.kernels import SOURCES, AnsweredAds, Kernels, native
-from scorer.kernels.plain import PlainKernels
+from scorer.kernels import SOURCES, AnsweredAds, Kernels
 from scorer.questions import Asker
 from scorer.string_table import StringTable
 from scorer.tokens import TokenMint
@@ -22,16 +21,6 @@ COUNTERS = {
     "user": ("user.user_id", "context.hour"),
 }
 PARTS = np.dtype([("ad_ids", "<i4", (3,)), ("ad_numbers", "<f4", (2,))])
-
-
-@pytest.fixture(params=[*native.BUILDS, "numpy"])
-def kernels(request: pytest.FixtureRequest) -> Kernels:
-    if request.param == "numpy":
-        return PlainKernels()
-    needed, built = native.BUILDS[request.param], native.FOLDER / f"{request.param}.so"
-    if not (needed <= native.processor_flags() and built.exists()):
-        pytest.skip(f"{request.param} was not built, or this processor does not run it")
-    return native.NativeKernels(request.param)
 
 
 def table_of(*texts: str) -> StringTable:

@@ -12,8 +12,7 @@ from schemas.row_changes import RowChange
 from scorer import bulk_load
 from scorer.ad_arrays import AdArrays
 from scorer.catalogue import Catalogue
-from scorer.kernels import Kernels, native
-from scorer.kernels.plain import PlainKernels
+from scorer.kernels import Kernels
 from scorer.staging import stage_ads, stage_counters
 from tests.scorer.publisher import counter_row
 from tests.scorer.tiny_model import ENCODER, LAYOUT
@@ -45,16 +44,6 @@ def changes() -> list[RowChange]:
         RowChange(change(95).key, change(95).value[:-1]),
         RowChange("old", versioned(1, b"\xc3\x01" + b"12345678" + whole.value[18:])),
     ]
-
-
-@pytest.fixture(params=[*native.BUILDS, "numpy"])
-def kernels(request: pytest.FixtureRequest) -> Kernels:
-    if request.param == "numpy":
-        return PlainKernels()
-    needed, built = native.BUILDS[request.param], native.FOLDER / f"{request.param}.so"
-    if not (needed <= native.processor_flags() and built.exists()):
-        pytest.skip(f"{request.param} was not built, or this processor does not run it")
-    return native.NativeKernels(request.param)
 
 
 def test_ads_are_read_as_by_the_codec(kernels: Kernels) -> None:
