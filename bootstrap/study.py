@@ -36,7 +36,7 @@ VARIANTS = (
     Variant("weights of the last step", {"averaging": False}),
     Variant("two passes, weights of the last step", {"passes": 2, "averaging": False}),
     Variant("two passes", {"passes": 2}),
-    Variant("three passes", {"passes": 3}),
+    Variant("four passes", {"passes": 4}),
     Variant("half the tower", {"hidden": (32, 16)}),
     Variant("four towers", {"towers": 4}),
     Variant("first-order weights with half the prior precision", {"first_order_prior": 1.0}),

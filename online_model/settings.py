@@ -27,7 +27,7 @@ class OnlineModelSettings(Settings):
         "fp32", description="of the products in the towers while learning; sums are float32"
     )
     batch_size: int = Field(200, ge=1, description="samples for each step")
-    passes: int = Field(4, ge=1, description="over history; more and embeddings learn it by heart")
+    passes: int = Field(3, ge=1, description="over history; more and embeddings learn it by heart")
     averaging: bool = Field(
         True, description="a DeepFM has the mean of its weights in the last of several passes"
     )
@@ -36,7 +36,7 @@ class OnlineModelSettings(Settings):
     )
     dense_step: float = Field(3e-3, gt=0, description="Adam's, for what is not in the table")
     dense_decay: float = Field(1e-4, ge=0, description="AdamW's weight decay")
-    training_step: float = Field(0.6, gt=0, le=2, description="share of a Newton step, history")
+    training_step: float = Field(0.8, gt=0, le=2, description="share of a Newton step, history")
     regression_passes: int = Field(8, ge=1, description="the regression's, which has no embeddings")
     regression_step: float = Field(0.2, gt=0, le=2, description="the regression's share of a step")
     online_prior: float = Field(
@@ -45,7 +45,7 @@ class OnlineModelSettings(Settings):
     regression_prior: float = Field(0.85, gt=0, description="the regression's first-order prior")
     online_step: float = Field(0.7, gt=0, le=2, description="share of a Newton step, the stream")
     first_order_prior: float = Field(
-        1.7, gt=0, description="a weight's prior precision 1/σ² is this × fields"
+        2.0, gt=0, description="a weight's prior precision 1/σ² is this × fields"
     )
     embedding_prior: float = Field(
         0.15, gt=0, description="an embedding's prior precision 1/σ² is this × fields²"

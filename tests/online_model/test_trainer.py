@@ -69,7 +69,7 @@ def test_weights_undo_down_sampling() -> None:
     assert thinned.validation.pcoc == pytest.approx(1.0, abs=0.2)
 
 
-@pytest.mark.parametrize(("architecture", "passes"), [("deepfm", 4), ("lr", 8)])
+@pytest.mark.parametrize(("architecture", "passes"), [("deepfm", 3), ("lr", 8)])
 def test_progress_is_told_of_every_row(architecture: Architecture, passes: int) -> None:
     told: list[int] = []
     train(SPEC, architecture, history(333), SETTINGS, LATER, told.append)
