@@ -5,13 +5,21 @@
 #include <stdint.h>
 #include <string.h>
 
-enum { ROWS = 32, TOGETHER = 8, LANES = 16, BLOCK = 32 };
-// On processors with narrower registers the compiler splits it.
-typedef float lanes __attribute__((vector_size(64), aligned(4)));
+// As many floats as a register holds, and as many rows as there are registers for their sums.
+#if defined(__AVX512F__)
+enum { LANES = 16, TOGETHER = 8 };
+#elif defined(__AVX__)
+enum { LANES = 8, TOGETHER = 4 };
+#else
+enum { LANES = 4, TOGETHER = 4 };
+#endif
+enum { ROWS = 32, BLOCK = 32 };
+typedef float lanes __attribute__((vector_size(4 * LANES), aligned(4)));
 #define LANES_AT(at) (*(lanes *)(at))
 #define CONST_LANES_AT(at) (*(const lanes *)(at))
 
-// 32 outputs of `rows` rows; inlined for each number of rows, so that sums stay in registers.
+// Two registers of outputs of `rows` rows; inlined for each number of rows, so that sums stay in
+// registers.
 static inline __attribute__((always_inline)) void dense_block(const int rows, const float *in,
                                                               int64_t inputs, const float *weights,
                                                               const float *start, float *out,
@@ -34,13 +42,13 @@ static inline __attribute__((always_inline)) void dense_block(const int rows, co
 // in [rows][inputs] · weights + start -> out [rows][outputs], without activation.
 static void dense(const float *in, int rows, int64_t inputs, int64_t outputs, const float *weights,
                   const float *start, float *out) {
-  for (int64_t at = 0; at < outputs; at += BLOCK) {
-    const float *block = weights + at * inputs;
+  for (int64_t at = 0; at < outputs; at += 2 * LANES) {
+    const float *block = weights + at / BLOCK * BLOCK * inputs + at % BLOCK;
     int r = 0;
-    for (; r + 8 <= rows; r += 8)
-      dense_block(8, in + r * inputs, inputs, block, start + at, out + r * outputs + at, outputs);
-    for (; r + 4 <= rows; r += 4)
-      dense_block(4, in + r * inputs, inputs, block, start + at, out + r * outputs + at, outputs);
+    for (; r + TOGETHER <= rows; r += TOGETHER)
+      dense_block(TOGETHER, in + r * inputs, inputs, block, start + at, out + r * outputs + at, outputs);
+    for (; r + 2 <= rows; r += 2)
+      dense_block(2, in + r * inputs, inputs, block, start + at, out + r * outputs + at, outputs);
     for (; r < rows; r++)
       dense_block(1, in + r * inputs, inputs, block, start + at, out + r * outputs + at, outputs);
   }

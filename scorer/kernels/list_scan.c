@@ -6,7 +6,7 @@
 #include <math.h>
 #include <stdint.h>
 #include <string.h>
-#if defined(__AVX512VNNI__)
+#if defined(__AVX2__)
 #include <immintrin.h>
 #endif
 
@@ -114,21 +114,49 @@ static inline void scan_block(const uint8_t *codes, int32_t groups, const int32_
   best->count += __builtin_popcount(better);
 }
 #else
-static inline void scan_block(const uint8_t *codes, int32_t groups, const int8_t *query,
-                              int32_t start, float scale, const float *biases,
-                              const float *log_prices, float weight, uint16_t mask, int32_t first,
-                              Best *best) {
-  int32_t products[BLOCK];
-  float scores[BLOCK];
+// Products [16] of a block's rows with the query, whose words are two bytes each.
+static inline void block_products(const uint8_t *codes, int32_t groups, const int16_t *query,
+                                  int32_t start, int32_t products[BLOCK]) {
+#if defined(__AVX2__)
+  // Four rows to a register, two sums for each.
+  __m256i sums[4];
+  for (int four = 0; four < 4; four++) sums[four] = _mm256_setzero_si256();
+  for (int32_t group = 0; group < groups; group++) {
+    int64_t word;
+    memcpy(&word, query + 4 * group, sizeof word);
+    for (int four = 0; four < 4; four++) {
+      const __m128i *rows = (const __m128i *)(codes + 64 * group + 16 * four);
+      sums[four] = _mm256_add_epi32(
+          sums[four], _mm256_madd_epi16(_mm256_cvtepu8_epi16(_mm_loadu_si128(rows)),
+                                        _mm256_set1_epi64x(word)));
+    }
+  }
+  for (int half = 0; half < 2; half++) {
+    const __m256i added = _mm256_hadd_epi32(sums[2 * half], sums[2 * half + 1]);
+    // Rows 0 1 4 5 2 3 6 7 until here.
+    _mm256_storeu_si256((__m256i *)(products + 8 * half),
+                        _mm256_add_epi32(_mm256_permute4x64_epi64(added, 0xd8),
+                                         _mm256_set1_epi32(start)));
+  }
+#else
   for (int row = 0; row < BLOCK; row++) products[row] = start;
   for (int32_t group = 0; group < groups; group++)
     for (int row = 0; row < BLOCK; row++)
       for (int d = 0; d < 4; d++)
         products[row] += (int32_t)codes[64 * group + 4 * row + d] * (int32_t)query[4 * group + d];
-  for (int row = 0; row < BLOCK; row++) {
-    scores[row] = scale * (float)products[row] + biases[row];
-    if (log_prices) scores[row] += weight * log_prices[row];
-  }
+#endif
+}
+
+static inline void scan_block(const uint8_t *codes, int32_t groups, const int16_t *query,
+                              int32_t start, float scale, const float *biases,
+                              const float *log_prices, float weight, uint16_t mask, int32_t first,
+                              Best *best) {
+  int32_t products[BLOCK];
+  float scores[BLOCK];
+  block_products(codes, groups, query, start, products);
+  for (int row = 0; row < BLOCK; row++) scores[row] = scale * (float)products[row] + biases[row];
+  if (log_prices)
+    for (int row = 0; row < BLOCK; row++) scores[row] += weight * log_prices[row];
   int any = 0;
   for (int row = 0; row < BLOCK; row++) any |= scores[row] > best->threshold;
   if (!any) return;
@@ -158,7 +186,8 @@ int64_t list_scan(const uint8_t *codes, int32_t groups, const float *biases,
   const __m512i start = _mm512_set1_epi32(-128 * sum);
   const __m512 scales = _mm512_set1_ps(scale), weights = _mm512_set1_ps(weight);
 #else
-  const int8_t *words = query;
+  int16_t words[4 * groups];
+  for (int32_t d = 0; d < 4 * groups; d++) words[d] = query[d];
   const int32_t start = -128 * sum;
   const float scales = scale, weights = weight;
 #endif

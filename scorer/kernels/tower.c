@@ -6,21 +6,30 @@
 #include <math.h>
 #include <stdint.h>
 #include <string.h>
-#if defined(__AVX512VNNI__)
+#if defined(__AVX2__)
 #include <immintrin.h>
 #endif
 
-enum { ROWS = 64, TOGETHER = 8, AHEAD = 16, BLOCK = 32, WIDEST = 1024 };
+enum { ROWS = 64, AHEAD = 16, BLOCK = 32, WIDEST = 1024 };
+#if defined(__AVX512VNNI__)
+enum { TOGETHER = 8 };
+typedef uint8_t Activation;
+#else
+// As wide as a product of bytes: without VNNI, bytes cannot be multiplied without overflow.
+enum { TOGETHER = 4 };
+typedef int16_t Activation;
+#endif
 
 // One activation: max(0, value) in units, rounded, at most 255.
-static inline uint8_t rounded(float value, float units) {
+static inline Activation rounded(float value, float units) {
   value *= units;
-  return (uint8_t)((value < 0 ? 0 : value > 255 ? 255 : value) + 0.5f);
+  value = value > 0 ? value : 0;
+  return (Activation)((value < 255 ? value : 255) + 0.5f);
 }
 
 // Activations of one row: max(0, ad * step + request) in units, rounded, at most 255.
 static void activate(const int8_t *ad, float step, const float *request, int32_t width,
-                     uint8_t *out) {
+                     Activation *out) {
 #if defined(__AVX512VNNI__)
   const __m512 steps = _mm512_set1_ps(step), zero = _mm512_setzero_ps();
   for (int32_t i = 0; i < width; i += 16) {
@@ -34,16 +43,60 @@ static void activate(const int8_t *ad, float step, const float *request, int32_t
 #endif
 }
 
+#if !defined(__AVX512VNNI__)
+// Sums of 32 outputs of TOGETHER rows. A function of its own has registers enough for them.
+static __attribute__((noinline)) void block_sums(const Activation *in, int64_t inputs,
+                                                 const int8_t *block,
+                                                 int32_t sums[TOGETHER][BLOCK]) {
+#if defined(__AVX2__)
+  for (int first = 0; first < BLOCK; first += 8) {
+    // Two sums for each of four outputs: of inputs 0 and 1, and of 2 and 3.
+    __m256i left[TOGETHER], right[TOGETHER];
+    for (int r = 0; r < TOGETHER; r++) left[r] = right[r] = _mm256_setzero_si256();
+    int64_t i = 0;
+    do {  // there are inputs; with a test at the beginning, GCC keeps sums in memory
+      const __m128i *weights = (const __m128i *)(block + BLOCK * i + 4 * first);
+      const __m256i a = _mm256_cvtepi8_epi16(_mm_loadu_si128(weights));
+      const __m256i b = _mm256_cvtepi8_epi16(_mm_loadu_si128(weights + 1));
+      for (int r = 0; r < TOGETHER; r++) {
+        int64_t four;
+        memcpy(&four, in + r * inputs + i, sizeof four);
+        const __m256i values = _mm256_set1_epi64x(four);
+        left[r] = _mm256_add_epi32(left[r], _mm256_madd_epi16(values, a));
+        right[r] = _mm256_add_epi32(right[r], _mm256_madd_epi16(values, b));
+      }
+      i += 4;
+    } while (i < inputs);
+    for (int r = 0; r < TOGETHER; r++) {
+      const __m256i added = _mm256_hadd_epi32(left[r], right[r]);
+      // Outputs 0 1 4 5 2 3 6 7 until here.
+      _mm256_storeu_si256((__m256i *)(sums[r] + first), _mm256_permute4x64_epi64(added, 0xd8));
+    }
+  }
+#else
+  memset(sums, 0, sizeof(int32_t) * TOGETHER * BLOCK);
+  for (int r = 0; r < TOGETHER; r++)
+    for (int64_t i = 0; i < inputs; i += 4) {
+      const Activation *four = in + r * inputs + i;
+      const int8_t *w = block + BLOCK * i;
+      for (int o = 0; o < BLOCK; o++)
+        sums[r][o] += four[0] * w[4 * o] + four[1] * w[4 * o + 1] + four[2] * w[4 * o + 2] +
+                      four[3] * w[4 * o + 3];
+    }
+#endif
+}
+#endif
+
 // One layer: max(0, scale · (weights · in) + shift) as `floats` [rows][outputs], or in units as
-// `bytes` [rows][outputs] if that is not NULL. `rows` is a multiple of TOGETHER.
-static void layer(const uint8_t *in, int rows, int64_t inputs, int64_t outputs,
+// `steps` [rows][outputs] if that is not NULL. `rows` is a multiple of TOGETHER.
+static void layer(const Activation *in, int rows, int64_t inputs, int64_t outputs,
                   const int8_t *weights, const float *scales, const float *shifts, float units,
-                  float *floats, uint8_t *bytes) {
+                  float *floats, Activation *steps) {
+#if defined(__AVX512VNNI__)
   for (int64_t at = 0; at < outputs; at += BLOCK) {
     const int8_t *block = weights + at * inputs;
-#if defined(__AVX512VNNI__)
     for (int begin = 0; begin < rows; begin += TOGETHER) {
-      const uint8_t *row = in + begin * inputs;
+      const Activation *row = in + begin * inputs;
       __m512i sums[TOGETHER][2];
       for (int r = 0; r < TOGETHER; r++) sums[r][0] = sums[r][1] = _mm512_setzero_si512();
       for (int64_t i = 0; i < inputs; i += 4) {
@@ -65,32 +118,32 @@ static void layer(const uint8_t *in, int rows, int64_t inputs, int64_t outputs,
           const int64_t to = (begin + r) * outputs + first;
           const __m512 values = _mm512_max_ps(
               _mm512_fmadd_ps(_mm512_cvtepi32_ps(sums[r][half]), scale, shift), zero);
-          if (bytes)
-            _mm_storeu_si128((__m128i *)(bytes + to), _mm512_cvtusepi32_epi8(_mm512_cvtps_epi32(
+          if (steps)
+            _mm_storeu_si128((__m128i *)(steps + to), _mm512_cvtusepi32_epi8(_mm512_cvtps_epi32(
                                                           _mm512_mul_ps(values, unit))));
           else
             _mm512_storeu_ps(floats + to, values);
         }
       }
     }
+  }
 #else
-    for (int r = 0; r < rows; r++) {
-      int32_t sums[BLOCK] = {0};
-      for (int64_t i = 0; i < inputs; i += 4) {
-        const uint8_t *four = in + r * inputs + i;
-        const int8_t *w = block + BLOCK * i;
+  for (int64_t at = 0; at < outputs; at += BLOCK)
+    for (int begin = 0; begin < rows; begin += TOGETHER) {
+      int32_t sums[TOGETHER][BLOCK];
+      block_sums(in + begin * inputs, inputs, weights + at * inputs, sums);
+      for (int r = 0; r < TOGETHER; r++) {
+        const int64_t to = (begin + r) * outputs + at;
+        float values[BLOCK];
         for (int o = 0; o < BLOCK; o++)
-          sums[o] += four[0] * w[4 * o] + four[1] * w[4 * o + 1] + four[2] * w[4 * o + 2] +
-                     four[3] * w[4 * o + 3];
-      }
-      for (int o = 0; o < BLOCK; o++) {
-        const float value = (float)sums[o] * scales[at + o] + shifts[at + o];
-        if (bytes) bytes[r * outputs + at + o] = rounded(value, units);
-        else floats[r * outputs + at + o] = value > 0 ? value : 0;
+          values[o] = (float)sums[r][o] * scales[at + o] + shifts[at + o];
+        if (steps)
+          for (int o = 0; o < BLOCK; o++) steps[to + o] = rounded(values[o], units);
+        else
+          for (int o = 0; o < BLOCK; o++) floats[to + o] = values[o] > 0 ? values[o] : 0;
       }
     }
 #endif
-  }
 }
 
 static float product(const float *a, const float *b, int32_t width) {
@@ -111,7 +164,7 @@ void tower_logits(const int8_t *hidden, const float *steps, const int32_t *slots
                   const float *request, int32_t towers, int32_t layers, const int32_t *widths,
                   const int8_t *weights, const float *scales, const float *shifts,
                   const float *units, const float *last, float constant, float *logits) {
-  _Alignas(64) uint8_t room[2][ROWS * WIDEST];
+  _Alignas(64) Activation room[2][ROWS * WIDEST];
   _Alignas(64) float out[ROWS * WIDEST];
   const int64_t width = widths[0], row = towers * width, last_width = widths[layers];
   for (int64_t begin = 0; begin < n; begin += ROWS) {
@@ -120,7 +173,7 @@ void tower_logits(const int8_t *hidden, const float *steps, const int32_t *slots
     const int8_t *w = weights;
     const float *s = scales, *b = shifts;
     for (int32_t tower = 0; tower < towers; tower++) {
-      uint8_t *in = room[0], *other = room[1];
+      Activation *in = room[0], *other = room[1];
       for (int r = 0; r < rows; r++) {
         const int64_t slot = slots[begin + r];
         if (tower == 0 && begin + r + AHEAD < n) {
@@ -137,7 +190,7 @@ void tower_logits(const int8_t *hidden, const float *steps, const int32_t *slots
         w += widths[l] * widths[l + 1];
         s += widths[l + 1];
         b += widths[l + 1];
-        uint8_t *swapped = in;
+        Activation *swapped = in;
         in = other;
         other = swapped;
       }

@@ -89,6 +89,25 @@ def test_tower(kernels: Kernels, towers: int, widths: tuple[int, ...]) -> None:
     assert np.abs(found - expected).mean() < 0.01
 
 
+def test_tower_at_its_largest(kernels: Kernels) -> None:
+    """Two products of 255 and 127 are more than 16 bits hold."""
+    widths = (64, 32)
+    weights = TowerWeights(
+        towers=1,
+        widths=np.array(widths, np.int32),
+        weights=np.full(64 * 32, 127, np.int8),
+        scales=np.full(32, 1e-4, np.float32),
+        shifts=np.zeros(32, np.float32),
+        units=np.full(2, 60.0, np.float32),
+        last=np.ones((1, 32), np.float32),
+        constant=0.0,
+    )
+    hidden, steps = np.full((1, 64), 127, np.int8), np.ones(1, np.float32)
+    slots, request = np.zeros(1, np.int32), np.zeros(64, np.float32)
+    found = kernels.tower_logits(weights, hidden, steps, slots, request)
+    assert found == pytest.approx([32 * 64 * 255 * 127 * 1e-4], rel=1e-5)
+
+
 def test_gathered_products(kernels: Kernels) -> None:
     random = np.random.default_rng(1)
     rows = random.standard_normal((100, 19)).astype(np.float32)
