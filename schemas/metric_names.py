@@ -108,6 +108,9 @@ LEARNER_WATERMARK_AGE_SECONDS = Metric(
 MODEL_DATA_AGE_SECONDS = Metric(
     "ctr_model_data_age_seconds", "Age of the newest label in the package that is current"
 )
+MODEL_RETRAINED_AGE_SECONDS = Metric(
+    "ctr_model_retrained_age_seconds", "Age of the newest label in the newest retrained package"
+)
 LABELS = Metric("ctr_labels", "Labelled samples", ("kind",))
 AD_IMPRESSIONS = Metric("ctr_ad_impressions", "Impressions that were joined", ("arm",))
 AD_CLICKS = Metric("ctr_ad_clicks", "Clicks that were joined", ("arm",))

@@ -164,6 +164,7 @@ def _engine() -> Board:
                 "s",
                 {
                     "newest label of the package": names.MODEL_DATA_AGE_SECONDS.name,
+                    "newest label of the newest retrain": names.MODEL_RETRAINED_AGE_SECONDS.name,
                     "package": names.MODEL_AGE_SECONDS.name,
                 },
             ),

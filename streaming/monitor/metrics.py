@@ -24,6 +24,7 @@ class MonitorMetrics:
     learner_silence: Gauge
     learner_watermark_age: Gauge
     model_data_age: Gauge
+    model_retrained_age: Gauge
     click_to_label: Histogram
     labels: Counter
     ad_impressions: Counter
@@ -64,6 +65,7 @@ def monitor_metrics(registry: CollectorRegistry) -> MonitorMetrics:
         learner_silence=gauge(names.LEARNER_SILENCE_SECONDS),
         learner_watermark_age=gauge(names.LEARNER_WATERMARK_AGE_SECONDS),
         model_data_age=gauge(names.MODEL_DATA_AGE_SECONDS),
+        model_retrained_age=gauge(names.MODEL_RETRAINED_AGE_SECONDS),
         click_to_label=freshness(names.CLICK_TO_LABEL_SECONDS),
         labels=counter(names.LABELS),
         ad_impressions=counter(names.AD_IMPRESSIONS),

@@ -8,6 +8,7 @@ from schemas import redis_keys
 from schemas.feature_reference import FeatureReference
 from schemas.learner_status import LearnerStatus
 from schemas.model_package import REFERENCE_FILE, Manifest, fetch_file
+from stores.model_versions import ModelVersions
 from stores.redis_client import primaries
 from streaming.monitor.metrics import MonitorMetrics
 
@@ -36,6 +37,13 @@ class RedisProbe:
         manifest = None if version is None else self._manifest(version)
         if manifest is not None:
             metrics.model_data_age.set((now_ms - manifest.watermark_ms) / 1000)
+        retrained = [
+            item.manifest.watermark_ms
+            for item in ModelVersions(self._client, self._model).versions()
+            if item.manifest and item.manifest.kind == "FULL" and not item.withdrawn
+        ]
+        if retrained:
+            metrics.model_retrained_age.set((now_ms - max(retrained)) / 1000)
 
     def current(self) -> str | None:
         """The version that is served."""
