@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -32,6 +33,7 @@ from streaming.flink_rest import FlinkRest, FlinkRestError
 from streaming.jobs.counting import Gathering
 from tests.benchmarks.bench_streaming import ENDLESS, Run, measure
 from tests.benchmarks.counter_variants import UNPACED
+from tests.benchmarks.process_tree import each_cpu_seconds
 
 ROOT = Path(__file__).resolve().parents[2]
 BAR_PER_SECOND = 150_000
@@ -264,16 +266,12 @@ def made_up(rest: FlinkRest) -> int:
 def cpu_seconds(process_id: int) -> CpuSeconds:
     """Of a process and all that it started."""
     tasks = everything = 0.0
-    try:
-        root = psutil.Process(process_id)
-        for process in (root, *root.children(recursive=True)):
-            times = process.cpu_times()
-            everything += times.user + times.system
-            # Flink's Python worker is a thread of the process that submits, or one of its own.
+    for process, seconds in each_cpu_seconds(process_id):
+        everything += seconds
+        # Flink's Python worker is a thread of the process that submits, or one of its own.
+        with suppress(psutil.NoSuchProcess):
             is_java = process.name() == "java"
-            tasks += sum(thread_seconds(process)) if is_java else times.user + times.system
-    except psutil.NoSuchProcess:
-        pass
+            tasks += sum(thread_seconds(process)) if is_java else seconds
     return CpuSeconds(tasks, everything)
 
 

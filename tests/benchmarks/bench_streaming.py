@@ -32,6 +32,7 @@ from deploy.local.supervisor import Supervisor
 from streaming.flink_rest import FlinkRest, FlinkRestError
 from tests.benchmarks.join_events import events
 from tests.benchmarks.join_variants import ATTRIBUTION_WINDOW_MS, LABEL_WAIT_MS, Task
+from tests.benchmarks.process_tree import cpu_seconds, family
 
 ROOT = Path(__file__).resolve().parents[2]
 POLL_SECONDS = 0.5
@@ -202,15 +203,14 @@ def rate_of(task: Task, pending: int) -> Rate:
     seen: list[tuple[float, float, int]] = []
     state_bytes = 0
     rest = FlinkRest(f"http://{HOST}:{task.rest_port}")
-    process = psutil.Process(job.pid)
     while job.poll() is None:
         read = records_read(rest)
         if read:
-            seen.append((time.monotonic(), cpu_seconds(process), read))
+            seen.append((time.monotonic(), cpu_seconds(job.pid), read))
             if read < 0.99 * total:
                 state_bytes = checkpointed_bytes(rest) or state_bytes
             elif task.variant == ENDLESS:
-                end(process)
+                end(job.pid)
                 return Rate.of(seen, total, pending, state_bytes)
         time.sleep(POLL_SECONDS)
     if job.returncode:
@@ -218,21 +218,12 @@ def rate_of(task: Task, pending: int) -> Rate:
     return Rate.of(seen, total, pending, state_bytes)
 
 
-def end(process: psutil.Process) -> None:
+def end(process_id: int) -> None:
     """Kill a process and what it started."""
-    family = [*process.children(recursive=True), process]
-    for member in family:
+    members = family(process_id)
+    for member in reversed(members):
         member.kill()
-    psutil.wait_procs(family)
-
-
-def cpu_seconds(process: psutil.Process) -> float:
-    """Of a process and its children so far; 0 once it has ended."""
-    try:
-        family = [process, *process.children(recursive=True)]
-        return sum(sum(member.cpu_times()[:2]) for member in family)
-    except psutil.NoSuchProcess:
-        return 0.0
+    psutil.wait_procs(members)
 
 
 def records_read(rest: FlinkRest) -> int:

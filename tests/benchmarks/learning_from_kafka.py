@@ -13,7 +13,6 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import psutil
 import redis
 import yaml
 from confluent_kafka import Producer
@@ -28,6 +27,7 @@ from schemas.features import FeatureSpec
 from schemas.model_package import ModelPackage
 from schemas.records import TrainingSample
 from schemas.topics import TRAINING_SAMPLES
+from tests.benchmarks.process_tree import cpu_seconds
 
 ROOT = Path(__file__).resolve().parents[2]
 POLL_SECONDS = 0.2
@@ -39,7 +39,7 @@ FIRST_MS = 1_700_000_000_000
 def learnt_per_second(
     spec: FeatureSpec, package: ModelPackage, history: History, learner: Mapping[str, str]
 ) -> dict[str, Any]:
-    """Of the middle 80 % of the samples; ``learner`` are its settings as variables."""
+    """From a tenth of the samples to 95 %; ``learner`` are its settings as variables."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         kafka_port, controller_port, redis_port, *job_ports = free_ports(6)
@@ -134,7 +134,7 @@ def send(kafka: str, spec: FeatureSpec, history: History) -> None:
 def _watched(
     job: subprocess.Popen[bytes], client: redis.Redis, model: str, rows: int
 ) -> Iterator[tuple[float, float, int]]:
-    """(time, CPU seconds of the job, samples learnt) until nine tenths are; TimeoutError."""
+    """(time, CPU seconds of the job, samples learnt) until 95 % are; TimeoutError."""
     versions = Publisher(client, model, 2)
     seen, changed = 0, time.monotonic()
     while seen < 0.95 * rows:
@@ -142,16 +142,10 @@ def _watched(
         total = 0 if status is None else sum(status.seen.values())
         if total != seen:
             seen, changed = total, time.monotonic()
-            yield changed, _cpu_seconds(job.pid), seen
+            yield changed, cpu_seconds(job.pid), seen
         elif job.poll() is not None or time.monotonic() - changed > MOST_QUIET_SECONDS:
             raise TimeoutError(f"the learning job stands still at {seen} of {rows}")
         time.sleep(POLL_SECONDS)
-
-
-def _cpu_seconds(process_id: int) -> float:
-    root = psutil.Process(process_id)
-    times = [process.cpu_times() for process in (root, *root.children(recursive=True))]
-    return float(sum(time.user + time.system for time in times))
 
 
 def _rates(looks: list[tuple[float, float, int]], rows: int) -> dict[str, Any]:

@@ -10,6 +10,7 @@ ONE_CORE = Measured(
     scorer_bytes_per_ad=400,
     join_events=25_000,
     counted_events=100_000,
+    rows_per_event=1.5,
     learnt_samples=60_000,
 )
 
@@ -19,6 +20,8 @@ def test_ten_thousand_requests_by_hand() -> None:
     assert size.scorer_cores == 10  # 10,000 × 600 µs = 6 cores, busy at 60 %
     assert size.scorer_pods == 2
     assert size.events_cores == 3  # 30,600 / 25,000 + 30,600 / 100,000 = 1.53, at 60 %
+    # 10,000 reads and 30,600 × 1.5 rows of 80,000 commands a core, at 60 %
+    assert size.redis_cores == 2
     assert round(size.learner_cores, 2) == 0.1  # 3,600 samples
     assert round(size.scorer_gib_each, 2) == 4.73
     assert size.cores == 10 + 3 + 1 + size.redis_cores

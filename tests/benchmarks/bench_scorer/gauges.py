@@ -8,6 +8,7 @@ import psutil
 from prometheus_client.parser import text_string_to_metric_families
 
 from schemas import metric_names
+from tests.benchmarks.process_tree import cpu_seconds, family
 
 STAGE_SUM = f"{metric_names.STAGE_SECONDS.name}_sum"
 STAGE_COUNT = f"{metric_names.STAGE_SECONDS.name}_count"
@@ -47,21 +48,9 @@ class Gauges:
     pid: int
     metrics_port: int
 
-    def processes(self) -> list[psutil.Process]:
-        """The scorer's processes, the first one first."""
-        parent = psutil.Process(self.pid)
-        return [parent, *parent.children(recursive=True)]
-
     def read(self) -> Reading:
         """Now."""
-        cpu = 0.0
-        for process in self.processes():
-            try:
-                times = process.cpu_times()
-            except psutil.NoSuchProcess:
-                continue
-            cpu += times.user + times.system
-        return Reading(cpu, self.samples())
+        return Reading(cpu_seconds(self.pid), self.samples())
 
     def samples(self) -> Samples:
         """Of /metrics."""
@@ -81,7 +70,7 @@ class Gauges:
     def memory_bytes(self) -> int:
         """Proportional set size of all processes: what they share counts once."""
         total = 0
-        for process in self.processes():
+        for process in family(self.pid):
             try:
                 total += process.memory_full_info().pss
             except psutil.NoSuchProcess:

@@ -11,13 +11,14 @@ from dataclasses import dataclass
 @dataclass(frozen=True, slots=True)
 class Measured:
     """Of one core: CPU time of a scorer's request, and what the stream's parts take; of a scorer
-    also what it holds beside each ad."""
+    also what it holds beside each ad, of counters the rows that they write."""
 
     scorer_cpu_us: float
     scorer_fixed_bytes: float
     scorer_bytes_per_ad: float
     join_events: float
     counted_events: float
+    rows_per_event: float
     learnt_samples: float
 
 
@@ -89,10 +90,9 @@ def needs(requests: int, measured: Measured, assumed: Assumed) -> Needs:
     # Join and counters run in one job; each event is joined once and counted once.
     busy = events / measured.join_events + events / measured.counted_events
     events_cores = math.ceil(busy / assumed.utilisation)
-    # One read a request; the job writes each row at most four times a second, in pipelines.
-    redis_cores = math.ceil(
-        (requests + events) / assumed.redis_commands_per_core / assumed.utilisation
-    )
+    # One read a request; rows are written in pipelines.
+    commands = requests + events * measured.rows_per_event
+    redis_cores = math.ceil(commands / assumed.redis_commands_per_core / assumed.utilisation)
     redis_bytes = assumed.users * assumed.user_row_bytes + assumed.ads * assumed.ad_row_bytes
     kafka_bytes = (
         impressions * assumed.impression_bytes

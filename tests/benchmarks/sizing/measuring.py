@@ -126,6 +126,7 @@ def measure(ads: int, tell: Tell) -> Measured:
             "events_per_cpu_second"
         ],
         counted_events=counters["engagements_per_second_a_core"]["counters"],
+        rows_per_event=counters["runs"]["counters"]["rows_per_engagement"],
         learnt_samples=next(one for one in learner if one["precision"] == precision)["rows_s"],
     )
 

@@ -15,6 +15,7 @@ from tests.benchmarks.bench_scorer.open_loop import Event, OpenLoop
 from tests.benchmarks.bench_scorer.report import Bar, Report, console
 from tests.benchmarks.bench_scorer.rig import VERSION, Rig
 from tests.benchmarks.bench_scorer.slow_proxy import SlowProxy
+from tests.benchmarks.process_tree import family
 
 FAKETIME = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1")
 #: A quarter of the maximum is served, so that a rung is never the load's doing.
@@ -156,7 +157,7 @@ def _faults(rig: Rig, proxy: SlowProxy, clock: Path) -> list[Fault]:
 def _processes(rig: Rig, role: str) -> list[psutil.Process]:
     """Children of the scorer: workers listen on its port, the feeder on another one."""
     found = []
-    for child in rig.gauges.processes()[1:]:
+    for child in family(rig.gauges.pid)[1:]:
         links = child.net_connections("tcp")
         ports = {link.laddr.port for link in links if link.status == psutil.CONN_LISTEN}
         if ports and (rig.port in ports) == (role == "worker"):
