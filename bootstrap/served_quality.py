@@ -75,13 +75,16 @@ class ServedQuality:
 
 @dataclass(frozen=True, slots=True)
 class ServedWindow:
-    """Of one version, the last ``minutes`` of label time up to its newest label."""
+    """Of one version, the last ``minutes`` of label time up to its newest label at position 1: what
+    was predicted holds there, and calibration further down says how ads are laid out."""
 
     minutes: int
     by_minute: dict[int, ServedQuality] = field(default_factory=dict)
 
     def add(self, sample: TrainingSample) -> None:
-        """Minutes that are too old by then are forgotten."""
+        """Minutes that are too old by then are forgotten; other positions do not count."""
+        if sample.position != 1:
+            return
         minute = sample.label_ts // MINUTE_MS
         if minute not in self.by_minute:
             newest = max([minute, *self.by_minute])

@@ -25,10 +25,12 @@ Key = tuple[str, str]
 
 @dataclass(slots=True)
 class Cell:
-    """``bins`` float64 [BINS, 3]: weighted rows, sum of predictions and clicks; ``squares`` is the
-    sum of squared weights, for the effective number of rows."""
+    """``quality`` is of all positions, ``top`` of position 1, where predictions hold, as are
+    ``bins`` float64 [BINS, 3]: weighted rows, sum of predictions and clicks; ``squares`` is the sum
+    of squared weights, for the effective number of rows."""
 
     quality: ServedQuality = field(default_factory=ServedQuality)
+    top: ServedQuality = field(default_factory=ServedQuality)
     bins: NDArray[np.float64] = field(default_factory=lambda: np.zeros((BINS, 3)))
     squares: float = 0.0
 
@@ -38,16 +40,21 @@ class Cell:
         if sample.kind == "MATURE":
             return
         weight, p = sample.sample_weight, sample.predicted_ctr
-        row = self.bins[bin_of(p)]
-        row[2] += weight * sample.label
-        if sample.kind != "CORRECTION":
-            row[0] += weight
-            row[1] += weight * p
+        is_first = sample.kind != "CORRECTION"
+        if is_first:
             self.squares += weight * weight
+        if sample.position == 1:
+            self.top.add(sample)
+            self.bins[bin_of(p)] += (
+                is_first * weight,
+                is_first * weight * p,
+                weight * sample.label,
+            )
 
     def merge(self, other: "Cell") -> None:
         """Add another cell to this one."""
         self.quality = self.quality + other.quality
+        self.top = self.top + other.top
         self.bins += other.bins
         self.squares += other.squares
 
@@ -139,15 +146,15 @@ def wilson(rate: float, rows: float) -> tuple[float, float]:
 
 
 def quality(cell: Cell) -> Mapping[str, float | None]:
-    """What a table shows of a cell; ``pcoc_low`` and ``pcoc_high`` from the Poisson error of its
-    clicks, 95 %."""
-    known = cell.quality.metrics()
-    rows, clicks = known["rows"], known["clicks"]
+    """What a table shows of a cell: clicks at all positions, losses and PCOC at the top one;
+    ``pcoc_low`` and ``pcoc_high`` from the Poisson error of its clicks there, 95 %."""
+    known = cell.top.metrics()
+    rows, clicks = cell.quality.rows, cell.quality.clicks
     rate = min(1.0, clicks / rows) if rows > 0 else None
     effective = cell.quality.rows**2 / cell.squares if cell.squares else 0.0
     low, high = (None, None) if rate is None else wilson(rate, effective)
     pcoc = known.get("pcoc")
-    error = Z_95 / math.sqrt(clicks) if clicks > 0 else 0.0
+    error = Z_95 / math.sqrt(known["clicks"]) if known["clicks"] > 0 else 0.0
     return {
         "rows": rows,
         "clicks": clicks,

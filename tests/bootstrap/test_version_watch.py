@@ -172,6 +172,17 @@ def test_a_version_is_judged_by_its_last_labels() -> None:
     assert by_version(old, 60)["v"].metrics()["rows"] == 60
 
 
+def test_a_version_is_judged_at_the_position_that_it_predicts() -> None:
+    """Fewer clicks further down say nothing against it."""
+    top = served("v", 1.0)
+    below = [
+        replace(item, position=position, label=0, kind="NEGATIVE")
+        for position in (2, 3)
+        for item in top
+    ]
+    assert by_version([*top, *below], 60)["v"].metrics() == by_version(top, 60)["v"].metrics()
+
+
 def test_the_error_of_log_loss_is_that_of_chance() -> None:
     losses, errors = [], []
     for seed in range(40):

@@ -52,6 +52,18 @@ def test_sums_are_those_of_all_labels() -> None:
     assert all(shown[name] == pytest.approx(plain.metrics()[name]) for name in ("log_loss", "pcoc"))
 
 
+def test_calibration_is_of_the_top_position_and_clicks_are_of_all() -> None:
+    samples = _random_labels(500, seed=4)
+    below = [replace(sample, position=2, label=0, kind="NEGATIVE") for sample in samples]
+    top, both = Cell(), Cell()
+    for cell, some in ((top, samples), (both, [*samples, *below])):
+        for sample in some:
+            cell.add(sample)
+    assert quality(both)["pcoc"] == quality(top)["pcoc"]
+    assert np.array_equal(both.bins, top.bins)
+    assert both.quality.rows > top.quality.rows == top.top.rows
+
+
 def test_deciles_are_those_of_sorted_labels() -> None:
     samples = _random_labels(4_000, seed=2)
     window = LabelWindow(minutes=5)
