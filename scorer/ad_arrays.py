@@ -145,6 +145,11 @@ class AdArrays:
         """How many ads there is room for."""
         return len(self.active)
 
+    @property
+    def slot_count(self) -> int:
+        """How many slots were ever used."""
+        return int(self.state[2])
+
     def read(self, slots: NDArray[np.int32]) -> AdRows:
         """The ads in ``slots`` [n], each as it was at one moment."""
         for attempt in range(_TRIES):

@@ -178,7 +178,7 @@ class AdCounters:
         numbers = [arrays.counters.number(key) for key in keys]
         wanted = np.zeros(len(arrays.counters) + 1, np.bool_)
         wanted[[number + 1 for number in numbers if number is not None]] = True
-        column = arrays.counter_keys[self._key_columns[name], : int(arrays.state[2])]
+        column = arrays.counter_keys[self._key_columns[name], : arrays.slot_count]
         owners = np.flatnonzero(wanted[column]).astype(np.int32)
         owned = column[owners]
         for key, number in zip(keys, numbers, strict=True):

@@ -115,11 +115,13 @@ class AttributeIndex:
         end = int(used[1 + side])
         return self._arrays.recent[side, max(0, end - count) : end].copy()
 
-    def sort(self, slots: int) -> None:
-        """Sort the first ``slots`` slots, while others go on changing some of them."""
+    def sort(self) -> None:
+        """Sort the slots in use, while others go on changing some of them."""
         arrays, used = self._arrays, self._arrays.recent_used
         number = int(used[0])
         side, before = number % 2, self.recent
+        # Only now: slots of all changes that are not listed again must be among them.
+        slots = arrays.slot_count
         layout: dict[str, shared_arrays.Entry] = {}
         for column in range(len(arrays.names)):
             codes = int(arrays.attributes[column, :slots].max(initial=0)) + 1

@@ -96,7 +96,7 @@ class Catalogue:
     @property
     def slot_count(self) -> int:
         """How many slots were ever used."""
-        return int(self._state[_SLOTS])
+        return self.arrays.slot_count
 
     @property
     def loaded(self) -> bool:
@@ -243,5 +243,5 @@ class Catalogue:
         Besides the feeder, the thread that keeps the index asks for it: one at a time.
         """
         with self._sorting:
-            self.attributes.sort(self.slot_count)
-            self.row_owners.sort(self.slot_count)
+            self.attributes.sort()
+            self.row_owners.sort()

@@ -35,7 +35,12 @@ class Postings:
         return postings
 
     def fill(self, column: NDArray[np.integer[Any]]) -> None:
-        """Sort a column [n]."""
+        """Sort a column [n], which others may go on changing.
+
+        A code that is new counts as the last one: its slot changed, and is looked at anyway.
+        """
+        # Read once: counts and order of different moments would shift all codes in between.
+        column = np.minimum(column, len(self._starts) - 2)
         counts = np.bincount(column, minlength=len(self._starts) - 1)
         np.cumsum(counts, out=self._starts[1:])
         self._order[:] = np.argsort(column, kind="stable")

@@ -31,10 +31,12 @@ class RowOwners:
         with self._lock:
             self._recent.append(slots)
 
-    def sort(self, slots: int) -> None:
-        """Sort the first ``slots`` slots by row, while others go on changing some of them."""
+    def sort(self) -> None:
+        """Sort the slots in use by row, while others go on changing some of them."""
         with self._lock:
             self._taken, self._recent = self._taken + self._recent, []
+        # Only now: all slots that are taken must be among them.
+        slots = self._arrays.slot_count
         fields = []
         for field, (begin, end) in enumerate(zip(self._bounds, self._bounds[1:], strict=False)):
             rows = self._arrays.parts["ad_ids"][:slots, field]

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -15,6 +16,7 @@ from schemas.records import Ad
 from schemas.redis_values import CounterRow, versioned
 from schemas.row_changes import RowChange
 from scorer.ad_arrays import ATTRIBUTE_NAMES, AdArrays
+from scorer.attribute_index import AttributeIndex
 from scorer.catalogue import SLOT_REUSE_SECONDS, AdEntry, Catalogue
 from scorer.eligibility import eligible_ads
 from scorer.memory import Memory
@@ -180,6 +182,24 @@ def test_a_slot_is_used_again_only_after_a_while() -> None:
         now = SLOT_REUSE_SECONDS
         apply(catalogue, stage_ads(catalogue, [change_of(ad(3))]))
         assert catalogue.slot("ad-3") == slot
+
+
+def test_an_ad_that_comes_while_others_are_sorted_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    with new_catalogue() as catalogue:
+        apply(catalogue, stage_ads(catalogue, [change_of(ad(1))]))
+        recent = AttributeIndex.recent.fget
+        assert recent is not None
+        late = iter([change_of(ad(2))])
+
+        def recent_after_another(index: AttributeIndex) -> int:
+            apply(catalogue, stage_ads(catalogue, late))
+            return int(recent(index))
+
+        with monkeypatch.context() as patch:
+            patch.setattr(AttributeIndex, "recent", property(recent_after_another))
+            catalogue.sort()
+        slot = catalogue.slot("ad-2")
+        assert slot in eligible_ads(catalogue, (), ad(2).attributes).listed
 
 
 def test_there_is_room_for_so_many() -> None:
