@@ -187,8 +187,7 @@ def test_a_slot_is_used_again_only_after_a_while() -> None:
 def test_an_ad_that_comes_while_others_are_sorted_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     with new_catalogue() as catalogue:
         apply(catalogue, stage_ads(catalogue, [change_of(ad(1))]))
-        recent = AttributeIndex.recent.fget
-        assert recent is not None
+        recent = vars(AttributeIndex)["recent"].fget
         late = iter([change_of(ad(2))])
 
         def recent_after_another(index: AttributeIndex) -> int:
