@@ -170,7 +170,7 @@ scorer_kernels() {
     say "no gcc: the scorer will compute in numpy, about ten times slower"
     return 0
   }
-  hash="$(hash_of scorer/kernels/*.c scorer/kernels/build.sh)"
+  hash="$(hash_of scorer/kernels/*.[ch] scorer/kernels/build.sh)"
   is_current kernels "$hash" .build/kernels/portable.so && return
   bash scorer/kernels/build.sh .build/kernels >"$logs/kernels.log" 2>&1 || {
     tail -n 25 "$logs/kernels.log" >&2

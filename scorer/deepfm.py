@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.calibration import Calibration
+from schemas.calibration import FLOOR, Calibration
 from schemas.layout import Layout
 from schemas.model_arrays import ModelArrays
-from scorer.kernels import SideWeights, best_kernels
+from scorer.kernels import Knots, RequestHalf, SideWeights, best_kernels
 from scorer.tower import Tower
 from scorer.tower_layers import by_outputs, padded, padded_to
 
@@ -27,6 +27,10 @@ class Halves:
     fm_sums: Floats
     scalars: Floats
     hidden: Floats
+
+    def of_request(self, hidden: Floats) -> RequestHalf:
+        """The half of a request (1) for the kernels; ``hidden`` (1, ..) is as they want it."""
+        return RequestHalf(self.fm_sums[0], float(self.scalars[0]), hidden[0])
 
 
 class DeepFm:
@@ -45,7 +49,8 @@ class DeepFm:
         self.table = arrays.table
         self.dim = arrays.table.shape[1] - 1
         self.hidden = len(arrays.b1)
-        self.calibration = self._package_calibration = calibration
+        self._package_calibration = calibration
+        self.recalibrate(0.0)
         self.tower = tower
         self._kernels = best_kernels()
         self._request = _request_side(layout, arrays)
@@ -75,10 +80,22 @@ class DeepFm:
     def recalibrate(self, shift: float) -> None:
         """From now on the package's calibration is shifted so, as the learner says."""
         self.calibration = self._package_calibration.shifted(shift)
+        outputs = np.array(self.calibration.outputs, np.float64)
+        self.knots = Knots(np.array(self.calibration.logits, np.float64), outputs, FLOOR)
+
+    def logits(self, half: Halves, parts: NDArray[np.void]) -> Floats:
+        """Scores [n] of the ads of parts [n] for a request's half, as logits."""
+        weights = self.tower.weights
+        if weights is not None:
+            request = half.of_request(half.hidden)
+            return self._kernels.exact_scores(self._ad, self.table, parts, request, weights)
+        ads = self.ad_halves(parts)
+        logits: Floats = ads.fm_sums @ half.fm_sums[0] + ads.scalars + half.scalars[0]
+        return logits + self.tower.logits(ads.hidden + half.hidden)
 
     def probabilities(self, logits: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
         """Logits [n] -> calibrated probabilities [n]."""
-        return self.calibration.probabilities(logits)
+        return self._kernels.probabilities(self.knots, logits.astype(np.float64))
 
 
 def _request_side(layout: Layout, arrays: ModelArrays) -> SideWeights:

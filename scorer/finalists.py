@@ -2,7 +2,6 @@
 need the exact one."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,10 +15,14 @@ from scorer.questions import RankQuestion
 
 #: Candidates that go on to the tower in 8 bits: the first of these that loses next to nothing.
 _SHORTLISTS = (96, 128, 192, 256, 384)
-_LEAST_FOUND = 0.99
+_LEAST_SHORTLISTED = 0.99
+#: Ads beyond those asked for whose exact probability is computed, as 8 bits rank nearly right: the
+#: first of these with which nearly all of the best are found. With the ten ads that most ask for
+#: they are 12, 16, 24, 32: kernels compute eight or four together.
+_SPARES = (2, 6, 14, 22)
+LARGEST_SPARE = _SPARES[-1]
+_LEAST_FOUND = 0.998
 _SERVED_ADS = 10
-#: Ads beyond those asked for whose exact probability is computed: 8 bits rank nearly right.
-_SPARE = 16
 
 
 def finalists(
@@ -30,61 +33,62 @@ def finalists(
     question: RankQuestion,
     with_tower: bool,
 ) -> NDArray[np.int32]:
-    """Those of the slots [n] that may be among the best, sorted; all if they are few."""
-    wanted = question.limit + max(_SPARE, question.limit // 4)
+    """Those of the slots [n] that may be among the best, in their order; all if they are few."""
+    wanted = question.limit + max(served.spare, question.limit // 4)
+    shortlist = max(served.shortlist, 4 * wanted)
+    tower = served.quantised if with_tower else None
+    if with_tower and tower is None:
+        wanted = shortlist
     if len(slots) <= wanted:
         return slots
-    logits = best_kernels().gathered_products(served.store.vectors, slots, query(half, False))
-    logits += half.scalars[0]
-    shortlist = max(served.shortlist, 4 * wanted)
-    if with_tower and len(slots) > shortlist:
-        kept = _best(served, ads, slots, logits, question.by_value, shortlist)
-        slots, logits = slots.take(kept), logits.take(kept)
-    if with_tower:
-        logits += _tower(served, ads, slots, half) - served.store.usual.take(slots)
-    return np.sort(slots.take(_best(served, ads, slots, logits, question.by_value, wanted)))
+    return best_kernels().finalists(
+        served.store.stored,
+        half.of_request(served.store.by_tower(half.hidden)),
+        slots,
+        wanted,
+        None if tower is None else tower.weights,
+        shortlist,
+        served.model.knots,
+        ads.prices if question.by_value else None,
+    )
 
 
-def _best(
-    served: ServedModel,
-    ads: AdArrays,
-    slots: NDArray[np.int32],
-    logits: NDArray[np.float32],
-    by_value: bool,
-    count: int,
-) -> NDArray[np.intp]:
-    """Places of the ``count`` best of more slots [n], in no order."""
-    worth: NDArray[np.floating[Any]] = logits
-    if by_value:
-        worth = served.model.probabilities(logits) * ads.prices.take(slots)
-    worse = len(slots) - count
-    places: NDArray[np.intp] = np.argpartition(worth, worse)[worse:]
-    return places
-
-
-def shortlist_of(
+def shortlist_and_spare(
     served: ServedModel, ads: AdArrays, requests: Sequence[NDArray[np.void]], candidates: int
-) -> int:
-    """How many of the candidates of a request the tower in 8 bits must see, so that what the exact
-    one ranks first is among them: by these requests, each an encoded part (1,)."""
-    ranks = []
+) -> tuple[int, int]:
+    """How many of the candidates of a request the tower in 8 bits must see, and how many more than
+    are asked for the exact one must see, so that what that one ranks first is found: by these
+    requests, each an encoded part (1,)."""
+    shortlists, spares = [], []
     for part in requests:
         half = served.model.request_half(part)
         slots = served.index.search(query(half, False), candidates)[0]
-        halves = served.model.ad_halves(ads.parts.take(slots))
-        products = halves.fm_sums @ half.fm_sums[0] + halves.scalars
-        exact = products + served.model.tower.logits(halves.hidden + half.hidden)
-        usual = np.argsort(np.argsort(-(products + served.store.usual.take(slots))))
-        ranks.append(usual[np.argsort(-exact)[:_SERVED_ADS]])
+        parts = ads.parts.take(slots)
+        best = np.argsort(-served.model.logits(half, parts))[:_SERVED_ADS]
+        usual = best_kernels().gathered_products(served.store.vectors, slots, query(half, False))
+        shortlists.append(_ranks(usual)[best])
+        if served.quantised is not None:
+            towers = served.quantised.logits(served.store, slots, half.hidden)
+            spares.append(_ranks(usual + towers - served.store.usual.take(slots))[best])
+    return (
+        _least(_SHORTLISTS, shortlists, 0, _LEAST_SHORTLISTED, candidates),
+        _least(_SPARES, spares, _SERVED_ADS, _LEAST_FOUND, LARGEST_SPARE),
+    )
+
+
+def _ranks(logits: NDArray[np.float32]) -> NDArray[np.intp]:
+    """Places [n] in the order of logits [n], the highest first."""
+    return np.argsort(np.argsort(-logits))
+
+
+def _least(
+    counts: Sequence[int],
+    ranks: Sequence[NDArray[np.intp]],
+    served: int,
+    share: float,
+    otherwise: int,
+) -> int:
+    """The first count so that this share of the ranks is below ``served`` and it together."""
     found = np.concatenate((np.empty(0, np.intp), *ranks))
-    enough = (n for n in _SHORTLISTS if len(found) and (found < n).mean() >= _LEAST_FOUND)
-    return next(enough, candidates)
-
-
-def _tower(
-    served: ServedModel, ads: AdArrays, slots: NDArray[np.int32], half: Halves
-) -> NDArray[np.float32]:
-    if served.quantised is not None:
-        return served.quantised.logits(served.store, slots, half.hidden)
-    halves = served.model.ad_halves(ads.parts.take(slots))
-    return served.model.tower.logits(halves.hidden + half.hidden)
+    enough = (n for n in counts if len(found) and (found < served + n).mean() >= share)
+    return next(enough, otherwise)

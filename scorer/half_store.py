@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scorer.deepfm import Floats, Halves
+from scorer.kernels import StoredHalves
 from scorer.shared_arrays import Layout
 from scorer.tower_layers import padded
 
@@ -28,6 +29,7 @@ class HalfStore:
         self.usual: Floats = arrays["usual"]
         self.hidden: NDArray[np.int8] = arrays["hidden"]
         self.steps: Floats = arrays["steps"]
+        self.stored = StoredHalves(self.vectors, self.usual, self.hidden, self.steps)
         self._towers = towers
         self._writes = arrays["writes"]
 

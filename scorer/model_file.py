@@ -33,7 +33,7 @@ _INDEX_BYTES = 64
 _TRIES, _TRY_SECONDS = 200, 0.001
 #: The feeder's threads both list.
 _PUBLISHING = threading.Lock()
-_MEAN_TOWER, _IS_QUANTISED, _SHIFT, _SHORTLIST = range(4)
+_MEAN_TOWER, _IS_QUANTISED, _SHIFT, _SHORTLIST, _SPARE = range(5)
 
 
 class ModelFile:
@@ -79,7 +79,7 @@ class ModelFile:
         layout: dict[str, shared_arrays.Entry] = {
             "table": ("<f4", table.shape),
             "seen": ("<f4", (seen, hidden)),
-            "facts": ("<f8", (4,)),
+            "facts": ("<f8", (5,)),
             "manifest": ("u1", (len(manifest),)),
             **shared_arrays.prefixed("file", {n: ("u1", (len(d),)) for n, d in files.items()}),
             **shared_arrays.prefixed("halves", halves),
@@ -99,9 +99,9 @@ class ModelFile:
         """What a test of the model has shown."""
         self._facts[:2] = mean_tower, is_quantised
 
-    def set_shortlist(self, shortlist: int) -> None:
-        """How many candidates the tower in 8 bits must see."""
-        self._facts[_SHORTLIST] = shortlist
+    def set_shortlist(self, shortlist: int, spare: int) -> None:
+        """How many candidates the tower in 8 bits must see, and how many more the exact one."""
+        self._facts[_SHORTLIST], self._facts[_SPARE] = shortlist, spare
 
     def set_shift(self, shift: float) -> None:
         """The calibration's shift, as the learner says."""
@@ -123,6 +123,7 @@ class ModelFile:
             popular=popular,
             mean_tower=float(self._facts[_MEAN_TOWER]),
             shortlist=int(self._facts[_SHORTLIST]),
+            spare=int(self._facts[_SPARE]),
             built_revision=0,
             position=DeltaPosition("", "", -1),
         )

@@ -36,7 +36,8 @@ class ServedModel:
     ``index`` and ``popular`` are replaced, never changed.
 
     ``quantised`` is None where 8 bits would not find what the exact tower ranks first.
-    ``shortlist`` candidates of a request are ranked by the tower in 8 bits, see scorer.finalists.
+    ``shortlist`` candidates of a request are ranked by the tower in 8 bits, and ``spare`` more than
+    are asked for by the exact one, see scorer.finalists.
     ``mean_tower`` is the tower's mean logit, the best guess of it for an ad that is not in memory.
     ``built_revision`` is the catalogue's revision that the halves were built from; ``position``
     is the feeder's.
@@ -50,6 +51,7 @@ class ServedModel:
     popular: PopularAds
     mean_tower: float
     shortlist: int
+    spare: int
     built_revision: int
     position: DeltaPosition
     learnt_clicks: list[int] = field(default_factory=list)

@@ -17,7 +17,7 @@ from scorer.background import Pace
 from scorer.catalogue import Catalogue
 from scorer.deepfm import DeepFm
 from scorer.delta_stream import clicks_between, stream_end
-from scorer.finalists import shortlist_of
+from scorer.finalists import LARGEST_SPARE, shortlist_and_spare
 from scorer.half_store import HalfStore, query
 from scorer.kernels import best_kernels
 from scorer.memory import Memory
@@ -33,8 +33,6 @@ from scorer.settings import ScorerSettings
 _PROBE_ADS = 512
 _PROBE_REQUESTS = 20
 _SERVED_ADS = 10
-#: Ads that 8 bits choose beyond those that are served.
-LEAST_SPARE = 16
 #: Their first layers in float32 stay in the cache.
 _ADS_AT_A_TIME = 1_024
 #: Of the time, while another model is served.
@@ -154,6 +152,7 @@ class ModelLoader:
                 popular=popular_ads(catalogue, 2 * self._settings.max_limit),
                 mean_tower=mean_tower,
                 shortlist=self._settings.candidates,
+                spare=LARGEST_SPARE,
                 built_revision=revision,
                 position=position,
                 learnt_clicks=clicks,
@@ -161,8 +160,10 @@ class ModelLoader:
                 index_path=index_path,
             )
             parts = self._recent.parts(catalogue.encoder)
-            loaded.shortlist = shortlist_of(loaded, arrays, parts, self._settings.candidates)
-            file.set_shortlist(loaded.shortlist)
+            loaded.shortlist, loaded.spare = shortlist_and_spare(
+                loaded, arrays, parts, self._settings.candidates
+            )
+            file.set_shortlist(loaded.shortlist, loaded.spare)
             warm_up(loaded, arrays, parts, self._settings.candidates)
             return loaded
 
@@ -191,7 +192,7 @@ class ModelLoader:
                 products -= file.store.usual.take(probe)
                 exact = products + model.tower.logits(ads.hidden + half.hidden)
                 approximate = products + quantised.logits(file.store, probe, half.hidden)
-                shares.append(overlap(exact, approximate, _SERVED_ADS, _SERVED_ADS + LEAST_SPARE))
+                shares.append(overlap(exact, approximate, _SERVED_ADS, _SERVED_ADS + LARGEST_SPARE))
             found = float(np.mean(shares))
             if found < LEAST_OVERLAP:
                 _log.warning("8 bits are too few for this tower", version=version, overlap=found)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from scorer.half_store import HalfStore
 from scorer.kernels import Kernels, TowerWeights
-from scorer.kernels.interface import OUTPUTS
+from scorer.kernels.arguments import OUTPUTS
 from scorer.kernels.native import WIDEST_LAYER
 from scorer.tower_layers import Layer, in_turn, padded, padded_to
 
@@ -23,7 +23,7 @@ class QuantisedTower:
     """Approximate logits of ads by their slots."""
 
     def __init__(self, weights: TowerWeights, kernels: Kernels) -> None:
-        self._weights = weights
+        self.weights = weights
         self._kernels = kernels
 
     @classmethod
@@ -70,7 +70,7 @@ class QuantisedTower:
     def logits(self, store: HalfStore, slots: NDArray[np.int32], request: Floats) -> Floats:
         """Logits [n] of the ads in ``slots`` [n]; ``request`` [1, towers · width] is its half."""
         return self._kernels.tower_logits(
-            self._weights,
+            self.weights,
             store.hidden,
             store.steps,
             np.ascontiguousarray(slots),  # kernels read it by its address

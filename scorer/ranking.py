@@ -210,15 +210,14 @@ class Ranker:
                 samples = self._catalogue.encoder.layout.joined(request.part, parts)
                 return request.rung, challenger.ctrs(samples)
         model = served.model
-        ads = model.ad_halves(parts)
-        logits = ads.fm_sums @ half.fm_sums[0] + ads.scalars + half.scalars[0]
         if request.budget.remaining() < self._tower_reserve:
             rung = Rung.RETRIEVAL_ONLY
-            logits += guess
+            ads = model.ad_halves(parts)
+            logits = ads.fm_sums @ half.fm_sums[0] + ads.scalars + half.scalars[0] + guess
         else:
             rung = request.rung
             with self._metrics.stage("tower"):
-                logits += model.tower.logits(ads.hidden + half.hidden)
+                logits = model.logits(half, parts)
         if not np.isfinite(logits).all():
             logits = np.nan_to_num(logits, nan=-_LARGEST_LOGIT, posinf=_LARGEST_LOGIT)
         return rung, model.probabilities(logits)

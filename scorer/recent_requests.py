@@ -57,5 +57,4 @@ def warm_up(
             continue
         if served.quantised is not None:
             served.quantised.logits(served.store, slots, half.hidden)
-        ads = served.model.ad_halves(arrays.parts.take(slots[:_FINALISTS]))
-        served.model.tower.logits(ads.hidden + half.hidden)
+        served.model.logits(half, arrays.parts.take(slots[:_FINALISTS]))

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from scorer import shared_arrays
 from scorer.deepfm import Floats
-from scorer.kernels import Kernels, Lists
-from scorer.kernels.interface import BLOCK
+from scorer.kernels import Index, Kernels, Lists
+from scorer.kernels.arguments import BLOCK
 
 #: Its declared types lack what its Python wrappers add.
 faiss: Any = typed_faiss
@@ -77,7 +77,9 @@ class RetrievalIndex:
         self._rows = Lists(*(arrays[n] for n in ("codes", "biases", "log_prices", "live")))
         names = ("centroid_codes", "centroid_biases", "centroid_log_prices", "centroid_live")
         self._centroids = Lists(*(arrays[name] for name in names))
-        self._all_centroids = (np.zeros(1, np.int64), np.array([len(arrays[names[0]])], np.int64))
+        self._index = Index(
+            self._rows, self._centroids, self._steps, self._starts, self._open, self.slots
+        )
         self._lists = len(self._starts) - 1
         self.probes = probes
         self._kernels = kernels
@@ -96,27 +98,7 @@ class RetrievalIndex:
         probes: int | None = None,
     ) -> tuple[Slots, Floats]:
         """About the best ``count`` slots for a query [dim + 2], and their scores, in no order."""
-        codes = np.zeros(4 * self._rows.codes.shape[1], np.int8)
-        stepped = query[:-2] * self._steps
-        scale = max(float(np.abs(stepped).max(initial=0.0)), 1e-12) / 127
-        np.rint(stepped / scale, out=stepped)
-        codes[: len(stepped)] = stepped
-        price_weight = float(query[-1])
-        starts, ends = self._starts[-1:], self._open // BLOCK + 1
-        if self._lists:
-            lists, nearness = self._kernels.scan(
-                self._centroids, *self._all_centroids, codes, scale, price_weight,
-                min(probes or self.probes, self._lists),
-            )  # fmt: skip
-            # The nearest first: then few rows of later ones are better than what was found.
-            lists = lists.take(np.argsort(-nearness))
-            starts = np.concatenate((self._starts[lists], starts))
-            ends = np.concatenate((self._starts[lists + 1], ends))
-        np.minimum(ends, len(self._rows.live), out=ends)
-        positions, scores = self._kernels.scan(
-            self._rows, starts, ends, codes, scale, price_weight, count, allowed
-        )
-        return self.slots.take(positions), scores
+        return self._kernels.search(self._index, query, count, probes or self.probes, allowed)
 
     @property
     def lists(self) -> int:

@@ -11,7 +11,7 @@ from schemas.records import Served
 from schemas.redis_values import UserRow
 from schemas.served_token import TokenKeys
 from scorer.kernels import TokenFrame
-from scorer.kernels.interface import AD_ID, CONSTANT, END
+from scorer.kernels.arguments import AD_ID, CONSTANT, END
 from scorer.questions import Asker
 from scorer.string_table import StringTable
 

@@ -25,7 +25,8 @@ class Tower:
         """``hidden`` is the width of the input. Raises PackageError if the file does not fit."""
         self.onnx_bytes = onnx_bytes
         self._kernels = best_kernels()
-        self._weights: ExactWeights | None = None
+        #: For the kernels; None: ONNX Runtime computes.
+        self.weights: ExactWeights | None = None
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1
         options.inter_op_num_threads = 1
@@ -47,12 +48,12 @@ class Tower:
             weights = _exact_weights(layers)
             ours = self._kernels.exact_logits(weights, probes)
             if np.allclose(ours, logits, rtol=_TOLERANCE, atol=_TOLERANCE, equal_nan=True):
-                self._weights = weights
+                self.weights = weights
 
     def logits(self, hidden: NDArray[np.float32]) -> NDArray[np.float32]:
         """First layer before its activation [n, h1] -> logits [n]."""
-        if self._weights is not None:
-            return self._kernels.exact_logits(self._weights, hidden)
+        if self.weights is not None:
+            return self._kernels.exact_logits(self.weights, hidden)
         outputs: list[Any] = self._session.run(None, {INPUT: hidden})
         logits: NDArray[np.float32] = outputs[0]
         return logits

@@ -8,7 +8,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import numpy_helper
 
-from scorer.kernels.interface import OUTPUTS
+from scorer.kernels.arguments import OUTPUTS
 
 Floats = NDArray[np.float32]
 _SHAPELESS = {"Relu", "Reshape", "Transpose", "Squeeze", "ReduceMean"}

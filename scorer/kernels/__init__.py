@@ -1,25 +1,33 @@
 """The inner loops of a request: native ones for this processor, or the same in numpy."""
 
-from scorer.kernels.interface import (
+from scorer.kernels.arguments import (
     SOURCES,
     AnsweredAds,
     ExactWeights,
-    Kernels,
+    Index,
+    Knots,
     Lists,
+    RequestHalf,
     SideWeights,
+    StoredHalves,
     Texts,
     TokenFrame,
     TowerWeights,
 )
+from scorer.kernels.interface import Kernels
 from scorer.kernels.native import best_kernels
 
 __all__ = [
     "SOURCES",
     "AnsweredAds",
     "ExactWeights",
+    "Index",
     "Kernels",
+    "Knots",
     "Lists",
+    "RequestHalf",
     "SideWeights",
+    "StoredHalves",
     "Texts",
     "TokenFrame",
     "TowerWeights",

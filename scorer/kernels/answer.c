@@ -3,62 +3,23 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "kernels.h"
+
 enum { SHA_BLOCK = 64, SHA_WORDS = 8, MAC_BYTES = 16, SOURCE_BYTES = 16 };
 // Where a piece of a counter's key comes from, besides the columns of attributes.
 enum { CONSTANT = -1, AD_ID = -2, END = -3 };
 
-static inline uint32_t turned(uint32_t x, int by) { return x >> by | x << (32 - by); }
-
-// SHA-256 (FIPS 180-4, section 6.2.2): one block joins the state.
-static void compress(uint32_t *state, const uint8_t *block) {
-  static const uint32_t constants[64] = {
-      0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4,
-      0xab1c5ed5, 0xd807aa98, 0x12835b01, 0x243185be, 0x550c7dc3, 0x72be5d74, 0x80deb1fe,
-      0x9bdc06a7, 0xc19bf174, 0xe49b69c1, 0xefbe4786, 0x0fc19dc6, 0x240ca1cc, 0x2de92c6f,
-      0x4a7484aa, 0x5cb0a9dc, 0x76f988da, 0x983e5152, 0xa831c66d, 0xb00327c8, 0xbf597fc7,
-      0xc6e00bf3, 0xd5a79147, 0x06ca6351, 0x14292967, 0x27b70a85, 0x2e1b2138, 0x4d2c6dfc,
-      0x53380d13, 0x650a7354, 0x766a0abb, 0x81c2c92e, 0x92722c85, 0xa2bfe8a1, 0xa81a664b,
-      0xc24b8b70, 0xc76c51a3, 0xd192e819, 0xd6990624, 0xf40e3585, 0x106aa070, 0x19a4c116,
-      0x1e376c08, 0x2748774c, 0x34b0bcb5, 0x391c0cb3, 0x4ed8aa4a, 0x5b9cca4f, 0x682e6ff3,
-      0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208, 0x90befffa, 0xa4506ceb, 0xbef9a3f7,
-      0xc67178f2};
-  uint32_t words[64], s[SHA_WORDS];
-  for (int t = 0; t < 16; t++)
-    words[t] = (uint32_t)block[4 * t] << 24 | (uint32_t)block[4 * t + 1] << 16 |
-               (uint32_t)block[4 * t + 2] << 8 | block[4 * t + 3];
-  for (int t = 16; t < 64; t++) {
-    const uint32_t a = words[t - 15], b = words[t - 2];
-    words[t] = words[t - 16] + (turned(a, 7) ^ turned(a, 18) ^ a >> 3) + words[t - 7] +
-               (turned(b, 17) ^ turned(b, 19) ^ b >> 10);
-  }
-  memcpy(s, state, sizeof s);
-  for (int t = 0; t < 64; t += 8)
-    // Each round moves every word one place on: here the names of the places move instead.
-#pragma GCC unroll 8
-    for (int r = 0; r < 8; r++) {
-      uint32_t *const h = &s[7 - r], *const d = &s[(11 - r) % 8];
-      const uint32_t a = s[(8 - r) % 8], b = s[(9 - r) % 8], c = s[(10 - r) % 8];
-      const uint32_t e = s[(12 - r) % 8], f = s[(13 - r) % 8], g = s[(14 - r) % 8];
-      const uint32_t first = *h + (turned(e, 6) ^ turned(e, 11) ^ turned(e, 25)) +
-                             ((e & f) ^ (~e & g)) + constants[t + r] + words[t + r];
-      *d += first;
-      *h = first + (turned(a, 2) ^ turned(a, 13) ^ turned(a, 22)) +
-           ((a & b) ^ (a & c) ^ (b & c));
-    }
-  for (int i = 0; i < SHA_WORDS; i++) state[i] += s[i];
-}
-
 // The last `size` bytes of a message of `total` bytes join the state; `digest` has 32 bytes.
 static void finish(uint32_t *state, const uint8_t *data, int64_t size, int64_t total,
                    uint8_t *digest) {
-  for (; size >= SHA_BLOCK; data += SHA_BLOCK, size -= SHA_BLOCK) compress(state, data);
+  for (; size >= SHA_BLOCK; data += SHA_BLOCK, size -= SHA_BLOCK) sha256_compress(state, data);
   uint8_t tail[2 * SHA_BLOCK] = {0};
   memcpy(tail, data, (size_t)size);
   tail[size] = 0x80;
   const int blocks = size + 9 > SHA_BLOCK ? 2 : 1;
   for (int i = 0; i < 8; i++)
     tail[blocks * SHA_BLOCK - 1 - i] = (uint8_t)((uint64_t)(8 * total) >> 8 * i);
-  for (int b = 0; b < blocks; b++) compress(state, tail + b * SHA_BLOCK);
+  for (int b = 0; b < blocks; b++) sha256_compress(state, tail + b * SHA_BLOCK);
   for (int i = 0; i < 4 * SHA_WORDS; i++) digest[i] = (uint8_t)(state[i / 4] >> (24 - i % 4 * 8));
 }
 
@@ -75,9 +36,9 @@ static Key prepared(const uint8_t *key) {
   memcpy(made.inner, start, sizeof start);
   memcpy(made.outer, start, sizeof start);
   for (int i = 0; i < SHA_BLOCK; i++) pad[i] = key[i] ^ 0x36;
-  compress(made.inner, pad);
+  sha256_compress(made.inner, pad);
   for (int i = 0; i < SHA_BLOCK; i++) pad[i] = key[i] ^ 0x5c;
-  compress(made.outer, pad);
+  sha256_compress(made.outer, pad);
   return made;
 }
 

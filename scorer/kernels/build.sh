@@ -7,7 +7,7 @@ mkdir -p "$folder"
 
 build() { # build NAME FLAG…
   gcc -O3 -std=gnu11 -fPIC -shared -fno-math-errno -fno-trapping-math -fassociative-math \
-    -fno-signed-zeros -Wall -Wextra -Werror "${@:2}" -o "$folder/$1.so" list_scan.c tower.c exact.c answer.c catalogue.c -lm
+    -fno-signed-zeros -Wall -Wextra -Werror "${@:2}" -o "$folder/$1.so" *.c -lm
 }
 
 build portable

@@ -5,6 +5,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "kernels.h"
+
 // As many floats as a register holds, and as many rows as there are registers for their sums.
 #if defined(__AVX512F__)
 enum { LANES = 16, TOGETHER = 8 };
@@ -47,8 +49,8 @@ static void dense(const float *in, int rows, int64_t inputs, int64_t outputs, co
     int r = 0;
     for (; r + TOGETHER <= rows; r += TOGETHER)
       dense_block(TOGETHER, in + r * inputs, inputs, block, start + at, out + r * outputs + at, outputs);
-    for (; r + 2 <= rows; r += 2)
-      dense_block(2, in + r * inputs, inputs, block, start + at, out + r * outputs + at, outputs);
+    for (; r + TOGETHER / 2 <= rows; r += TOGETHER / 2)
+      dense_block(TOGETHER / 2, in + r * inputs, inputs, block, start + at, out + r * outputs + at, outputs);
     for (; r < rows; r++)
       dense_block(1, in + r * inputs, inputs, block, start + at, out + r * outputs + at, outputs);
   }
@@ -66,15 +68,12 @@ static inline void add_field(const float *entry, int32_t dim, float *embedding, 
   }
 }
 
-// Halves of n parts, `stride` bytes apart: rows of the table [.., 1 + dim] by their ids, the mean
-// of a sequence's rows if `length` is not 0, then the numbers, standardised.
-// `sums` [n, dim], `scalars` [n], `hidden` [n, width]; `room` [ROWS * inputs + 3 * dim + 1].
-void side_halves(const float *table, int32_t dim, const uint8_t *parts, int64_t stride, int64_t n,
-                 int32_t ids_at, int32_t fields, int32_t sequence_at, int32_t length,
-                 int32_t numbers_at, int32_t numbers, const float *number_weights,
-                 const float *mean, const float *std, const float *weights, const float *start,
-                 float bias, int32_t width, float *sums, float *scalars, float *hidden,
+// Halves of n parts, `stride` bytes apart, by a table [.., 1 + dim]: `sums` [n, dim], `scalars` [n],
+// `hidden` [n, width]; `room` [ROWS * inputs + 3 * dim + 1].
+void side_halves(const Side *side, const float *table, int32_t dim, const uint8_t *parts,
+                 int64_t stride, int64_t n, float *sums, float *scalars, float *hidden,
                  float *room) {
+  const int32_t fields = side->fields, length = side->length, numbers = side->numbers;
   const int64_t entry = dim + 1;
   const int64_t inputs = (int64_t)dim * (fields + (length > 0)) + numbers;
   float *in = room, *squares = room + ROWS * inputs, *pooled = squares + dim;
@@ -82,21 +81,21 @@ void side_halves(const float *table, int32_t dim, const uint8_t *parts, int64_t 
     const int rows = n - begin < ROWS ? (int)(n - begin) : ROWS;
     // The rows of these parts if they are the first ones, and always those of the next ones.
     for (int64_t ahead = begin ? begin + ROWS : 0; ahead < begin + 2 * ROWS && ahead < n; ahead++) {
-      const int32_t *ids = (const int32_t *)(parts + ahead * stride + ids_at);
+      const int32_t *ids = (const int32_t *)(parts + ahead * stride + side->ids_at);
       for (int32_t f = 0; f < fields; f++)
         for (int64_t z = 0; z < entry + 15; z += 16)
           __builtin_prefetch(table + ids[f] * entry + (z < entry ? z : entry - 1));
     }
     for (int r = 0; r < rows; r++) {
       const uint8_t *part = parts + (begin + r) * stride;
-      const int32_t *ids = (const int32_t *)(part + ids_at);
+      const int32_t *ids = (const int32_t *)(part + side->ids_at);
       float *row = in + r * inputs, *sum = sums + (begin + r) * dim, scalar = 0;
       memset(sum, 0, sizeof(float) * (size_t)dim);
       memset(squares, 0, sizeof(float) * (size_t)dim);
       for (int32_t f = 0; f < fields; f++, row += dim)
         add_field(table + ids[f] * entry, dim, row, sum, squares, &scalar);
       if (length) {
-        const int32_t *sequence = (const int32_t *)(part + sequence_at);
+        const int32_t *sequence = (const int32_t *)(part + side->sequence_at);
         int32_t known = 0;
         memset(pooled, 0, sizeof(float) * (size_t)entry);
         for (int32_t s = 0; s < length; s++) {
@@ -108,34 +107,31 @@ void side_halves(const float *table, int32_t dim, const uint8_t *parts, int64_t 
         add_field(pooled, dim, row, sum, squares, &scalar);
         row += dim;
       }
-      const float *given = (const float *)(part + numbers_at);
+      const float *given = (const float *)(part + side->numbers_at);
       for (int32_t i = 0; i < numbers; i++) {
-        row[i] = (given[i] - mean[i]) / std[i];
-        scalar += row[i] * number_weights[i];
+        row[i] = (given[i] - side->mean[i]) / side->std[i];
+        scalar += row[i] * side->number_weights[i];
       }
       float pairs = 0;
       for (int32_t d = 0; d < dim; d++) pairs += sum[d] * sum[d] - squares[d];
-      scalars[begin + r] = scalar + 0.5f * pairs + bias;
+      scalars[begin + r] = scalar + 0.5f * pairs + side->bias;
     }
-    dense(in, rows, inputs, width, weights, start, hidden + begin * width);
+    dense(in, rows, inputs, side->width, side->weights, side->start, hidden + begin * side->width);
   }
 }
 
 // ReLU; what is not a number stays so, and is seen by who reads the logits.
 static inline float active(float value) { return value < 0 ? 0 : value; }
 
-// Logits [n] of first layers before their activation, hidden [n][towers * first]: the mean of
-// `towers` towers, plus `constant`. Layer l goes from widths[l] to widths[l + 1], where widths[0]
-// is `first` up to a multiple of 32; weights and shifts of each layer of each tower in turn;
-// `last` [towers][widths[layers]]; `room` [2 * ROWS * the widest].
-void exact_tower(const float *hidden, int64_t n, int32_t first, int32_t towers, int32_t layers,
-                 const int32_t *widths, const float *weights, const float *shifts,
-                 const float *last, float constant, float *logits, float *room) {
+// Logits [n] of first layers before their activation, hidden [n][towers * first]; weights and shifts
+// of each layer of each tower in turn; `room` [2 * ROWS * the widest].
+void exact_tower(const ExactTower *of, const float *hidden, int64_t n, float *logits, float *room) {
+  const int32_t first = of->first, towers = of->towers, layers = of->layers, *widths = of->widths;
   int64_t widest = 0;
   for (int32_t l = 0; l <= layers; l++) widest = widths[l] > widest ? widths[l] : widest;
   for (int64_t begin = 0; begin < n; begin += ROWS) {
     const int rows = n - begin < ROWS ? (int)(n - begin) : ROWS;
-    const float *w = weights, *b = shifts;
+    const float *w = of->weights, *b = of->shifts;
     float sums[ROWS] = {0};
     for (int32_t tower = 0; tower < towers; tower++) {
       float *in = room, *out = room + ROWS * widest;
@@ -156,8 +152,32 @@ void exact_tower(const float *hidden, int64_t n, int32_t first, int32_t towers, 
       }
       const int64_t width = widths[layers];
       for (int r = 0; r < rows; r++)
-        for (int64_t i = 0; i < width; i++) sums[r] += in[r * width + i] * last[tower * width + i];
+        for (int64_t i = 0; i < width; i++) sums[r] += in[r * width + i] * of->last[tower * width + i];
     }
-    for (int r = 0; r < rows; r++) logits[begin + r] = sums[r] / (float)towers + constant;
+    for (int r = 0; r < rows; r++) logits[begin + r] = sums[r] / (float)towers + of->constant;
+  }
+}
+
+// Logits [n] of the ads of parts [n], see side_halves, for a request.
+// `room` [ROWS * (dim + width + 2), and what those two take].
+void exact_scores(const Side *side, const ExactTower *of, const float *table, const uint8_t *parts,
+                  int64_t stride, int64_t n, const Request *request, float *logits, float *room) {
+  const int32_t dim = request->dim;
+  float *sums = room, *scalars = sums + ROWS * dim, *tower = scalars + ROWS;
+  float *hidden = tower + ROWS, *rest = hidden + ROWS * side->width;
+  const int64_t used = (int64_t)of->towers * of->first;
+  for (int64_t begin = 0; begin < n; begin += ROWS) {
+    const int rows = n - begin < ROWS ? (int)(n - begin) : ROWS;
+    side_halves(side, table, dim, parts + begin * stride, stride, rows, sums, scalars, hidden, rest);
+    // Without the padding of rows: they move to the front.
+    for (int r = 0; r < rows; r++)
+      for (int64_t i = 0; i < used; i++)
+        hidden[r * used + i] = hidden[r * (int64_t)side->width + i] + request->hidden[i];
+    exact_tower(of, hidden, rows, tower, rest);
+    for (int r = 0; r < rows; r++) {
+      float pairs = 0;
+      for (int32_t d = 0; d < dim; d++) pairs += sums[r * dim + d] * request->sums[d];
+      logits[begin + r] = pairs + scalars[r] + request->scalar + tower[r];
+    }
   }
 }

@@ -6,11 +6,14 @@
 #include <math.h>
 #include <stdint.h>
 #include <string.h>
+
+#include "kernels.h"
 #if defined(__AVX2__)
 #include <immintrin.h>
 #endif
 
-enum { BLOCK = 16 };
+// Blocks come from memory in a stream, AHEAD of where they are read.
+enum { BLOCK = 16, AHEAD = 32 };
 
 static void swap(float *scores, int32_t *positions, int64_t i, int64_t j) {
   float score = scores[i];
@@ -53,35 +56,44 @@ static int64_t count_above(const float *scores, int64_t n, float bar) {
   return count;
 }
 
-// Drops rows until only a few more than the wanted ones are left. Any bar that so many rows exceed
-// will do: counting those is ten times faster than sorting out which they are.
+// A bar, twice, that `least` to `most` of n scores exceed; if there is none, as scores are equal, the
+// nearest ones that too many and too few exceed. Counting what exceeds a bar is ten times faster than
+// sorting out the best: no branch depends on a score.
+Bars bars_of(const float *scores, int64_t n, int64_t least, int64_t most) {
+  Bars bars = {scores[0], scores[0]};
+  for (int64_t i = 1; i < n; i++) {
+    bars.low = scores[i] < bars.low ? scores[i] : bars.low;
+    bars.high = scores[i] > bars.high ? scores[i] : bars.high;
+  }
+  for (int step = 0; step < 32 && bars.low < bars.high; step++) {
+    const float bar = 0.5f * bars.low + 0.5f * bars.high;
+    const int64_t above = count_above(scores, n, bar);
+    if (above > most) bars.low = bar;
+    else if (above < least) bars.high = bar;
+    else return (Bars){bar, bar};
+  }
+  return bars;
+}
+
+// Drops rows until only a few more than the wanted ones are left.
 static void make_room(Best *best) {
   if (best->count + BLOCK <= best->capacity) return;
-  float low = best->scores[0], high = low;
-  for (int64_t i = 1; i < best->count; i++) {
-    low = best->scores[i] < low ? best->scores[i] : low;
-    high = best->scores[i] > high ? best->scores[i] : high;
+  const int64_t most = best->wanted + best->wanted / 4;
+  const Bars bars = bars_of(best->scores, best->count, best->wanted, most);
+  if (bars.low < bars.high) {
+    best->threshold = keep_best(best->scores, best->positions, best->count, best->wanted);
+    best->count = best->wanted;
+    return;
   }
-  for (int step = 0; step < 24; step++) {
-    const float bar = 0.5f * low + 0.5f * high;
-    const int64_t above = count_above(best->scores, best->count, bar);
-    if (above > best->wanted + best->wanted / 4) low = bar;
-    else if (above < best->wanted) high = bar;
-    else {
-      int64_t kept = 0;
-      for (int64_t i = 0; i < best->count; i++) {
-        const float score = best->scores[i];
-        best->scores[kept] = score;
-        best->positions[kept] = best->positions[i];
-        kept += score > bar;
-      }
-      best->count = kept;
-      best->threshold = bar;
-      return;
-    }
+  int64_t kept = 0;
+  for (int64_t i = 0; i < best->count; i++) {
+    const float score = best->scores[i];
+    best->scores[kept] = score;
+    best->positions[kept] = best->positions[i];
+    kept += score > bars.high;
   }
-  best->threshold = keep_best(best->scores, best->positions, best->count, best->wanted);
-  best->count = best->wanted;
+  best->count = kept;
+  best->threshold = bars.high;
 }
 
 #if defined(__AVX512VNNI__)
@@ -169,14 +181,30 @@ static inline void scan_block(const uint8_t *codes, int32_t groups, const int16_
 }
 #endif
 
+// Where the fetching of blocks has come to.
+typedef struct {
+  int64_t list, block;
+} Fetched;
+
+static inline void fetch_next(Fetched *at, const Lists *of, const int64_t *starts,
+                              const int64_t *ends, int64_t lists) {
+  while (at->list < lists && at->block >= ends[at->list])
+    if (++at->list < lists) at->block = starts[at->list];
+  if (at->list == lists) return;
+  const uint8_t *codes = of->codes + 64 * of->groups * at->block;
+  for (int64_t z = 0; z < of->groups; z++) __builtin_prefetch(codes + 64 * z);
+  __builtin_prefetch(of->biases + BLOCK * at->block);
+  __builtin_prefetch(of->live + at->block++);
+}
+
 // The best `wanted` rows of blocks [starts[i], ends[i]) of `lists` lists, in no order; returns how
 // many there are. Row 16b + r counts if bit r of live[b] is set, and of allowed[b] unless NULL.
 // `scores` and `positions` have room for `capacity` rows, at least wanted + 32.
-int64_t list_scan(const uint8_t *codes, int32_t groups, const float *biases,
-                  const float *log_prices, float weight, const uint16_t *live,
-                  const uint16_t *allowed, const int64_t *starts, const int64_t *ends,
-                  int64_t lists, const int8_t *query, float scale, int64_t wanted, float *scores,
-                  int32_t *positions, int64_t capacity) {
+int64_t list_scan(const Lists *of, const int64_t *starts, const int64_t *ends, int64_t lists,
+                  const int8_t *query, float scale, float weight, const uint16_t *allowed,
+                  int64_t wanted, float *scores, int32_t *positions, int64_t capacity) {
+  const int32_t groups = (int32_t)of->groups;
+  const float *log_prices = weight != 0 ? of->log_prices : NULL;
   Best best = {scores, positions, 0, capacity, wanted, -INFINITY};
   int32_t sum = 0;
   for (int32_t d = 0; d < 4 * groups; d++) sum += query[d];
@@ -191,19 +219,18 @@ int64_t list_scan(const uint8_t *codes, int32_t groups, const float *biases,
   const int32_t start = -128 * sum;
   const float scales = scale, weights = weight;
 #endif
-  for (int64_t list = 0; list < lists; list++) {
-    if (list + 1 < lists)
-      for (int z = 0; z < 16; z++)
-        __builtin_prefetch(codes + 64 * groups * starts[list + 1] + 64 * z);
+  Fetched fetched = {0, lists ? starts[0] : 0};
+  for (int i = 0; i < AHEAD; i++) fetch_next(&fetched, of, starts, ends, lists);
+  for (int64_t list = 0; list < lists; list++)
     for (int64_t block = starts[list]; block < ends[list]; block++) {
-      uint16_t mask = live[block];
+      fetch_next(&fetched, of, starts, ends, lists);
+      uint16_t mask = of->live[block];
       if (allowed) mask &= allowed[block];
       if (!mask) continue;
-      scan_block(codes + 64 * groups * block, groups, words, start, scales, biases + BLOCK * block,
-                 log_prices && weight != 0 ? log_prices + BLOCK * block : NULL, weights, mask,
-                 (int32_t)(BLOCK * block), &best);
+      scan_block(of->codes + 64 * groups * block, groups, words, start, scales,
+                 of->biases + BLOCK * block, log_prices ? log_prices + BLOCK * block : NULL, weights,
+                 mask, (int32_t)(BLOCK * block), &best);
     }
-  }
   if (best.count > wanted) {
     keep_best(scores, positions, best.count, wanted);
     best.count = wanted;

@@ -1,39 +1,29 @@
 """The kernels in numpy: what serves where nothing was compiled, and what the others must equal."""
 
-import hmac
 import itertools
-import struct
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.records import Ad
-from schemas.redis_values import split_version
-from scorer.kernels.interface import (
-    AD_ID,
+from scorer.kernels.arguments import (
     BLOCK,
-    CONSTANT,
-    END,
     OUTPUTS,
-    SOURCES,
-    AdColumns,
-    AnsweredAds,
     ExactWeights,
     Floats,
+    Index,
+    Knots,
     Lists,
+    RequestHalf,
     SideWeights,
     Slots,
-    Texts,
-    TokenFrame,
+    StoredHalves,
     TowerWeights,
 )
+from scorer.kernels.plain_ads import PlainAds
 
-_MAC_BYTES = 16
 
-
-class PlainKernels:
+class PlainKernels(PlainAds):
     """Ten times slower than the native ones."""
 
     name = "numpy"
@@ -70,6 +60,34 @@ class PlainKernels:
             positions, scores = positions[best], scores[best]
         return positions, scores
 
+    def search(
+        self,
+        index: Index,
+        query: Floats,
+        wanted: int,
+        probes: int,
+        allowed: NDArray[np.uint16] | None = None,
+    ) -> tuple[Slots, Floats]:
+        """See Kernels."""
+        codes = np.zeros(4 * index.rows.codes.shape[1], np.int8)
+        stepped = query[:-2] * index.steps
+        scale = max(float(np.abs(stepped).max(initial=0.0)), 1e-12) / 127
+        codes[: len(stepped)] = np.rint(stepped / scale)
+        price_weight, lists = float(query[-1]), len(index.starts) - 1
+        starts, ends = index.starts[-1:], index.open // BLOCK + 1
+        if lists:
+            all_blocks = np.zeros(1, np.int64), np.array([len(index.centroids.live)], np.int64)
+            nearest = self.scan(
+                index.centroids, *all_blocks, codes, scale, price_weight, min(probes, lists)
+            )[0]
+            starts = np.concatenate((index.starts[nearest], starts))
+            ends = np.concatenate((index.starts[nearest + 1], ends))
+        ends = np.minimum(ends, len(index.rows.live))
+        positions, scores = self.scan(
+            index.rows, starts, ends, codes, scale, price_weight, wanted, allowed
+        )
+        return index.slots.take(positions), scores
+
     def tower_logits(
         self,
         weights: TowerWeights,
@@ -102,8 +120,36 @@ class PlainKernels:
 
     def gathered_products(self, rows: Floats, slots: Slots, query: Floats) -> Floats:
         """See Kernels."""
-        products: Floats = rows.take(slots, axis=0) @ query
+        products: Floats = rows.take(slots, axis=0)[:, : len(query)] @ query
         return products
+
+    def finalists(
+        self,
+        stored: StoredHalves,
+        half: RequestHalf,
+        slots: Slots,
+        wanted: int,
+        tower: TowerWeights | None,
+        shortlist: int,
+        knots: Knots,
+        prices: NDArray[np.int64] | None,
+    ) -> Slots:
+        """See Kernels."""
+
+        def best(logits: Floats, count: int) -> NDArray[np.intp]:
+            worths: NDArray[np.floating[Any]] = logits
+            if prices is not None:
+                worths = self.probabilities(knots, logits.astype(np.float64)) * prices.take(slots)
+            return np.sort(np.argsort(-worths)[:count])
+
+        query = np.append(half.sums, np.float32(1))
+        logits = self.gathered_products(stored.vectors, slots, query) + np.float32(half.scalar)
+        if tower is not None:
+            kept = best(logits, shortlist)
+            slots, logits = slots.take(kept), logits.take(kept)
+            logits += self.tower_logits(tower, stored.hidden, stored.steps, slots, half.hidden)
+            logits -= stored.usual.take(slots)
+        return slots.take(best(logits, wanted))
 
     def halves(
         self, side: SideWeights, table: Floats, parts: NDArray[np.void]
@@ -125,6 +171,27 @@ class PlainKernels:
         inputs = np.concatenate((embeddings.reshape(-1, count * dim), standardised), axis=1)
         return sums, scalars + np.float32(side.bias), inputs @ _unpacked(side.first) + side.start
 
+    def exact_scores(
+        self,
+        side: SideWeights,
+        table: Floats,
+        parts: NDArray[np.void],
+        half: RequestHalf,
+        weights: ExactWeights,
+    ) -> Floats:
+        """See Kernels."""
+        sums, scalars, hidden = self.halves(side, table, parts)
+        used = hidden[:, : weights.towers * weights.inputs] + half.hidden
+        return sums @ half.sums + scalars + half.scalar + self.exact_logits(weights, used)
+
+    def probabilities(self, knots: Knots, logits: NDArray[np.float64]) -> NDArray[np.float64]:
+        """See Kernels."""
+        mapped = np.interp(logits, knots.logits, knots.outputs)
+        mapped += np.minimum(logits - knots.logits[0], 0.0)
+        mapped += np.maximum(logits - knots.logits[-1], 0.0)
+        found: NDArray[np.float64] = 1.0 / (1.0 + np.exp(-np.clip(mapped, -30.0, 30.0)))
+        return np.clip(found, knots.floor, 1.0 - knots.floor)
+
     def exact_logits(self, weights: ExactWeights, hidden: Floats) -> Floats:
         """See Kernels."""
         sums = hidden.reshape(len(hidden), weights.towers, weights.inputs)
@@ -141,88 +208,6 @@ class PlainKernels:
                 weight_at, shift_at = end, shift_at + outputs
             logits += values @ weights.last[tower]
         return logits / np.float32(weights.towers) + np.float32(weights.constant)
-
-    def parse_ads(self, keys: Sequence[bytes], values: Sequence[bytes], header: bytes) -> AdColumns:
-        """See Kernels."""
-        count = len(values)
-        read, active = np.zeros(count, np.bool_), np.zeros(count, np.bool_)
-        versions, prices = np.zeros(count, np.int64), np.zeros(count, np.int64)
-        texts: dict[str, int] = {}
-        items: list[tuple[int, ...]] = []
-        for i, (key, value) in enumerate(zip(keys, values, strict=True)):
-            try:
-                version, body = split_version(value)
-                ad = Ad.decode(body) if body.startswith(header) else None
-            except ValueError:
-                continue
-            if ad is None or ad.ad_id.encode() != key:
-                continue
-            read[i], active[i] = True, ad.status == "ACTIVE"
-            versions[i], prices[i] = version, ad.price
-            items += [
-                (i, *(texts.setdefault(text, len(texts)) for text in item))
-                for item in ad.attributes.items()
-            ]
-        found = np.array(items, np.int32).reshape(-1, 3)
-        return AdColumns(read, active, versions, prices, found, [text.encode() for text in texts])
-
-    def ranked_ads(self, ids: Texts, values: Texts, frame: TokenFrame, ads: AnsweredAds) -> bytes:
-        """See Kernels."""
-        out = []
-        for i, slot in enumerate(ads.slots.tolist()):
-            ad_id = ids.of(slot)
-            inputs = frame.request_part + ads.parts[i].tobytes()
-            keys = _keys(frame, ad_id, [int(code) for code in ads.attributes[i]], values)
-            body = b"".join(
-                (
-                    frame.head, _sized(ad_id, signed=True), frame.middle,
-                    struct.pack("<2f", ads.ctrs[i], ads.propensities[i]), frame.after,
-                    *(_sized(key, signed=True) for key in keys), b"\0",
-                    _sized(inputs, signed=True), bytes([frame.key_id]),
-                )
-            )  # fmt: skip
-            token = body + hmac.digest(frame.key, body, "sha256")[:_MAC_BYTES]
-            fields = b"".join(
-                (
-                    b"\x0a", _sized(ad_id), _double(b"\x11", ads.ctrs[i]),
-                    _double(b"\x19", ads.propensities[i]),
-                    b"\x22", _sized(SOURCES[ads.sources[i]].encode()),
-                    _double(b"\x29", ads.expected_values[i]), b"\x32", _sized(token),
-                )
-            )  # fmt: skip
-            out.append(b"\x2a" + _sized(fields))
-        return b"".join(out)
-
-
-def _keys(frame: TokenFrame, ad_id: bytes, codes: list[int], values: Texts) -> list[bytes]:
-    keys, key, at = [], b"", 0
-    for source, size in struct.iter_unpack("<2i", frame.pieces):
-        if source == END:
-            keys.append(key)
-            key = b""
-        elif source == CONSTANT:
-            key += frame.constants[at : at + size]
-            at += size
-        elif source == AD_ID:
-            key += ad_id
-        elif codes[source]:
-            key += values.of(codes[source] - 1)
-    return keys
-
-
-def _sized(data: bytes, signed: bool = False) -> bytes:
-    """Data behind its size in seven bits a byte; Avro's sizes are signed, in zigzag."""
-    left, out = len(data) << signed, bytearray()
-    while left > 0x7F:
-        out.append(left & 0x7F | 0x80)
-        left >>= 7
-    out.append(left)
-    return bytes(out) + data
-
-
-def _double(tag: bytes, value: float) -> bytes:
-    """A zero is not written, as proto3 says."""
-    return tag + struct.pack("<d", value) if value else b""
 
 
 def _unpacked(blocks: Floats) -> Floats:

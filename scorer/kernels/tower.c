@@ -6,6 +6,8 @@
 #include <math.h>
 #include <stdint.h>
 #include <string.h>
+
+#include "kernels.h"
 #if defined(__AVX2__)
 #include <immintrin.h>
 #endif
@@ -155,34 +157,36 @@ static float product(const float *a, const float *b, int32_t width) {
   return sums[0];
 }
 
+static inline void fetch_row(const int8_t *hidden, const float *steps, int64_t slot, int64_t width) {
+  for (int64_t z = 0; z < width; z += 64) __builtin_prefetch(hidden + slot * width + z);
+  __builtin_prefetch(steps + slot);
+}
+
 // Logits [n] of the ads in `slots` [n].
-// hidden [.., towers * widths[0]] with steps [..] are the ad rows; request [towers * widths[0]] in
-// units of the first activation, units[0]. Layer l goes from widths[l] to widths[l + 1] and its
-// activations are in steps of 1 / units[l]; `scales` undo those of weights and input. `last`
-// [towers, widths[layers]] makes the logit, which is the mean of all towers, plus `constant`.
-void tower_logits(const int8_t *hidden, const float *steps, const int32_t *slots, int64_t n,
-                  const float *request, int32_t towers, int32_t layers, const int32_t *widths,
-                  const int8_t *weights, const float *scales, const float *shifts,
-                  const float *units, const float *last, float constant, float *logits) {
+// hidden [.., towers * width] with steps [..] are the ads' first layers; request [towers * width] is
+// the request's.
+void tower_logits(const Tower *of, const int8_t *hidden, const float *steps, const int32_t *slots,
+                  int64_t n, const float *request, float *logits) {
   _Alignas(64) Activation room[2][ROWS * WIDEST];
   _Alignas(64) float out[ROWS * WIDEST];
+  const int32_t towers = of->towers, layers = of->layers, *widths = of->widths;
   const int64_t width = widths[0], row = towers * width, last_width = widths[layers];
+  const float *units = of->units;
+  float scaled[row];
+  for (int64_t i = 0; i < row; i++) scaled[i] = request[i] * units[0];
+  for (int64_t i = 0; i < n && i < AHEAD; i++) fetch_row(hidden, steps, slots[i], row);
   for (int64_t begin = 0; begin < n; begin += ROWS) {
     const int rows = n - begin < ROWS ? (int)(n - begin) : ROWS;
     float sums[ROWS] = {0};
-    const int8_t *w = weights;
-    const float *s = scales, *b = shifts;
+    const int8_t *w = of->weights;
+    const float *s = of->scales, *b = of->shifts;
     for (int32_t tower = 0; tower < towers; tower++) {
       Activation *in = room[0], *other = room[1];
       for (int r = 0; r < rows; r++) {
-        const int64_t slot = slots[begin + r];
-        if (tower == 0 && begin + r + AHEAD < n) {
-          const int64_t ahead = slots[begin + r + AHEAD];
-          for (int64_t z = 0; z < row; z += 64) __builtin_prefetch(hidden + ahead * row + z);
-          __builtin_prefetch(steps + ahead);
-        }
+        const int64_t slot = slots[begin + r], ahead = begin + r + AHEAD;
+        if (tower == 0 && ahead < n) fetch_row(hidden, steps, slots[ahead], row);
         activate(hidden + slot * row + tower * width, steps[slot] * units[0],
-                 request + tower * width, (int32_t)width, in + r * width);
+                 scaled + tower * width, (int32_t)width, in + r * width);
       }
       for (int32_t l = 0; l < layers; l++) {
         layer(in, (rows + TOGETHER - 1) / TOGETHER * TOGETHER, widths[l], widths[l + 1], w, s, b,
@@ -197,22 +201,25 @@ void tower_logits(const int8_t *hidden, const float *steps, const int32_t *slots
       if (layers == 0)
         for (int64_t i = 0; i < rows * width; i++) out[i] = in[i] / units[0];
       for (int r = 0; r < rows; r++)
-        sums[r] += product(out + r * last_width, last + tower * last_width, (int32_t)last_width);
+        sums[r] += product(out + r * last_width, of->last + tower * last_width, (int32_t)last_width);
     }
-    for (int r = 0; r < rows; r++) logits[begin + r] = sums[r] / (float)towers + constant;
+    for (int r = 0; r < rows; r++) logits[begin + r] = sums[r] / (float)towers + of->constant;
   }
 }
 
-// Inner products [n] of a query [width] with the rows [.., width] in `slots` [n].
+static inline void fetch_vector(const float *rows, int32_t width, int32_t slot) {
+  for (int32_t z = 0; z < width; z += 16) __builtin_prefetch(rows + (int64_t)slot * width + z);
+}
+
+// Inner products [n] of a query [used] with the first numbers of the rows [.., width] in `slots`.
 void gathered_products(const float *rows, int32_t width, const int32_t *slots, int64_t n,
-                       const float *query, float *products) {
+                       const float *query, int32_t used, float *products) {
+  for (int64_t i = 0; i < n && i < AHEAD; i++) fetch_vector(rows, width, slots[i]);
   for (int64_t i = 0; i < n; i++) {
-    if (i + 16 < n)
-      for (int32_t z = 0; z < width; z += 16)
-        __builtin_prefetch(rows + (int64_t)slots[i + 16] * width + z);
+    if (i + AHEAD < n) fetch_vector(rows, width, slots[i + AHEAD]);
     const float *row = rows + (int64_t)slots[i] * width;
     float sum = 0;
-    for (int32_t d = 0; d < width; d++) sum += row[d] * query[d];
+    for (int32_t d = 0; d < used; d++) sum += row[d] * query[d];
     products[i] = sum;
   }
 }

@@ -1,7 +1,7 @@
 """Retrieval and ranking alone, on one core: ``python -m tests.benchmarks.bench_ranking --help``.
 
-Synthetic ads in clusters, a DeepFM 320-256-128-64-1; beside it, on the same inputs, numpy with
-ONNX Runtime over the whole concatenated batch, and torch eager.
+Synthetic ads in clusters, a DeepFM 320-256-128-64-1; beside it, on the same candidates, numpy with
+ONNX Runtime over the whole concatenated batch, and torch eager: see bench_scorer/ranking_race.py.
 """
 
 import itertools
@@ -10,7 +10,6 @@ import os
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
 
 os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1")
 
@@ -23,23 +22,33 @@ from schemas.features import FeatureSpec
 from schemas.model_package import TOWER_FILE
 from schemas.redis_values import UserRow
 from scorer import shared_arrays
+from scorer.ad_arrays import AdArrays
 from scorer.deepfm import DeepFm, Halves
+from scorer.finalists import LARGEST_SPARE, finalists, shortlist_and_spare
 from scorer.half_store import HalfStore, query
 from scorer.kernels import best_kernels
+from scorer.model_holder import DeltaPosition, ServedModel
+from scorer.popularity import PopularAds
 from scorer.quantised_tower import QuantisedTower
-from scorer.retrieval import best
+from scorer.questions import Asker, RankQuestion
 from scorer.retrieval_index import RetrievalIndex
 from scorer.tower import Tower
 from scorer.tower_layers import layers_of
 from tests.benchmarks.bench_scorer.model import BenchModel
-from tests.benchmarks.bench_scorer.plain_path import PlainPath, microseconds
+from tests.benchmarks.bench_scorer.ranking_race import (
+    CANDIDATES,
+    SERVED,
+    RankingRace,
+    median_microseconds,
+)
 from tests.benchmarks.bench_scorer.world import declaration
 
-CLUSTERS, CANDIDATES, FINALISTS, SERVED = 2_000, 500, 26, 10
+CLUSTERS = 2_000
 #: Fields that tell ads of a cluster apart.
 OWN = ("ad", "campaign", "landing")
 _AT_A_TIME = 1 << 10
-_REQUESTS = 200
+_REQUESTS = 1_000
+_QUESTION = RankQuestion(Asker("", "", {}), SERVED)
 
 
 def ad_parts(model: BenchModel, ads: int, random: np.random.Generator) -> NDArray[np.void]:
@@ -79,40 +88,55 @@ class Bench:
         spec = FeatureSpec.load(str(declared))
         self.plain = BenchModel.of(spec, seed)
         package = self.plain.package("v1", spec.fingerprint)
-        self.model = DeepFm(
+        model = DeepFm(
             self.plain.layout,
             self.plain.arrays,
             Tower(package.files[TOWER_FILE], 256),
             self.plain.calibration,
             Encoder(spec).request(UserRow(""), {}),
         )
-        self.parts = ad_parts(self.plain, ads, random)
+        self.arrays = AdArrays.create(folder / "ads", self.plain.layout, ads)
+        self.arrays.parts[:] = ad_parts(self.plain, ads, random)
         self.requests = requests(self.plain, 2_000, random)
-        layout = HalfStore.layout(ads, self.model.dim, 1, self.model.hidden)
-        self.store = HalfStore(shared_arrays.create(folder / "store", layout), 1)
+        layout = HalfStore.layout(ads, model.dim, 1, model.hidden)
+        store = HalfStore(shared_arrays.create(folder / "store", layout), 1)
         start = time.process_time()
         for begin in range(0, ads, _AT_A_TIME):
             slots = np.arange(begin, min(begin + _AT_A_TIME, ads), dtype=np.int32)
-            halves = self.model.ad_halves(self.parts[slots])
-            usual = self.model.usual_tower(halves)
-            self.store.write(slots, halves, usual, np.ones(len(slots), np.int64))
+            halves = model.ad_halves(self.arrays.parts.take(slots))
+            store.write(slots, halves, model.usual_tower(halves), np.ones(len(slots), np.int64))
         self.halves_seconds = time.process_time() - start
         start = time.process_time()
-        self.index = RetrievalIndex.build(
-            folder / "index", self.store.vectors, np.arange(ads, dtype=np.int32), ads, 50_000,
+        index = RetrievalIndex.build(
+            folder / "index", store.vectors, np.arange(ads, dtype=np.int32), ads, 50_000,
             probes, best_kernels(),
         )  # fmt: skip
         self.index_seconds = time.process_time() - start
         layers = layers_of(package.files[TOWER_FILE])
         assert layers is not None
-        seen = self.model.ad_halves(self.parts[:512]).hidden
-        seen = seen + self.model.request_half(self.requests[:1]).hidden
-        tower = QuantisedTower.of(layers, seen, best_kernels())
-        assert tower is not None
-        self.tower = tower
+        seen = model.ad_halves(self.arrays.parts[:512]).hidden
+        seen = seen + model.request_half(self.requests[:1]).hidden
+        self.served = ServedModel(
+            manifest=package.manifest,
+            model=model,
+            store=store,
+            index=index,
+            quantised=QuantisedTower.of(layers, seen, best_kernels()),
+            popular=PopularAds(np.empty(0, np.int32), np.empty(0), 0.0),
+            mean_tower=0.0,
+            shortlist=CANDIDATES,
+            spare=LARGEST_SPARE,
+            built_revision=0,
+            position=DeltaPosition("", "", -1),
+        )
+        warm = [self.requests[i : i + 1] for i in range(20)]
+        self.served.shortlist, self.served.spare = shortlist_and_spare(
+            self.served, self.arrays, warm, CANDIDATES
+        )
         self.at = 0
         files = (folder / "store", folder / "index")
-        self.bytes = self.parts.nbytes + sum(file.stat().st_size for file in files)
+        size = sum(file.stat().st_size for file in files)
+        self.bytes = self.arrays.parts.nbytes + size
 
     def next_request(self) -> NDArray[np.void]:
         """Another user each time."""
@@ -122,28 +146,19 @@ class Bench:
 
     def next_half(self) -> Halves:
         """The half of the next request."""
-        return self.model.request_half(self.next_request())
+        return self.served.model.request_half(self.next_request())
 
     def retrieve(self, half: Halves) -> NDArray[np.int32]:
         """About the best candidates, ascending."""
-        return np.sort(self.index.search(query(half, False), CANDIDATES)[0])
-
-    def finalists(self, half: Halves, slots: NDArray[np.int32]) -> NDArray[np.int32]:
-        """Those of the slots that are worth the exact tower."""
-        logits = best_kernels().gathered_products(self.store.vectors, slots, query(half, False))
-        logits += self.tower.logits(self.store, slots, half.hidden) - self.store.usual.take(slots)
-        return best(slots, logits, FINALISTS)
+        return np.sort(self.served.index.search(query(half, False), CANDIDATES)[0])
 
     def exact(self, half: Halves, slots: NDArray[np.int32]) -> NDArray[np.float32]:
         """Logits as they are served."""
-        ads = self.model.ad_halves(self.parts.take(slots))
-        logits = ads.fm_sums @ half.fm_sums[0] + ads.scalars + half.scalars[0]
-        total: NDArray[np.float32] = logits + self.model.tower.logits(ads.hidden + half.hidden)
-        return total
+        return self.served.model.logits(half, self.arrays.parts.take(slots))
 
     def ranked(self, half: Halves, slots: NDArray[np.int32]) -> NDArray[np.int32]:
         """The best of the slots, the best first, as they are served."""
-        chosen = self.finalists(half, slots)
+        chosen = finalists(self.served, self.arrays, half, slots, _QUESTION, True)
         order = np.argsort(-self.exact(half, chosen))
         return chosen.take(order[:SERVED])
 
@@ -152,7 +167,7 @@ class Bench:
         retrieved, served = [], []
         for _ in range(count):
             half = self.next_half()
-            scores = self.store.vectors @ query(half, False)
+            scores = self.served.store.vectors @ query(half, False)
             true = np.argpartition(-scores, CANDIDATES)[:CANDIDATES].astype(np.int32)
             found = self.retrieve(half)
             retrieved.append(np.isin(true, found).mean())
@@ -162,14 +177,15 @@ class Bench:
 
     def recall_of_all(self, count: int) -> float:
         """Of the ten best by the whole model among all ads."""
+        model = self.served.model
         halves = [self.next_half() for _ in range(count)]
         bests = [(np.empty(0, np.int32), np.empty(0, np.float32)) for _ in halves]
-        for begin in range(0, len(self.parts), _AT_A_TIME):
-            slots = np.arange(begin, min(begin + _AT_A_TIME, len(self.parts)), dtype=np.int32)
-            ads = self.model.ad_halves(self.parts[slots])
+        for begin in range(0, self.arrays.capacity, _AT_A_TIME):
+            slots = np.arange(begin, min(begin + _AT_A_TIME, self.arrays.capacity), dtype=np.int32)
+            ads = model.ad_halves(self.arrays.parts.take(slots))
             for i, half in enumerate(halves):
                 logits = ads.fm_sums @ half.fm_sums[0] + ads.scalars + half.scalars[0]
-                logits += self.model.tower.logits(ads.hidden + half.hidden)
+                logits += model.tower.logits(ads.hidden + half.hidden)
                 all_slots = np.concatenate((bests[i][0], slots))
                 all_logits = np.concatenate((bests[i][1], logits))
                 kept = np.argpartition(-all_logits, SERVED)[:SERVED]
@@ -188,23 +204,14 @@ def main(
     recall_requests: int = typer.Option(40, min=1, help="requests whose best ads are computed"),
     whole_requests: int = typer.Option(4, min=1, help="requests for which all ads are ranked"),
 ) -> None:
-    """Print one JSON object; times are CPU microseconds."""
+    """Print one JSON object; times are microseconds."""
     with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
         bench = Bench(ads, seed, probes, Path(folder))
         recall, served_recall = bench.recalls(recall_requests)
         whole_recall = bench.recall_of_all(whole_requests)
-        part = bench.next_request()
-        half = bench.model.request_half(part)
-        plain = PlainPath(bench.plain)
-        samples: Any = bench.plain.layout.joined(part, bench.parts[bench.retrieve(half)])
-        halves = [bench.next_half() for _ in range(_REQUESTS)]
-        slots = [bench.retrieve(half) for half in halves]
-        chosen = [bench.finalists(*pair) for pair in zip(halves, slots, strict=True)]
-        turn = itertools.cycle(range(_REQUESTS))
-
-        def rank() -> None:
-            bench.ranked(bench.next_half(), slots[next(turn)])
-
+        cases = [bench.next_request() for _ in range(_REQUESTS)]
+        race = RankingRace(bench.served, bench.arrays, bench.plain, cases)
+        halves = itertools.cycle([bench.next_half() for _ in range(_REQUESTS)])
         result: dict[str, object] = {
             "ads": ads,
             "kernels": best_kernels().name,
@@ -215,15 +222,8 @@ def main(
             "halves_seconds": round(bench.halves_seconds, 1),
             "index_seconds": round(bench.index_seconds, 1),
             "halves_of_ad": round(bench.halves_seconds / ads * 1e6, 2),
-            "request_half": microseconds(bench.next_half),
-            "retrieval": microseconds(lambda: bench.retrieve(halves[next(turn)])),
-            "finalists": microseconds(lambda: bench.finalists(halves[i := next(turn)], slots[i])),
-            "exact": microseconds(lambda: bench.exact(halves[i := next(turn)], chosen[i])),
-            "ranking": (ours := microseconds(rank)),
-            "numpy_onnx": (onnx := microseconds(lambda: plain.numpy_onnx(samples))),
-            "torch_eager": (torch := microseconds(lambda: plain.torch_eager(samples))),
-            "times_numpy_onnx": round(onnx / ours, 1),
-            "times_torch_eager": round(torch / ours, 1),
+            "retrieval": median_microseconds(bench.retrieve, lambda: next(halves)),
+            "ranking": race.run(),
         }
     print(json.dumps(result, indent=2))
 

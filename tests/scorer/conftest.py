@@ -6,6 +6,7 @@ import pytest
 import redis
 
 from scorer.kernels import Kernels, native
+from scorer.kernels.library import FOLDER
 from scorer.kernels.plain import PlainKernels
 from tests.scorer.publisher import ADS, Publisher, ad
 from tests.scorer.running_scorer import RunningScorer
@@ -40,7 +41,7 @@ def kernels(request: pytest.FixtureRequest) -> Kernels:
     """Each build that this processor runs, and numpy."""
     if request.param == "numpy":
         return PlainKernels()
-    needed, built = native.BUILDS[request.param], native.FOLDER / f"{request.param}.so"
+    needed, built = native.BUILDS[request.param], FOLDER / f"{request.param}.so"
     if not (needed <= native.processor_flags() and built.exists()):
         pytest.skip(f"{request.param} was not built, or this processor does not run it")
     return native.NativeKernels(request.param)

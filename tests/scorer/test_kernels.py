@@ -6,8 +6,22 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
-from scorer.kernels import ExactWeights, Kernels, Lists, SideWeights, TowerWeights, native
+from schemas.calibration import FLOOR, Calibration
+from scorer.kernels import (
+    ExactWeights,
+    Index,
+    Kernels,
+    Knots,
+    Lists,
+    RequestHalf,
+    SideWeights,
+    StoredHalves,
+    TowerWeights,
+    native,
+)
+from scorer.kernels.library import FOLDER
 from scorer.kernels.plain import PlainKernels
 
 PLAIN = PlainKernels()
@@ -18,7 +32,7 @@ BUILDS = [name for name, needed in native.BUILDS.items() if needed <= native.pro
 @pytest.fixture(scope="session", params=BUILDS)
 def kernels(request: pytest.FixtureRequest) -> Kernels:
     """Skips where deploy/setup.sh found no compiler."""
-    if not (native.FOLDER / f"{request.param}.so").exists():
+    if not (FOLDER / f"{request.param}.so").exists():
         pytest.skip(f"{request.param} was not built: no gcc")
     return native.NativeKernels(request.param)
 
@@ -62,11 +76,30 @@ def test_scan_of_nothing(kernels: Kernels) -> None:
     assert positions.tolist() == []
 
 
-@pytest.mark.parametrize(("towers", "widths"), [(1, (64, 32)), (2, (96,)), (2, (128, 64, 32))])
-def test_tower(kernels: Kernels, towers: int, widths: tuple[int, ...]) -> None:
-    random = np.random.default_rng(len(widths))
+@pytest.mark.parametrize(("lists", "probes"), [(0, 8), (40, 1), (40, 9), (40, 99)])
+def test_search(kernels: Kernels, lists: int, probes: int) -> None:
+    random = np.random.default_rng(lists + probes)
+    dim, blocks = 7, 3 * lists + 4
+    index = Index(
+        rows=lists_of(random, blocks, 2),
+        centroids=lists_of(random, -(-lists // 16), 2),
+        steps=random.random(dim, np.float32) / 100,
+        starts=3 * np.arange(lists + 1),
+        open=np.array([16 * (blocks - 2)]),
+        slots=random.permutation(16 * blocks).astype(np.int32),
+    )
+    query = random.standard_normal(dim + 2).astype(np.float32)
+    # Centroids that only fill the last block stand for no list.
+    index.centroids.live[-1:] &= (1 << lists % 16) - 1
+    found, scores = kernels.search(index, query, 100, probes)
+    expected, expected_scores = PLAIN.search(index, query, 100, probes)
+    assert len(np.setxor1d(found, expected)) <= 2
+    assert np.sort(scores) == pytest.approx(np.sort(expected_scores), abs=1e-3)
+
+
+def tower_of(random: np.random.Generator, towers: int, widths: tuple[int, ...]) -> TowerWeights:
     outputs = towers * sum(widths[1:])
-    weights = TowerWeights(
+    return TowerWeights(
         towers=towers,
         widths=np.array(widths, np.int32),
         weights=random.integers(
@@ -78,6 +111,12 @@ def test_tower(kernels: Kernels, towers: int, widths: tuple[int, ...]) -> None:
         last=random.standard_normal((towers, widths[-1])).astype(np.float32),
         constant=0.25,
     )
+
+
+@pytest.mark.parametrize(("towers", "widths"), [(1, (64, 32)), (2, (96,)), (2, (128, 64, 32))])
+def test_tower(kernels: Kernels, towers: int, widths: tuple[int, ...]) -> None:
+    random = np.random.default_rng(len(widths))
+    weights = tower_of(random, towers, widths)
     hidden = random.integers(-127, 128, (400, towers * widths[0])).astype(np.int8)
     steps = (0.01 + 0.01 * random.random(400)).astype(np.float32)
     slots = random.integers(0, 400, 77).astype(np.int32)
@@ -122,6 +161,17 @@ def test_gathered_products(kernels: Kernels) -> None:
 def test_halves(kernels: Kernels, length: int, count: int) -> None:
     """Sequences of all lengths, an empty one included."""
     random = np.random.default_rng(count)
+    side, table, parts = side_of(random, length, count)
+    found, expected = kernels.halves(side, table, parts), PLAIN.halves(side, table, parts)
+    for ours, theirs in zip(found, expected, strict=True):
+        assert ours.shape == theirs.shape
+        assert ours == pytest.approx(theirs, rel=1e-4, abs=1e-4)
+
+
+def side_of(
+    random: np.random.Generator, length: int, count: int
+) -> tuple[SideWeights, NDArray[np.float32], NDArray[np.void]]:
+    """A side, a table and ``count`` parts."""
     fields, numbers, dim, width = 3, 4, 5, 64
     parts = np.zeros(count, [("s", "<i4", (length,)), ("n", "<f4", (4,)), ("i", "<i4", (3,))])
     parts["s"] = random.integers(0, 200, (count, length))
@@ -137,31 +187,101 @@ def test_halves(kernels: Kernels, length: int, count: int) -> None:
         first=random.random((2, inputs, 32), np.float32),
         start=random.random(width, np.float32), bias=-3.0,
     )  # fmt: skip
-    table = random.standard_normal((200, 1 + dim)).astype(np.float32)
-    found, expected = kernels.halves(side, table, parts), PLAIN.halves(side, table, parts)
-    for ours, theirs in zip(found, expected, strict=True):
-        assert ours.shape == theirs.shape
-        assert ours == pytest.approx(theirs, rel=1e-4, abs=1e-4)
+    return side, random.standard_normal((200, 1 + dim)).astype(np.float32), parts
 
 
 @pytest.mark.parametrize(("towers", "widths"), [(1, (64, 32)), (2, (96,)), (2, (128, 96, 32))])
 def test_exact_tower(kernels: Kernels, towers: int, widths: tuple[int, ...]) -> None:
     random = np.random.default_rng(len(widths))
+    weights = exact_of(random, towers, widths, widths[0] - 3)
+    hidden = random.standard_normal((29, towers * weights.inputs)).astype(np.float32)
+    hidden[3] = np.nan
+    assert kernels.exact_logits(weights, hidden) == pytest.approx(
+        PLAIN.exact_logits(weights, hidden), rel=1e-4, abs=1e-3, nan_ok=True
+    )
+
+
+def exact_of(
+    random: np.random.Generator, towers: int, widths: tuple[int, ...], inputs: int
+) -> ExactWeights:
     size = towers * sum(a * b for a, b in itertools.pairwise(widths))
-    weights = ExactWeights(
+    return ExactWeights(
         towers=towers,
-        inputs=widths[0] - 3,
+        inputs=inputs,
         widths=np.array(widths, np.int32),
         weights=random.standard_normal(size).astype(np.float32),
         shifts=random.standard_normal(towers * sum(widths[1:])).astype(np.float32),
         last=random.standard_normal((towers, widths[-1])).astype(np.float32),
         constant=0.25,
     )
-    hidden = random.standard_normal((29, towers * weights.inputs)).astype(np.float32)
-    hidden[3] = np.nan
-    assert kernels.exact_logits(weights, hidden) == pytest.approx(
-        PLAIN.exact_logits(weights, hidden), rel=1e-4, abs=1e-3, nan_ok=True
+
+
+@pytest.mark.parametrize(("towers", "inputs", "count"), [(1, 64, 1), (1, 61, 70), (2, 32, 33)])
+def test_exact_scores(kernels: Kernels, towers: int, inputs: int, count: int) -> None:
+    """With rows of the first layer that are padded, and ones that are not."""
+    random = np.random.default_rng(count)
+    side, table, parts = side_of(random, 0, count)
+    weights = exact_of(random, towers, (inputs + -inputs % 32, 32), inputs)
+    half = RequestHalf(
+        random.standard_normal(5).astype(np.float32), 0.5,
+        random.standard_normal(towers * inputs).astype(np.float32),
+    )  # fmt: skip
+    found = kernels.exact_scores(side, table, parts, half, weights)
+    expected = PLAIN.exact_scores(side, table, parts, half, weights)
+    assert found == pytest.approx(expected, rel=1e-4, abs=1e-3)
+
+
+@pytest.mark.parametrize("by_price", [False, True])
+@pytest.mark.parametrize("with_tower", [False, True])
+def test_finalists(kernels: Kernels, with_tower: bool, by_price: bool) -> None:
+    random = np.random.default_rng(3)
+    ads, wanted, widths = 900, 16, (64, 32)
+    stored = StoredHalves(
+        vectors=random.standard_normal((ads, 8 + 2)).astype(np.float32),
+        usual=random.standard_normal(ads).astype(np.float32),
+        hidden=random.integers(-127, 128, (ads, widths[0])).astype(np.int8),
+        steps=np.full(ads, 0.01, np.float32),
     )
+    half = RequestHalf(
+        random.standard_normal(8).astype(np.float32), -1.0,
+        random.standard_normal(widths[0]).astype(np.float32),
+    )  # fmt: skip
+    slots = np.arange(0, ads, 3, dtype=np.int32)
+    arguments = (
+        stored, half, slots, wanted, tower_of(random, 1, widths) if with_tower else None, 80,
+        Knots(np.array([-2.0, 1.0]), np.array([-3.0, 0.5]), FLOOR),
+        random.integers(1, 1_000, ads) if by_price else None,
+    )  # fmt: skip
+    before = slots.copy()
+    found, expected = kernels.finalists(*arguments), PLAIN.finalists(*arguments)
+    assert (slots == before).all()
+    assert len(np.unique(found)) == wanted
+    # 8 bits may round the other way: the last ones may be others.
+    assert len(np.intersect1d(found, expected)) >= wanted - 1
+
+
+def test_finalists_among_equal_ads_and_damaged_ones(kernels: Kernels) -> None:
+    vectors = np.ones((40, 4), np.float32)
+    vectors[:10], vectors[20] = np.nan, 2.0
+    stored = StoredHalves(
+        vectors, np.zeros(40, np.float32), np.zeros((40, 32), np.int8), np.ones(40, np.float32)
+    )
+    half = RequestHalf(np.ones(2, np.float32), 0.0, np.zeros(32, np.float32))
+    knots = Knots(np.zeros(1), np.zeros(1), FLOOR)
+    slots = np.arange(40, dtype=np.int32)
+    found = kernels.finalists(stored, half, slots, 5, None, 5, knots, None)
+    assert found.tolist() == [10, 11, 12, 13, 20]
+
+
+def test_probabilities_are_those_of_the_calibration(kernels: Kernels) -> None:
+    calibration = Calibration(
+        method="isotonic", logits=(-3.0, -1.0, 0.0, 2.0), outputs=(-4.0, -4.0, 0.5, 1.0)
+    )
+    logits = np.concatenate(([-1e9, -40.0, -3.0, -1.0, 0.0, 2.0, 40.0], np.linspace(-5, 5, 101)))
+    knots = Knots(np.array(calibration.logits), np.array(calibration.outputs), FLOOR)
+    expected = calibration.probabilities(logits)
+    for computed in (kernels, PLAIN):
+        assert computed.probabilities(knots, logits) == pytest.approx(expected, rel=1e-12)
 
 
 def test_the_builds_compile_without_warnings(tmp_path: Path) -> None:

@@ -3,27 +3,12 @@
 As numpy with ONNX Runtime in float32, and as torch eager; one thread each.
 """
 
-import time
-from collections.abc import Callable
-
 import numpy as np
 import onnxruntime
 import torch
 from numpy.typing import NDArray
 
 from tests.benchmarks.bench_scorer.model import BenchModel, Floats
-
-_RUNS = 60
-
-
-def microseconds(work: Callable[[], object]) -> float:
-    """CPU time of one run of the work."""
-    for _ in range(5):
-        work()
-    start = time.process_time()
-    for _ in range(_RUNS):
-        work()
-    return round((time.process_time() - start) / _RUNS * 1e6, 1)
 
 
 class PlainPath:
@@ -53,7 +38,8 @@ class PlainPath:
         """Logits [n]: numpy gathers, ONNX Runtime computes the network."""
         arrays = self._model.arrays
         table, request_ids, ad_ids = arrays.table, samples["request_ids"], samples["ad_ids"]
-        parts = (table[request_ids], self._pooled(samples), table[ad_ids])
+        request_rows, ad_rows = table.take(request_ids, axis=0), table.take(ad_ids, axis=0)
+        parts = (request_rows, self._pooled(samples), ad_rows)
         rows = np.concatenate(parts, axis=1)
         numbers = (_numbers(samples) - arrays.mean) / arrays.std
         embeddings = rows[:, :, 1:]

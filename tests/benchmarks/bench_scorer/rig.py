@@ -17,6 +17,8 @@ from rich.progress import Progress
 
 from deploy.local.ports import free_ports
 from schemas.features import FeatureSpec
+from scorer.memory import Memory
+from scorer.settings import ScorerSettings
 from tests.benchmarks.bench_scorer.fill import RawRedis, write_ads, write_package, write_users
 from tests.benchmarks.bench_scorer.gauges import Gauges
 from tests.benchmarks.bench_scorer.model import BenchModel
@@ -56,6 +58,11 @@ class Rig:
     def client(self) -> Any:
         """Of Redis."""
         return redis.Redis(port=self.redis_port)
+
+    def memory(self) -> Memory:
+        """What the scorer that runs has in memory."""
+        folders = ScorerSettings().memory_dir.glob(f"ctr-scorer-{self.gauges.pid}-*")
+        return Memory(next(iter(folders)))
 
     def start_redis(self) -> None:
         """An empty one, or one with what ``save_redis`` has left."""

@@ -1,0 +1,94 @@
+// Which of a request's candidates may be among its best: by what retrieval knows of them, then by
+// the towers in 8 bits. And the calibration: from a logit to a probability.
+#include <math.h>
+#include <string.h>
+
+#include "kernels.h"
+
+// Logits beyond are no different from it.
+#define LARGEST 30.0f
+
+// Piecewise linear between the knots, with a slope of 1 outside of them.
+static double probability(const Knots *knots, double logit, double floor) {
+  const double *logits = knots->logits, *outputs = knots->outputs;
+  int64_t low = 0, high = knots->count - 1;
+  double mapped;
+  if (!(logit > logits[0])) mapped = outputs[0] + (logit - logits[0]);
+  else if (logit >= logits[high]) mapped = outputs[high] + (logit - logits[high]);
+  else {
+    while (low + 1 < high) {
+      const int64_t middle = (low + high) / 2;
+      if (logits[middle] <= logit) low = middle;
+      else high = middle;
+    }
+    const double slope = (outputs[low + 1] - outputs[low]) / (logits[low + 1] - logits[low]);
+    mapped = slope * (logit - logits[low]) + outputs[low];
+  }
+  mapped = mapped < -LARGEST ? -LARGEST : mapped > LARGEST ? LARGEST : mapped;
+  const double found = 1 / (1 + exp(-mapped));
+  return found < floor ? floor : found > 1 - floor ? 1 - floor : found;
+}
+
+// Calibrated probabilities [n] of logits [n].
+void probabilities(const Knots *knots, const double *logits, int64_t n, double *found) {
+  for (int64_t i = 0; i < n; i++) found[i] = probability(knots, logits[i], knots->floor);
+}
+
+// What is known of n candidates; `worths` is room.
+typedef struct {
+  int32_t *slots;
+  float *logits, *worths;
+  int64_t n;
+} Candidates;
+
+// Only the `count` best go on, in the order they had. With `prices` [..] those are of the highest
+// expected value.
+static void keep(Candidates *of, int64_t count, const Knots *knots, const int64_t *prices) {
+  if (count >= of->n) return;
+  for (int64_t i = 0; i < of->n; i++) {
+    // What is not a number is the worst.
+    const float logit = of->logits[i] > -LARGEST ? of->logits[i] : -LARGEST;
+    of->worths[i] = logit < LARGEST ? logit : LARGEST;
+  }
+  // Without the floor: below it, too, one is better than another.
+  for (int64_t i = 0; prices && i < of->n; i++)
+    of->worths[i] = (float)(probability(knots, of->worths[i], 0) * (double)prices[of->slots[i]]);
+  const Bars bars = bars_of(of->worths, of->n, count, count);
+  int64_t equal = count, kept = 0;
+  for (int64_t i = 0; i < of->n; i++) equal -= of->worths[i] > bars.high;
+  for (int64_t i = 0; i < of->n; i++) {
+    const float worth = of->worths[i];
+    // If scores are equal where the bar should be: as many of them as there is room for.
+    const int taken = (worth > bars.high) | ((worth <= bars.high) & (worth >= bars.low) & (equal > 0));
+    equal -= taken & (worth <= bars.high);
+    of->logits[kept] = of->logits[i];
+    of->slots[kept] = of->slots[i];
+    kept += taken;
+  }
+  of->n = kept;
+}
+
+// The `wanted` best of the candidates in slots [n] are at its front in the end, in the order they
+// had. 0 < wanted < n.
+//
+// A candidate's logit is the product of its vector with the request's sums, plus the vector's next
+// number, which has its usual tower, plus the request's scalar. With a tower, `shortlist` of them
+// have it instead of the usual one. `room` [3 * n].
+void finalists(const Stored *stored, const Request *request, const Tower *tower, const Knots *knots,
+               const int64_t *prices, int32_t *slots, int64_t n, int64_t shortlist, int64_t wanted,
+               float *room) {
+  Candidates left = {slots, room, room + n, n};
+  const int32_t dim = request->dim;
+  float query[dim + 1], *towers = room + 2 * n;
+  memcpy(query, request->sums, sizeof(float) * (size_t)dim);
+  query[dim] = 1;
+  gathered_products(stored->vectors, dim + 2, slots, n, query, dim + 1, left.logits);
+  for (int64_t i = 0; i < n; i++) left.logits[i] += request->scalar;
+  if (tower) {
+    keep(&left, shortlist, knots, prices);
+    tower_logits(tower, stored->hidden, stored->steps, left.slots, left.n, request->hidden, towers);
+    for (int64_t i = 0; i < left.n; i++)
+      left.logits[i] += towers[i] - stored->usual[left.slots[i]];
+  }
+  keep(&left, wanted, knots, prices);
+}

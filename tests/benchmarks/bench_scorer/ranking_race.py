@@ -1,0 +1,146 @@
+"""Ranking by the scorer's own code and by the plain ways: the same work in one process.
+
+From an encoded request and the slots of its candidates among all ads in memory, to the calibrated
+probabilities of the ten best. On the clock, one thread each, one contestant at a time: ``hot`` is
+one request again and again, ``cold`` another one each time, ``served`` another one each time with
+its retrieval before it, which is not counted but takes the caches.
+"""
+
+import itertools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from time import perf_counter
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scorer.ad_arrays import AdArrays
+from scorer.finalists import finalists
+from scorer.half_store import query
+from scorer.model_holder import ServedModel
+from scorer.questions import Asker, RankQuestion
+from tests.benchmarks.bench_scorer.model import BenchModel, Floats
+from tests.benchmarks.bench_scorer.plain_path import PlainPath
+
+CANDIDATES, SERVED = 500, 10
+_RUNS = 200
+T = TypeVar("T")
+_QUESTION = RankQuestion(Asker("", "", {}), SERVED)
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """An encoded request (1,) and the slots of its candidates [n]."""
+
+    part: NDArray[np.void]
+    slots: NDArray[np.int32]
+
+
+#: The best slots [10], the best first, and their probabilities [10].
+Ranked = tuple[NDArray[np.int32], NDArray[np.float64]]
+Contestant = Callable[[Case], Ranked]
+
+
+class RankingRace:
+    """The contestants, over the ads in ``arrays``."""
+
+    def __init__(
+        self,
+        served: ServedModel,
+        arrays: AdArrays,
+        model: BenchModel,
+        requests: Sequence[NDArray[np.void]],
+    ) -> None:
+        """``requests`` are encoded parts (1,)."""
+        self._served = served
+        self._arrays = arrays
+        self._model = model
+        self._cases = [Case(part, self._retrieved(part)) for part in requests]
+
+    def _retrieved(self, part: NDArray[np.void]) -> NDArray[np.int32]:
+        vector = query(self._served.model.request_half(part), False)
+        return np.sort(self._served.index.search(vector, CANDIDATES)[0])
+
+    def ours(self, case: Case, served: ServedModel | None = None) -> Ranked:
+        """As the scorer does it."""
+        served = served or self._served
+        half = served.model.request_half(case.part)
+        chosen = finalists(served, self._arrays, half, case.slots, _QUESTION, True)
+        logits = served.model.logits(half, self._arrays.parts.take(chosen))
+        return _best(chosen, served.model.probabilities(logits))
+
+    def _plain(self, network: Callable[[NDArray[np.void]], Floats], case: Case) -> Ranked:
+        samples = self._model.layout.joined(case.part, self._arrays.parts.take(case.slots))
+        return _best(case.slots, self._model.calibration.probabilities(network(samples)))
+
+    def run(self) -> dict[str, object]:
+        """Microseconds of each contestant, ratios to ours, and whether the answers are the same."""
+        plain = PlainPath(self._model)
+        whole = replace(self._served, shortlist=CANDIDATES)
+        contestants: dict[str, Contestant] = {
+            "ours": self.ours,
+            "ours_all_in_8_bits": lambda case: self.ours(case, whole),
+            "numpy_onnx": lambda case: self._plain(plain.numpy_onnx, case),
+            "torch_eager": lambda case: self._plain(plain.torch_eager, case),
+        }
+        times = {name: self._times(contestant) for name, contestant in contestants.items()}
+        ours = times["ours"]
+        return {
+            "candidates": CANDIDATES,
+            "shortlist": self._served.shortlist,
+            "finalists": SERVED + self._served.spare,
+            "us": times,
+            **self._agreement(contestants["numpy_onnx"]),
+            **{
+                f"{name}_ratio": {kind: round(us / ours[kind], 1) for kind, us in found.items()}
+                for name, found in times.items()
+                if not name.startswith("ours")
+            },
+        }
+
+    def _times(self, contestant: Contestant) -> dict[str, float]:
+        first = self._cases[0]
+        turns = itertools.cycle(self._cases)
+
+        def another() -> Case:
+            return next(turns)
+
+        def retrieved() -> Case:
+            case = next(turns)
+            self._retrieved(case.part)
+            return case
+
+        return {
+            "hot": median_microseconds(contestant, lambda: first),
+            "cold": median_microseconds(contestant, another),
+            "served": median_microseconds(contestant, retrieved),
+        }
+
+    def _agreement(self, plain: Contestant) -> dict[str, float]:
+        """Of the plain way's ten best, the share that ours has; how far their probabilities are
+        apart at most, relatively."""
+        shares, apart = [], [0.0]
+        for case in self._cases:
+            slots, ctrs = self.ours(case)
+            wanted, expected = plain(case)
+            shares.append(np.isin(wanted, slots).mean())
+            _, places, others = np.intersect1d(slots, wanted, return_indices=True)
+            apart.append(float(np.abs(ctrs[places] / expected[others] - 1).max(initial=0)))
+        return {"same_top_10": round(float(np.mean(shares)), 4), "apart": round(max(apart), 6)}
+
+
+def _best(slots: NDArray[np.int32], ctrs: NDArray[np.float64]) -> Ranked:
+    order = np.argsort(-ctrs)[:SERVED]
+    return slots[order], ctrs[order]
+
+
+def median_microseconds(work: Callable[[T], object], prepared: Callable[[], T]) -> float:
+    """Of one run, of many: another process may take the core for some of them."""
+    seconds = []
+    for _ in range(_RUNS):
+        given = prepared()
+        start = perf_counter()
+        work(given)
+        seconds.append(perf_counter() - start)
+    return round(float(np.median(seconds)) * 1e6, 1)
