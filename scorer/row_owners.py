@@ -64,6 +64,7 @@ class RowOwners:
                 self._recent = [np.unique(np.concatenate(self._recent))]
             lists = (np.empty(0, np.int32), *self._taken, *self._recent)
         recent = np.unique(np.concatenate(lists))
-        owned = np.isin(self._arrays.parts["ad_ids"].take(recent, axis=0), rows)
+        # No take(): of a field of parts it would first copy all slots, used or not.
+        owned = np.isin(self._arrays.parts["ad_ids"][recent], rows)
         found: Slots = recent[owned.any(axis=1)]
         return found

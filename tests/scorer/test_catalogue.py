@@ -2,6 +2,7 @@
 
 import tempfile
 import time
+import tracemalloc
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -168,6 +169,21 @@ def assert_same(catalogue: Catalogue, plain: Plain) -> None:
             names = {arrays.ids.text(slot) for slot in eligible.listed.tolist()}
             assert names == plain.matching(blocked, required)
             assert eligible.count == len(names)
+
+
+def test_who_owns_a_row_is_told_without_copying_all_slots() -> None:
+    """Row deltas ask each second, and there is room for far more ads than there are."""
+    with new_catalogue() as catalogue:
+        apply(catalogue, stage_ads(catalogue, [change_of(ad(1))]))
+        row = catalogue.arrays.parts["ad_ids"][catalogue.slot("ad-1"), :1].copy()
+        tracemalloc.start()
+        try:
+            few, _ = catalogue.row_owners.of(row)
+            _, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        assert few.tolist() == [catalogue.slot("ad-1")]
+        assert peak < catalogue.arrays.parts["ad_ids"].nbytes
 
 
 def test_a_slot_is_used_again_only_after_a_while() -> None:
