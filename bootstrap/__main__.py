@@ -1,6 +1,7 @@
 """Commands: train and publish, look after versions, test offline."""
 
 import json
+import sys
 import time
 from enum import StrEnum
 from pathlib import Path
@@ -27,6 +28,7 @@ from bootstrap.settings import BootstrapSettings
 from bootstrap.source import Source, SourceError
 from bootstrap.study import VARIANTS, Study
 from bootstrap.training import TrainedPackage, Training, numbers
+from online_model.many_values import ManyValues
 from online_model.model import Architecture
 from online_model.settings import OnlineModelSettings
 from online_model.trainer import rows_to_do
@@ -115,7 +117,7 @@ def train(
         display.show_trained(trained)
 
 
-@app.command()
+@app.command(cls=ManyValues)
 def backtest(
     train_files: Annotated[list[Path], typer.Option("--train", help="files of history")],
     test_files: Annotated[list[Path], typer.Option("--test", help="files of what follows")],
@@ -164,13 +166,15 @@ def backtest(
                 LogFiles(test_files, _blocks(test_blocks), test_part),
                 progress,
             )
+    if after := report["train_rows_after_test"]:
+        print(f"{after} rows of --train are later than the first of --test", file=sys.stderr)
     if as_json:
         print(json.dumps(report))
     else:
         display.show_report(f"backtest {dataset.value}", report)
 
 
-@app.command()
+@app.command(cls=ManyValues)
 def study(
     train_files: Annotated[list[Path], typer.Option("--train", help="files of history")],
     dataset: Annotated[LogDataset, typer.Option()] = LogDataset.CRITEO,

@@ -76,7 +76,11 @@ class LogBacktest:
         trained_seconds = time.monotonic() - start
         shown = later.history(self.spec).samples
         frozen = PackageScorer(trained.package, self.spec).probabilities(shown)
-        report: dict[str, Any] = {"model": self.architecture, "train_rows": len(earlier)}
+        report: dict[str, Any] = {
+            "model": self.architecture,
+            "train_rows": len(earlier),
+            "train_rows_after_test": int(np.sum(earlier.ts_ms > later.ts_ms[0])),
+        }
         served = frozen
         if self.progressive:
             served, learnt = self._progressive(trained, later, shown, progress)

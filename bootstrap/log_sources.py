@@ -52,6 +52,7 @@ def criteo_rows(path: Path, blocks: Blocks = None, start_ms: int = 0) -> Iterato
             position=1,
             label=row.label,
             click_ms=ts_ms if row.label else NO_CLICK,
+            block=row.block,
         )
 
 

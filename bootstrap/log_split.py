@@ -23,7 +23,7 @@ class LogFiles:
     def read(self, log: Log, start_ms: int) -> list[LoggedRow]:
         """All rows by time; in logs without times file follows file, from ``start_ms`` on.
 
-        Raises SourceError if there are none, or DatasetError.
+        Raises SourceError if there are none, or none of a block, or DatasetError.
         """
         if self.blocks is not None and not log.has_blocks:
             raise SourceError(f"blocks: a log of {log.features} has none; say which rows instead")
@@ -31,8 +31,11 @@ class LogFiles:
         for path in self.paths:
             file_ms = found[-1].ts_ms + PAGE_MS if found else start_ms
             found.extend(self.rows.of(log.read(path, self.blocks, file_ms)))
+        files = ", ".join(map(str, self.paths))
+        for block in sorted((self.blocks or frozenset()) - {row.block for row in found}):
+            raise SourceError(f"{files}: no such rows of block {block}")
         if not found:
-            raise SourceError("no rows: no such blocks or rows in the files")
+            raise SourceError(f"{files}: no such rows")
         return sorted(found, key=lambda row: row.ts_ms)
 
 

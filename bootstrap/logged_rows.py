@@ -11,6 +11,7 @@ class LoggedRow:
     """What was asked, what was shown, and what came of it.
 
     ``click_ms`` is NO_CLICK without one; where a log does not tell when, it is ``ts_ms``.
+    ``block`` is what the log says of the row's part, 0 where it has none.
     """
 
     ts_ms: int
@@ -22,3 +23,4 @@ class LoggedRow:
     position: int
     label: int
     click_ms: int
+    block: int = 0

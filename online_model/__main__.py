@@ -12,6 +12,7 @@ from rich.table import Table
 from online_model.calibration_commands import calibrate, calibration_study
 from online_model.delay_commands import delay_study
 from online_model.export import load
+from online_model.many_values import ManyValues
 from online_model.poison_commands import poison_study
 from schemas import redis_keys
 from schemas.calibration import Calibration
@@ -23,8 +24,8 @@ from stores.redis_client import connect
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False)
 app.command()(calibrate)
 app.command()(calibration_study)
-app.command()(delay_study)
-app.command()(poison_study)
+app.command(cls=ManyValues)(delay_study)
+app.command(cls=ManyValues)(poison_study)
 
 
 @app.callback()

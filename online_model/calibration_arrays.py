@@ -22,7 +22,6 @@ class ArrayOption:
     def probabilities(self) -> NDArray[np.float64]:
         """[n], n > 0, each in [0, 1]. Raises ArrayError."""
         values = self._numbers()
-        self._require(values.ndim == 1, f"expected one number a row, its shape is {values.shape}")
         bad = np.flatnonzero(~((values >= 0.0) & (values <= 1.0)))
         if len(bad):
             raise self._error(f"row {bad[0]} is {values[bad[0]]}, expected 0 ≤ p ≤ 1")
@@ -31,7 +30,6 @@ class ArrayOption:
     def labels(self, rows: int, of: "ArrayOption") -> NDArray[np.float64]:
         """[rows], each 0 or 1, for as many ``rows`` as option ``of`` has. Raises ArrayError."""
         values = self._numbers()
-        self._require(values.ndim == 1, f"expected one label a row, its shape is {values.shape}")
         self._require_rows(len(values), rows, of)
         bad = np.flatnonzero((values != 0.0) & (values != 1.0))
         if len(bad):
@@ -52,16 +50,20 @@ class ArrayOption:
         return values
 
     def _numbers(self) -> NDArray[np.float64]:
+        """[n], n > 0, from a file of [n] or [n, 1]."""
         values = self._loaded()
         self._require(values.dtype.kind in "biuf", f"values of type {values.dtype} are no numbers")
-        self._require(values.size > 0, "there are no rows")
-        return values.astype(np.float64)
+        column = values[:, 0] if values.ndim == 2 and values.shape[1] == 1 else values
+        self._require(column.ndim == 1, f"expected one number a row, its shape is {values.shape}")
+        self._require(column.size > 0, "there are no rows")
+        return column.astype(np.float64)
 
     def _loaded(self) -> NDArray[Any]:
         try:
             values = np.load(self.path, allow_pickle=False)
         except (OSError, ValueError, EOFError) as error:
-            raise self._error(f"cannot be read as .npy: {error}") from None
+            remedy = " (save it .astype(str))" if "Object arrays" in str(error) else ""
+            raise self._error(f"cannot be read as .npy: {error}{remedy}") from None
         self._require(isinstance(values, np.ndarray), "expected one array, as numpy.save writes it")
         array: NDArray[Any] = values
         return array

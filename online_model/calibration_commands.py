@@ -17,6 +17,7 @@ from online_model.calibration_arrays import ArrayError, ArrayOption
 from online_model.calibration_study import CalibrationRows, calibrated, fits, study
 from online_model.progress import rows_progress
 
+TEXT = "SU"  # numpy kinds
 AsJson = Annotated[bool, typer.Option("--json", help="one JSON object on stdout")]
 
 
@@ -61,6 +62,11 @@ def calibrate(
                 raise ArrayError(
                     f"{test_f.option} {test_f.path}: has {test_fields.shape[1]} fields, "
                     f"{fit_f.option} has {fit_fields.shape[1]}"
+                )
+            if (fit_fields.dtype.kind in TEXT) != (test_fields.dtype.kind in TEXT):
+                raise ArrayError(
+                    f"{test_f.option} {test_f.path}: values are {test_fields.dtype}, those of "
+                    f"{fit_f.option} are {fit_fields.dtype}: none would be found again"
                 )
         if not 0.0 < negatives_kept <= 1.0:
             raise ArrayError(f"--negatives-kept {negatives_kept}: expected 0 < share ≤ 1")

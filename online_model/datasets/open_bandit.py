@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from online_model.datasets.click_row import label_of
 from online_model.datasets.text_table import DatasetError, read_table
 
 USER_FEATURES = tuple(f"user_feature_{number}" for number in range(4))
@@ -74,7 +75,7 @@ def read_rows(path: Path) -> Iterator[OpenBanditRow]:
             ts_ms=round(moment.timestamp() * 1000),
             item_id=item_id,
             position=_integer(path, line, cells["position"]),
-            label=_integer(path, line, cells["click"]),
+            label=label_of(path, line, "click", cells["click"]),
             propensity=propensity,
             context={name: cells[name] for name in USER_FEATURES},
             ad_attributes=items[item_id],

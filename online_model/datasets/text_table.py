@@ -2,6 +2,7 @@
 
 import csv
 import gzip
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,16 +13,19 @@ class DatasetError(ValueError):
     """A data set that is missing or malformed; the message names the file and the line."""
 
 
+GZIP = b"\x1f\x8b"
+
+
 @contextmanager
 def _opened(path: Path) -> Iterator[TextIO]:
+    """What a file is, its first bytes tell; a byte order mark is no part of the text."""
     try:
-        if path.suffix == ".gz":
-            with gzip.open(path, "rt", encoding="utf-8", newline="") as file:
-                yield file
-        else:
-            with path.open(encoding="utf-8", newline="") as file:
-                yield file
-    except (OSError, EOFError, UnicodeDecodeError) as error:
+        with path.open("rb") as raw:
+            packed = raw.read(len(GZIP)) == GZIP
+        opened = gzip.open if packed else open
+        with opened(path, "rt", encoding="utf-8-sig", newline="") as file:
+            yield file
+    except (OSError, EOFError, UnicodeDecodeError, csv.Error, zlib.error) as error:
         raise DatasetError(f"{path}: cannot be read: {error}") from None
 
 
@@ -43,10 +47,13 @@ def read_table(
     with _opened(path) as file:
         reader = csv.DictReader(file, delimiter=delimiter)
         missing = [name for name in columns if name not in (reader.fieldnames or ())]
+        if not reader.fieldnames:
+            raise DatasetError(f"{path}: is empty, expected a header")
         if missing:
-            raise DatasetError(f"{path}: expected a header with the column {missing[0]}")
-        width = len(reader.fieldnames or ())
-        for line, row in enumerate(reader, start=2):
+            raise DatasetError(f"{path}: expected a header with the column {missing[0]!r}")
+        width = len(reader.fieldnames)
+        for row in reader:
+            line = reader.line_num
             if None in row or None in row.values():
                 raise DatasetError(f"{path}, line {line}: expected {width} cells")
             yield line, row

@@ -18,7 +18,7 @@ from bootstrap.training import TrainedPackage
 from schemas import redis_keys
 from schemas.learner_status import LearnerStatus
 from schemas.model_package import fetch
-from tests.bootstrap.small_logs import write_criteo
+from tests.bootstrap.small_logs import write_criteo, write_open_bandit
 
 WORLD = ("train", "--dataset", "world", "--rows", "2000")
 
@@ -162,6 +162,18 @@ def test_a_backtest_prints_one_object(criteo_log: str) -> None:
     report = json_of(result)
     assert (report["model"], report["train_rows"], report["rows"]) == ("lr", 400, 200)
     assert report["auc"] > 0.6
+    assert (report["train_rows_after_test"], "are later" in result.stderr) == (0, False)
+
+
+def test_a_test_that_begins_before_training_ends_is_told(tmp_path: Path) -> None:
+    early = write_open_bandit(tmp_path, [0, 1] * 60)
+    later = early.with_name("later.csv")
+    header, *lines = early.read_text().splitlines()
+    later.write_text("\n".join([header, *lines[20:]]))
+    backtest = ("backtest", "--dataset", "open-bandit", "--train", str(early), "--test", str(later))
+    result = run(*backtest, "--model", "lr", "--json")
+    assert json_of(result)["train_rows_after_test"] == 99
+    assert "99 rows of --train are later than the first of --test" in result.stderr
 
 
 def test_a_backtest_shows_a_table(criteo_log: str) -> None:
@@ -180,6 +192,8 @@ def test_a_backtest_shows_a_table(criteo_log: str) -> None:
         (("train", "--dataset", "world", "--rows", "x"), "--rows x: expected A:B"),
         (("train", "--dataset", "world", "--rows", "5"), "history has 5 rows"),
         (("backtest", "--train", "/no/a", "--test", "/no/b"), "/no/a: no such file"),
+        (("backtest", "--train", __file__, "/no/a", "--test", __file__), "/no/a: no such file"),
+        (("backtest", f"--train={__file__}", "/no/a", "--test", __file__), "/no/a: no such file"),
     ],
 )
 def test_wrong_arguments_are_one_line(arguments: tuple[str, ...], said: str) -> None:
@@ -191,7 +205,9 @@ def test_wrong_blocks_are_one_line(criteo_log: str) -> None:
     assert_one_line(run(*files, "--test-blocks", "a"), "blocks a: expected numbers with commas")
     assert_one_line(run(*files, "--train-blocks", "7"), "train.tsv is trained and tested")
     apart = ("--train-blocks", "7", "--test-blocks", "1")
-    assert_one_line(run(*files, *apart), "no rows: no such blocks")
+    assert_one_line(run(*files, *apart), "train.tsv: no such rows of block 7")
+    some = ("--train-blocks", "1,7", "--test-blocks", "2")
+    assert_one_line(run(*files, *some), "train.tsv: no such rows of block 7")
     assert_one_line(run(*files, "--test-rows", "5%"), "train.tsv is trained and tested")
     assert_one_line(run(*files, "--test-rows", "5-6"), "--test-rows 5-6: expected A:B")
 

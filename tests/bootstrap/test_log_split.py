@@ -62,7 +62,7 @@ def test_rows_that_are_apart_are_taken() -> None:
 
 def test_blocks_are_of_logs_that_have_them(tmp_path: Path) -> None:
     path = write_criteo(tmp_path / "log.tsv", 20)
-    with pytest.raises(SourceError, match="no such blocks or rows"):
+    with pytest.raises(SourceError, match="no such rows of block 9"):
         part(path, blocks=frozenset({9})).read(LOGS["criteo"], 0)
     with pytest.raises(SourceError, match="a log of ipinyou has none"):
         part(path, blocks=frozenset({1})).read(LOGS["ipinyou"], 0)

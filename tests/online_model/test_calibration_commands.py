@@ -47,6 +47,7 @@ def test_probabilities_are_written_for_each_test_row(
 ) -> None:
     arrays["fit-predictions"][:2] = arrays["test-predictions"][:2] = [0.0, 1.0]
     arrays["test-features"][5] = 99
+    arrays["test-predictions"] = arrays["test-predictions"][:, np.newaxis]
     result = calibrate(tmp_path, arrays, method)
     assert result.exit_code == 0, result.stderr
     assert json.loads(result.stdout)["method"] == method
@@ -83,6 +84,8 @@ def test_down_sampling_is_undone(tmp_path: Path, arrays: Arrays) -> None:
         ("fit-features", np.full((ROWS, 3), np.nan), "row 0, field 0 is NaN"),
         ("test-features", np.zeros((7, 3)), f"has 7 rows, --test-predictions has {ROWS}"),
         ("test-features", np.zeros((ROWS, 2)), "has 2 fields, --fit-features has 3"),
+        ("test-features", np.full((ROWS, 3), "1"), "values are <U1, those of --fit-features are"),
+        ("fit-features", np.full((ROWS, 3), None), "Object arrays cannot be loaded"),
     ],
 )
 def test_a_fault_names_its_option(

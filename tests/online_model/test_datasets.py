@@ -1,5 +1,6 @@
 """Readers of public logs: what a line becomes, and which fault of which line is named."""
 
+import gzip
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -49,6 +50,21 @@ def test_avazu(tmp_path: Path) -> None:
     }
 
 
+@pytest.mark.parametrize("name", ["log.csv", "log.csv.gz"])
+def test_a_file_is_what_its_bytes_say(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    path.write_bytes(b"\xef\xbb\xbf" + AVAZU.replace("\n", "\r\n").encode())
+    plain = list(avazu.read_rows(path))
+    assert len(plain) == 1
+    path.write_bytes(gzip.compress(AVAZU.encode()))
+    assert list(avazu.read_rows(path)) == plain
+    damaged = bytearray(gzip.compress(AVAZU.encode()))
+    damaged[20:40] = bytes(20)
+    path.write_bytes(damaged)
+    with pytest.raises(DatasetError, match="cannot be read"):
+        list(avazu.read_rows(path))
+
+
 def test_ipinyou(tmp_path: Path) -> None:
     (row,) = rows(ipinyou.read_rows, tmp_path, IPINYOU)
     assert row.user_attributes == {"region": "40", "network": "60.22.69.*"}
@@ -80,7 +96,10 @@ def test_tiangong(tmp_path: Path) -> None:
     [
         (avazu.read_rows, AVAZU.replace("\n1,", "\n2,"), "line 2: click is 0 or 1, got '2'"),
         (avazu.read_rows, AVAZU.replace("14102107", "25"), "line 2: hour is HH or YYMMDDHH"),
-        (avazu.read_rows, AVAZU.replace("click", "clicked"), "a header with the column click"),
+        (avazu.read_rows, AVAZU.replace("click", "clicked"), "a header with the column 'click'"),
+        (avazu.read_rows, "", "is empty, expected a header"),
+        (avazu.read_rows, AVAZU + "\n\n1\n", "line 5: expected 22 cells"),
+        (avazu.read_rows, AVAZU + "x" * 200_000, "cannot be read: field larger than"),
         (ipinyou.read_rows, IPINYOU.replace("0,60", ",60"), "line 2: click is 0 or 1, got ''"),
         (ipinyou.read_rows, IPINYOU.replace(",Na", ""), "line 2: expected 17 cells"),
         (
