@@ -33,7 +33,7 @@ CLOCKS_MS = 500
 class ScoreAudit:
     """``unknown`` samples read rows of which Redis does not tell any more what they were;
     ``largest`` difference of ``compared`` probabilities; ``different_requests`` share of the
-    requests that ``compared`` ones are of. One that was answered in haste, without tower or model,
+    requests that ``compared`` ones are of. One that was answered in haste, without the tower,
     differs rightly, and its token does not tell."""
 
     version: str = ""

@@ -4,7 +4,7 @@ FULL, then NO_USER (Redis late), RETRIEVAL_ONLY (no time for the tower), POPULAR
 model). Whatever rung it is, the token has the inputs and the probability that was answered.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import structlog
@@ -42,16 +42,23 @@ _LARGEST_LOGIT = 30.0
 
 @dataclass(frozen=True, slots=True)
 class _Request:
-    """One request under way; ``rung`` is the best one that is still open to it."""
+    """One request under way; ``rung`` is the best one that is still open to it, ``version`` what
+    ranks it."""
 
     asker: Asker
     assigned: Assigned
     served: ServedModel
     part: NDArray[np.void]
     mint: RequestMint
+    version: str
     rung: Rung
     popular: PopularAds
     budget: Budget
+
+    def without_model(self) -> "_Request":
+        """What is left of it: a model must not be judged by what popularity answered for it."""
+        mint = self.mint.ranked_by(POPULARITY)
+        return replace(self, mint=mint, version=POPULARITY, rung=Rung.POPULAR)
 
 
 class Ranker:
@@ -93,14 +100,14 @@ class Ranker:
         if eligible.count == 0:
             return _answer(request, request.rung, b"")
         if request.assigned.is_popularity:
-            return self._popular(request, question, eligible, request.rung)
-        if budget.remaining() < self._retrieval_reserve:
             return self._popular(request, question, eligible)
+        if budget.remaining() < self._retrieval_reserve:
+            return self._popular(request.without_model(), question, eligible)
         try:
             return self._ranked(request, question, eligible)
         except Exception:  # a fault of one model must not silence the ad server
             _log.exception("ranking failed", request_id=question.asker.request_id)
-            return self._popular(request, question, eligible)
+            return self._popular(request.without_model(), question, eligible)
 
     def score(self, question: ScoreQuestion, budget: Budget) -> Answer:
         """Candidates in the order given. Raises NoModelError before a first model."""
@@ -109,9 +116,9 @@ class Ranker:
         with self._metrics.stage("gather"):
             candidates = Candidates.of(question.candidates, catalogue)
         request = self._request(question, served, user, budget)
-        late = budget.remaining() < self._retrieval_reserve
-        popular = request.assigned.is_popularity
-        if not (late or popular):
+        if budget.remaining() < self._retrieval_reserve:
+            request = request.without_model()
+        if request.version != POPULARITY:
             try:
                 half = served.model.request_half(request.part)
                 parts, prices = candidates.parts_and_prices(catalogue)
@@ -119,9 +126,9 @@ class Ranker:
                 rung, ctrs = self._ctrs(request, half, parts, guess)
             except Exception:  # as in rank
                 _log.exception("scoring failed", request_id=question.asker.request_id)
-                late = True
-        if late or popular:
-            rung = Rung.POPULAR if late else request.rung
+                request = request.without_model()
+        if request.version == POPULARITY:
+            rung = request.rung
             parts, prices = candidates.parts_and_prices(catalogue)
             ctrs = candidates.popularity(served.popular, catalogue)
         with self._metrics.stage("answer"):
@@ -149,7 +156,7 @@ class Ranker:
         rung = Rung.NO_USER if known is None else Rung.FULL
         near = self._catalogue.popularity.near
         popular = near(served.popular, user.attributes, asker.context)
-        return _Request(asker, assigned, served, part, mint, rung, popular, budget)
+        return _Request(asker, assigned, served, part, mint, version, rung, popular, budget)
 
     def _ranked(self, request: _Request, question: RankQuestion, eligible: Eligible) -> Answer:
         served, catalogue = request.served, self._catalogue
@@ -222,13 +229,7 @@ class Ranker:
             logits = np.nan_to_num(logits, nan=-_LARGEST_LOGIT, posinf=_LARGEST_LOGIT)
         return rung, model.probabilities(logits)
 
-    def _popular(
-        self,
-        request: _Request,
-        question: RankQuestion,
-        eligible: Eligible,
-        rung: Rung = Rung.POPULAR,
-    ) -> Answer:
+    def _popular(self, request: _Request, question: RankQuestion, eligible: Eligible) -> Answer:
         catalogue, popular = self._catalogue, request.popular
         places = popular.best(eligible, question.limit)
         slots, ctrs = popular.slots[places], popular.ctrs[places]
@@ -245,12 +246,12 @@ class Ranker:
             np.ones(len(order)),
             [POPULARITY_SOURCE] * len(order),
         )
-        return _answer(request, rung, ads)
+        return _answer(request, request.rung, ads)
 
 
 def _answer(request: _Request, rung: Rung, ads: bytes) -> Answer:
-    version = _version(request.served, request.assigned)
-    return Answer(request.asker.request_id, request.assigned.arm.name, version, rung, ads)
+    variant = request.assigned.arm.name
+    return Answer(request.asker.request_id, variant, request.version, rung, ads)
 
 
 def _version(served: ServedModel, assigned: Assigned) -> str:

@@ -3,6 +3,7 @@
 import hashlib
 import struct
 from collections.abc import Mapping
+from copy import copy
 from functools import lru_cache
 
 from schemas import avro_codec
@@ -81,6 +82,12 @@ class RequestMint:
         self._values = values
         self._request_part = request_part
         self._model_version = model_version
+
+    def ranked_by(self, model_version: str) -> "RequestMint":
+        """The same mint for an answer of another version."""
+        mint = copy(self)
+        mint._model_version = model_version
+        return mint
 
     def token(
         self,

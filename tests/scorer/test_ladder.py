@@ -15,10 +15,14 @@ NEVER_MS = 100_000.0
 
 
 def assert_tokens(response: scorer_pb2.RankResponse) -> None:
+    """What popularity answered is not said to be the model's."""
+    by_popularity = response.rung == scorer_pb2.POPULAR
+    assert response.model_version == ("popularity" if by_popularity else "v1")
     assert response.ads
     for ad in response.ads:
         token = served(ad)
         assert token.predicted_ctr == pytest.approx(ad.ctr, rel=1e-6)
+        assert token.model_version == response.model_version
         assert len(token.inputs) == LAYOUT.dtype.itemsize
         assert 0 < ad.ctr < 1
 
@@ -77,6 +81,7 @@ def test_popular_ads_without_time_for_the_model(
         assert "ad-1" not in {ad.ad_id for ad in targeted.ads}
         scored = slow.score("ad-5", "new")
         assert scored.rung == scorer_pb2.POPULAR
+        assert_tokens(scored)
         assert scored.ads[0].ctr == pytest.approx(90 / 900, rel=0.2)
         assert served(scored.ads[1]).inputs.endswith(ENCODER.ad("new", {}).tobytes())
 
