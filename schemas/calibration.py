@@ -26,6 +26,8 @@ class Calibration(BaseModel):
     def _monotone(self) -> "Calibration":
         if len(self.logits) != len(self.outputs):
             raise ValueError("logits and outputs differ in length")
+        if not np.isfinite((*self.logits, *self.outputs)).all():
+            raise ValueError("logits and outputs must be finite")
         if np.any(np.diff(self.logits) <= 0) or np.any(np.diff(self.outputs) < 0):
             raise ValueError("logits must increase and outputs must not decrease")
         return self

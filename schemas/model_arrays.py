@@ -48,8 +48,9 @@ class ModelArrays:
     ) -> "ModelArrays":
         """From the files of a package, the ``table`` from elsewhere if one is given.
 
-        Raises PackageError if a shape does not fit the layout.
+        Raises PackageError if a shape does not fit the layout, or a number is not finite.
         """
+        read_here = table is None
         try:
             if table is None:
                 table = np.load(io.BytesIO(files[TABLE_FILE]), allow_pickle=False)
@@ -77,7 +78,16 @@ class ModelArrays:
         for name, (got, wanted) in expected.items():
             if got != wanted:
                 raise PackageError(f"model arrays: {name} has shape {got}, expected {wanted}")
+        for name in arrays.__slots__:
+            values = getattr(arrays, name)
+            if (read_here or name != "table") and not _is_finite(values):
+                raise PackageError(f"model arrays: {name} has a number that is not finite")
         return arrays
+
+
+def _is_finite(values: Floats | float) -> bool:
+    """Without a copy: tables are large. NaN is the least and the largest of whatever it is in."""
+    return bool(np.size(values) == 0 or np.isfinite((np.min(values), np.max(values))).all())
 
 
 def _npy(array: NDArray[Any]) -> bytes:

@@ -120,6 +120,11 @@ def fetch(
         manifest = Manifest.model_validate_json(raw)
     except ValidationError as error:
         raise PackageError(f"package {version} of {model}: manifest: {error}") from None
+    if (manifest.model, manifest.version) != (model, version):
+        raise PackageError(
+            f"package {version} of {model}: the manifest is that of {manifest.version} of "
+            f"{manifest.model}"
+        )
     files = {name: fetch_file(manifest, name, get) for name in manifest.files}
     return ModelPackage.checked(manifest, files)
 

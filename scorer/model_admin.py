@@ -22,19 +22,22 @@ _SCHEME = "Bearer "
 class ModelAdmin:
     """``models`` by name; the first is the one that is meant where no name is given.
 
-    ``serving`` tells the version of a model that this process serves, ``now_ms`` the time.
+    ``fingerprint`` is that of the features that models must be made for here; ``serving`` tells the
+    version of a model that this process serves, ``now_ms`` the time.
     """
 
     def __init__(
         self,
         models: Mapping[str, ModelVersions],
         operator_token: SecretStr,
+        fingerprint: str,
         serving: Callable[[str], str | None],
         now_ms: Callable[[], int],
         metrics: ScorerMetrics,
     ) -> None:
         self._models = models
         self._credential = operator_token.get_secret_value().encode()
+        self._fingerprint = fingerprint
         self._serving = serving
         self._now_ms = now_ms
         self._metrics = metrics
@@ -91,7 +94,7 @@ class ModelAdmin:
         for item in model.versions():
             if item.version == request.version or (item.current and not request.version):
                 return self._version(model, item)
-        wanted = request.version or "a current version"
+        wanted = request.version[:40] or "current one"
         raise rpc.RefusedError(grpc.StatusCode.NOT_FOUND, f"version: {model.model} has no {wanted}")
 
     def _roll_back(self, request: scorer_pb2.RollBackRequest) -> scorer_pb2.RollBackResponse:
@@ -108,6 +111,7 @@ class ModelAdmin:
                 self._now_ms(),
                 to=request.version or None,
                 expected=request.expected or None,
+                fingerprint=self._fingerprint,
             )
         except VersionError as error:
             raise rpc.RefusedError(grpc.StatusCode.FAILED_PRECONDITION, str(error)) from None

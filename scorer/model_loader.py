@@ -100,6 +100,8 @@ class ModelLoader:
         for fields in self._hash_pages(key):
             try:
                 ids, values = rows_from_hash(fields, model.dim)
+                if not np.isfinite(values).all():
+                    raise DeltaError("a number is not finite")
                 model.table[ids] = values
             except (DeltaError, IndexError) as error:
                 raise PackageError(f"package {version}: compacted rows: {error}") from None

@@ -130,6 +130,7 @@ class Serving:
         admin = ModelAdmin(
             versions,
             settings.operator_token,
+            spec.fingerprint,
             lambda model: self._version(shared.model, model),
             wall_clock_ms,
             metrics,

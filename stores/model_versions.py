@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import redis
+from pydantic import ValidationError
 
 from schemas import redis_keys
 from schemas.learner_status import LearnerStatus
-from schemas.model_package import Manifest, ModelPackage, fetch
+from schemas.model_package import Manifest, ModelPackage, PackageError, fetch
 from stores.redis_client import node_of
 
 
@@ -18,7 +19,7 @@ class VersionError(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class PublishedVersion:
-    """A version that is kept; ``manifest`` is None if it has been lost, ``withdrawn`` says why
+    """A version that is kept; ``manifest`` is None if it is lost or damaged, ``withdrawn`` says why
     it was rolled back, if it was."""
 
     version: str
@@ -57,10 +58,9 @@ class ModelVersions:
         for name, score in stored:
             version = name.decode()
             raw = self._client.get(redis_keys.model_manifest(self.model, version))
-            manifest = None if raw is None else Manifest.model_validate_json(raw)
             withdrawn = json.loads(reasons[name])["reason"] if name in reasons else None
             published.append(
-                PublishedVersion(version, version == current, int(score), manifest, withdrawn)
+                PublishedVersion(version, version == current, int(score), _manifest(raw), withdrawn)
             )
         return published
 
@@ -69,34 +69,47 @@ class ModelVersions:
         return fetch(self.model, version, self._client.mget)
 
     def roll_back(
-        self, reason: str, now_ms: int, to: str | None = None, expected: str | None = None
+        self,
+        reason: str,
+        now_ms: int,
+        to: str | None = None,
+        expected: str | None = None,
+        fingerprint: str | None = None,
     ) -> str:
         """Serve another version again and record why; returns which one.
 
-        ``to`` None: the one that was published last before the current one and not withdrawn
-        itself. Raises VersionError if there is none, or the one that is wanted cannot be served, or
+        ``to`` None: the one that was published last before the current one, not withdrawn itself
+        and not damaged. ``fingerprint`` is that of the features it must be made for, if given.
+        Raises VersionError if there is none, or the one that is wanted cannot be served, or
         another version than ``expected`` is current.
         """
         versions = self.versions()
         place = next((index for index, item in enumerate(versions) if item.current), None)
         if place is None:
             raise VersionError(f"no version of {self.model} is current")
-        if expected not in (None, versions[place].version):
-            raise VersionError(
-                f"{self.model}: {versions[place].version} is current by now, not {expected}"
-            )
+        bad = versions[place].version
+        if expected not in (None, bad):
+            raise VersionError(f"{self.model}: {bad} is current by now, not {expected}")
         usable = [item for item in versions if item.manifest and not item.withdrawn]
         if to is None:
-            earlier = [item for item in versions[:place] if item in usable]
+            wanted = [item.version for item in versions[:place] if item in usable]
         else:
-            earlier = [item for item in versions if item.version == to and item.manifest]
-        if not earlier or earlier[-1].current:
+            wanted = [item.version for item in versions if item.version == to != bad]
+        faults = []
+        for good in reversed(wanted):
+            try:
+                self._require_servable(good, fingerprint)
+                break
+            except PackageError as error:
+                faults.append(str(error))
+        else:
             kept = ", ".join(item.version for item in usable if not item.current)
             raise VersionError(
                 f"{self.model} cannot be rolled back{f' to {to}' if to else ''}: "
-                + (f"kept are {kept}" if kept else "no other good version is kept")
+                + "; ".join(
+                    [*faults, f"kept are {kept}" if kept else "no other good version is kept"]
+                )
             )
-        bad, good = versions[place].version, earlier[-1].version
         record = json.dumps({"ts": now_ms, "reason": reason, "to": good})
         with self._node().pipeline(transaction=True) as switch:
             switch.set(redis_keys.model_current(self.model), good)
@@ -105,6 +118,19 @@ class ModelVersions:
             switch.execute()
         return good
 
+    def _require_servable(self, version: str, fingerprint: str | None) -> None:
+        """Raises PackageError if scorers would refuse it: they would go on with the bad one."""
+        package = self.fetch(version)
+        if fingerprint is not None:
+            package.require_fingerprint(fingerprint)
+
     def _node(self) -> redis.Redis:
         """The server that holds all keys of the model."""
         return node_of(self._client, redis_keys.model_current(self.model))
+
+
+def _manifest(raw: bytes | None) -> Manifest | None:
+    try:
+        return None if raw is None else Manifest.model_validate_json(raw)
+    except ValidationError:
+        return None

@@ -2,7 +2,9 @@
 
 Arrays [n] over logged choices: ``rewards``; ``logged`` > 0, the probability with which the logging
 policy chose what it did; ``target``, that of the policy in question for the same choice;
-``weights``, how many choices a row stands for.
+``weights``, how many choices a row stands for; ``users``, numbers of who they were made for: as
+these differ, intervals are over users. Importance weights are not clipped: what that would save in
+variance it would cost in bias, and ``effective`` tells when there is too little of it.
 """
 
 from collections.abc import Callable
@@ -11,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from scorer.experiments.estimate import Doubles, Estimate
+from scorer.experiments.estimate import Doubles, Estimate, ratio
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +21,7 @@ class Choices:
     """Logged choices, and what a reward model says of them if there is one.
 
     ``predicted`` is its reward for what was chosen, ``expected`` its mean reward over what the
-    target policy chooses there.
+    target policy chooses there. Without ``users`` each choice is made for another one.
     """
 
     rewards: Doubles
@@ -28,6 +30,7 @@ class Choices:
     weights: Doubles
     predicted: Doubles | None = None
     expected: Doubles | None = None
+    users: NDArray[np.int64] | None = None
 
     @property
     def importance(self) -> Doubles:
@@ -41,15 +44,25 @@ class Choices:
         squares = float(weights @ weights)
         return float(weights.sum()) ** 2 / squares if squares > 0 else 0.0
 
+    def mean(self, values: Doubles, weights: Doubles) -> Estimate:
+        """Weighted mean of values [n] over all choices."""
+        return ratio(self._by_user(weights * values), self._by_user(weights))
+
+    def _by_user(self, values: Doubles) -> Doubles:
+        if self.users is None:
+            return values
+        sums: Doubles = np.bincount(self.users, values).astype(np.float64)
+        return sums[np.bincount(self.users) > 0]
+
 
 def ips(choices: Choices) -> Estimate:
     """Inverse propensity scores (Horvitz & Thompson, JASA 1952): unbiased."""
-    return _mean(choices.importance * choices.rewards, choices.weights)
+    return choices.mean(choices.importance * choices.rewards, choices.weights)
 
 
 def snips(choices: Choices) -> Estimate:
     """Self-normalised (Swaminathan & Joachims, NIPS'15): slightly biased, of less variance."""
-    return _mean(choices.rewards, choices.weights * choices.importance)
+    return choices.mean(choices.rewards, choices.weights * choices.importance)
 
 
 def doubly_robust(choices: Choices) -> Estimate:
@@ -60,7 +73,7 @@ def doubly_robust(choices: Choices) -> Estimate:
     if choices.predicted is None or choices.expected is None:
         return Estimate.unknown()
     correction = choices.importance * (choices.rewards - choices.predicted)
-    return _mean(choices.expected + correction, choices.weights)
+    return choices.mean(choices.expected + correction, choices.weights)
 
 
 METHODS: dict[str, Callable[[Choices], Estimate]] = {
@@ -68,13 +81,3 @@ METHODS: dict[str, Callable[[Choices], Estimate]] = {
     "snips": snips,
     "doubly_robust": doubly_robust,
 }
-
-
-def _mean(values: Doubles, weights: NDArray[np.float64]) -> Estimate:
-    """Weighted mean [n]; its variance by linearisation, also where the weights are random."""
-    total = float(weights.sum())
-    if len(values) < 2 or total <= 0:
-        return Estimate.unknown()
-    mean = float(weights @ values) / total
-    residuals = weights * (values - mean)
-    return Estimate.normal(mean, float(residuals @ residuals) / total**2)

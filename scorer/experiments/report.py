@@ -118,7 +118,10 @@ class Report:
         console.print(table)
         if self.share_mismatch is not None:
             console.print(f"users are spread as declared: p = {self.share_mismatch:.3g}")
-        others = Table("log of", "policy", "reward", "method", "estimate", "as good as impressions")
+        others = Table(
+            "log of", "policy", "reward", "method", "estimate", "as good as impressions",
+            title="off-policy, 95 % intervals over users, weights not clipped",
+        )  # fmt: skip
         for item in self.off_policy:
             value = _text(item.value, "{:.5f}")
             others.add_row(

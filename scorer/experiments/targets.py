@@ -32,7 +32,9 @@ def greedy(arm: Logged, units: Doubles) -> Choices:
     total = float(importance.sum())
     mean = float(importance @ predicted) / total if total > 0 else 0.0
     expected = np.where(target > 0, predicted, mean)
-    return Choices(arm.clicks * units, arm.propensities, target, arm.weights, predicted, expected)
+    return Choices(
+        arm.clicks * units, arm.propensities, target, arm.weights, predicted, expected, arm.users
+    )
 
 
 def from_file(path: Path, arm: Logged, units: Doubles) -> Choices:
@@ -62,12 +64,12 @@ def from_file(path: Path, arm: Logged, units: Doubles) -> Choices:
     if not ((probabilities >= 0) & (probabilities <= 1)).all():
         raise TargetError(f"{path}: probability: expected values from 0 to 1")
     if any(name not in table.column_names for name in _MODEL):
-        return Choices(rewards, arm.propensities, probabilities, arm.weights)
+        return Choices(rewards, arm.propensities, probabilities, arm.weights, users=arm.users)
     if (rows < 0).any():
         raise TargetError(
             f"{path}: predicted, expected: {int((rows < 0).sum())} impressions are not in the file"
         )
     return Choices(
         rewards, arm.propensities, probabilities, arm.weights,
-        column("predicted"), column("expected"),
+        column("predicted"), column("expected"), arm.users,
     )  # fmt: skip

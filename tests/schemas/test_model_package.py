@@ -1,5 +1,6 @@
 """Packages: what is damaged, missing or made for other features is refused."""
 
+import dataclasses
 from collections.abc import Sequence
 
 import numpy as np
@@ -50,6 +51,11 @@ def test_damage_is_named() -> None:
     manifest = redis_keys.model_manifest("m", "v1")
     with pytest.raises(PackageError, match="manifest"):
         model_package.fetch("m", "v1", Store({manifest: b"{}"}).mget)
+    other = Store(
+        {redis_keys.model_manifest("m", "v2"): package({}).manifest.model_dump_json().encode()}
+    )
+    with pytest.raises(PackageError, match="that of v1 of m"):
+        model_package.fetch("m", "v2", other.mget)
 
 
 def test_other_features_are_refused_by_name() -> None:
@@ -76,6 +82,19 @@ def test_arrays_survive_and_shapes_are_checked() -> None:
         ModelArrays.from_files(files, rows=10, fields=3)
     with pytest.raises(PackageError, match="model arrays"):
         ModelArrays.from_files({**files, "dense.npz": b"junk"}, rows=10, fields=2)
+
+
+@pytest.mark.parametrize("name", ["table", "w1", "b1", "number_weights", "bias", "mean", "std"])
+def test_what_is_not_finite_is_refused_by_name(name: str) -> None:
+    broken = arrays()
+    if name == "bias":
+        broken = dataclasses.replace(broken, bias=float("inf"))
+    else:
+        getattr(broken, name)[-1] = np.nan
+    with pytest.raises(PackageError, match=f"{name} has a number that is not finite"):
+        ModelArrays.from_files(broken.to_files(), rows=10, fields=2)
+    with pytest.raises(ValueError, match="finite"):
+        Calibration(method="platt", logits=(0.0, 1.0), outputs=(0.0, float("nan")))
 
 
 def test_calibration_keeps_the_order_and_does_not_saturate() -> None:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import grpc
@@ -86,6 +87,25 @@ def test_what_cannot_be_done_is_said(managed: RunningScorer) -> None:
     code, message = refusal(lambda: operator.get(version="v9"))
     assert code == grpc.StatusCode.NOT_FOUND
     assert "v9" in message
+
+
+def test_only_what_can_be_served_is_rolled_back_to(
+    managed: RunningScorer, publisher: Publisher
+) -> None:
+    """Of two versions between, one is damaged and one for other features; a third is unreadable."""
+    for time, model in enumerate([TinyModel("a", 3), TinyModel("b", 4, fingerprint="f" * 16)]):
+        publisher.package(model.package, current=False)
+        publisher.client.zadd(redis_keys.model_versions("deepfm"), {model.version: 0.1 + time / 10})
+    publisher.client.delete(redis_keys.model_chunk("deepfm", "a", "tower.onnx", 0))
+    publisher.client.zadd(redis_keys.model_versions("deepfm"), {"c": 0.4})
+    publisher.client.set(redis_keys.model_manifest("deepfm", "c"), b"{")
+    operator = Operator(managed.channel, f"Bearer {CREDENTIAL}")
+    assert [item.version for item in operator.list().versions] == ["v1", "a", "b", "c", "v2"]
+    for version, fault in [("a", "is missing"), ("b", "made for features"), ("c", "manifest")]:
+        code, message = refusal(partial(operator.roll_back, reason="x", version=version))
+        assert code == grpc.StatusCode.FAILED_PRECONDITION
+        assert fault in message
+    assert operator.roll_back(reason="x").version == "v1"
 
 
 @pytest.mark.parametrize(

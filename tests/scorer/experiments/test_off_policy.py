@@ -62,6 +62,24 @@ def test_intervals_hold_the_truth_as_often_as_they_say() -> None:
     assert widths["doubly_robust"] < widths["snips"] < widths["ips"]
 
 
+def test_intervals_are_over_users_who_differ() -> None:
+    """Ten choices of each user: an interval over choices would hold the truth far too seldom."""
+    random = np.random.default_rng(8)
+    users = np.repeat(np.arange(200), 10)
+    chosen = np.array([0.8, 0.2])
+    held: dict[str, list[bool]] = {}
+    for _ in range(300):
+        ctrs = np.repeat(random.beta(1, 4, 200), 10)
+        action = (random.random(2_000) < chosen[1]).astype(int)
+        clicks = (random.random(2_000) < ctrs * np.array([1.0, 0.5])[action]).astype(np.float64)
+        target, predicted = (action == 0).astype(np.float64), np.full(2_000, 0.2)
+        log = Choices(clicks, chosen[action], target, np.ones(2_000), predicted, predicted, users)
+        for name, estimate in METHODS.items():
+            found = estimate(log)
+            held.setdefault(name, []).append(found.low <= 0.2 <= found.high)
+    assert all(0.91 < np.mean(of) < 0.985 for of in held.values())
+
+
 def test_down_sampled_negatives_are_undone() -> None:
     bandit = Bandit(4)
     whole = bandit.log(200_000, bandit.ctrs)
