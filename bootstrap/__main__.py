@@ -32,6 +32,7 @@ from online_model.many_values import ManyValues
 from online_model.model import Architecture
 from online_model.settings import OnlineModelSettings
 from online_model.trainer import rows_to_do
+from schemas import log_lines
 from schemas.features import FeatureSpec
 from schemas.settings import SharedSettings
 
@@ -68,6 +69,13 @@ app.command()(retrain)
 app.command(name="refresh")(refresh_live)
 for verb, command in version_commands.COMMANDS.items():
     app.command(name=verb)(command)
+
+
+@app.callback()
+def commands() -> None:
+    """What the code warns of goes to stderr: stdout is the answer's."""
+    with faults_told():
+        log_lines.configure(SharedSettings.load().log_level)
 
 
 @app.command()

@@ -14,7 +14,7 @@ from online_model.delay_commands import delay_study
 from online_model.export import load
 from online_model.many_values import ManyValues
 from online_model.poison_commands import poison_study
-from schemas import redis_keys
+from schemas import log_lines, redis_keys
 from schemas.calibration import Calibration
 from schemas.features import FeatureError, FeatureSpec
 from schemas.model_package import CALIBRATION_FILE, ModelPackage, PackageError, fetch
@@ -30,7 +30,12 @@ app.command(cls=ManyValues)(poison_study)
 
 @app.callback()
 def commands() -> None:
-    """What is known of models."""
+    """What the code warns of goes to stderr: stdout is the answer's."""
+    try:
+        log_lines.configure(SharedSettings.load().log_level)
+    except SettingsError as error:
+        print(error, file=sys.stderr)
+        raise typer.Exit(1) from None
 
 
 @app.command()

@@ -57,8 +57,10 @@ class PoisonStudy:
         rest = rows.part(first, len(rows.labels))
         if len(rest.labels) < 20 * self.batch_rows:
             raise StudyError(f"{len(rest.labels)} rows are left to be served: more are needed")
-        package = self._pretrained(rows.part(0, first), progress)
         begin, end = (self._at(share, rest) for share in (self.poison_from, self.poison_to))
+        if not begin < end:
+            raise StudyError(f"no label is flipped between {self.poison_from} and {self.poison_to}")
+        package = self._pretrained(rows.part(0, first), progress)
         flipped = rest.labels.copy()
         flipped[begin:end] = 1 - flipped[begin:end]
         guarded = GuardedLearner.from_package(package, self.spec, self.settings)
