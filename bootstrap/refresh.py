@@ -8,22 +8,14 @@ dense layers. The later half of these predictions says whether the dense layers 
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from operator import attrgetter
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from bootstrap.new_labels import NewLabels
-from bootstrap.publishing import LIVE
 from bootstrap.sample_topic import SampleTopic
-from bootstrap.training import numbers, version_name
+from bootstrap.side_by_side import SideBySide
+from bootstrap.training import version_name
 from online_model.export import Origin
 from online_model.guarded_learner import GuardedLearner
-from online_model.learn_report import LearnReport
 from online_model.learner import OnlineLearner
-from online_model.paired_errors import auc_difference_error, log_loss_difference_error
-from online_model.quality import quality
 from online_model.settings import OnlineModelSettings
 from schemas.feature_reference import FeatureReference
 from schemas.features import FeatureSpec
@@ -48,22 +40,6 @@ class Refreshed:
     behind_seconds: float
 
 
-@dataclass(frozen=True, slots=True)
-class _Judged:
-    """Labels [n] with the probabilities from before they were learnt."""
-
-    labels: NDArray[np.float64]
-    weights: NDArray[np.float64]
-    predicted: NDArray[np.float64]
-
-
-_COLUMNS: tuple[Callable[[LearnReport], NDArray[Any]], ...] = (
-    attrgetter("labels"),
-    attrgetter("weights"),
-    attrgetter("predicted"),
-)
-
-
 def refresh(
     live: ModelPackage,
     spec: FeatureSpec,
@@ -77,26 +53,24 @@ def refresh(
     both = OnlineLearner.from_package(live, spec, settings, dense=True)
     labels = NewLabels(live, spec, topic)
     watermark_ms, count = live.manifest.watermark_ms, 0
-    served, better = list[LearnReport](), list[LearnReport]()
+    compared = SideBySide()
     newest = b""
     for batch in labels.batches():
         progress(len(batch))
         report = labels.learn(rows_only, batch)
         if report.withheld:
             raise RefreshRefused("labels contradict the model, see LabelsContradictModel")
-        served.append(report)
-        better.append(labels.learn(both, batch))
+        compared.add(own=labels.learn(both, batch), live=report)
         watermark_ms = max(watermark_ms, *(sample.label_ts for sample in batch))
         count += len(batch)
         newest = b"".join(sample.inputs for sample in batch[-CHECK_ROWS:])
-    later = _later_half(better)
-    clicks, rows = int(later.labels.sum()), len(later.labels)
+    metrics = compared.metrics(share=0.5)
+    clicks, rows = (int(metrics.get(name, 0)) for name in ("clicks", "rows"))
     if not least_clicks <= clicks < rows:
         raise RefreshRefused(
             f"the later half of {count} new labels has {clicks} clicks in {rows} impressions: "
             f"{least_clicks} and some without a click are wanted"
         )
-    metrics = _compared(_later_half(served), later)
     created_ms = time.time_ns() // 1_000_000
     package = both.exported(
         Origin(
@@ -113,26 +87,6 @@ def refresh(
         Layout.of(spec).unpack(newest),
     )
     return Refreshed(package, count, labels.behind_seconds)
-
-
-def _later_half(reports: list[LearnReport]) -> _Judged:
-    parts = [np.concatenate([np.zeros(0), *(of(report) for report in reports)]) for of in _COLUMNS]
-    later = slice(len(parts[0]) // 2, None)
-    return _Judged(*(part[later] for part in parts))
-
-
-def _compared(served: _Judged, better: _Judged) -> dict[str, float]:
-    """Metrics of both learners, as a manifest has them."""
-    labels, weights = better.labels, better.weights
-    measured = numbers(quality(labels, served.predicted, weights))
-    measured["log_loss_difference_error"] = log_loss_difference_error(
-        labels, better.predicted, served.predicted, weights
-    )
-    measured["auc_difference_error"] = auc_difference_error(
-        labels, better.predicted, served.predicted
-    )
-    live = {f"{LIVE}{name}": value for name, value in measured.items()}
-    return numbers(quality(labels, better.predicted, weights)) | live
 
 
 def _reference(live: ModelPackage) -> FeatureReference | None:

@@ -1,6 +1,8 @@
 """How good probabilities are: log loss, AUC, PCOC and ECE, each over weighted rows if need be.
 
-A row that stands for others which down-sampling dropped counts for as many as it stands for.
+A row that stands for others which down-sampling dropped counts for as many as it stands for. One of
+negative weight takes back what was counted before: the negative of an ad that was clicked later.
+The AUC is of ranks, from which nothing can be taken back: it leaves such rows out.
 """
 
 from dataclasses import dataclass
@@ -18,7 +20,7 @@ ECE_BINS = 20
 @dataclass(frozen=True, slots=True)
 class Quality:
     """``auc`` is None with one class only, ``pcoc`` without a click. ``rows`` and ``clicks`` are
-    counted as they are, without weights."""
+    counted as they are, without weights, less what was taken back."""
 
     rows: int
     clicks: int
@@ -30,16 +32,21 @@ class Quality:
 
 def quality(labels: NDArray[Any], probabilities: Floats, weights: Floats | None = None) -> Quality:
     """Of probabilities [n] for labels [n] in {0, 1} and weights [n] (1 if none), n > 0."""
-    clicks = int(np.sum(labels))
-    both = 0 < clicks < len(labels)
+    w, clicks = _weights(labels, weights), int(np.sum(labels))
+    given = w > 0
+    both = 0 < clicks < int(given.sum())
     return Quality(
-        rows=len(labels),
+        rows=int(np.sum(np.sign(w))),
         clicks=clicks,
         log_loss=log_loss(labels, probabilities, weights),
-        auc=float(roc_auc_score(labels, probabilities, sample_weight=weights)) if both else None,
+        auc=_auc(labels[given], probabilities[given], w[given]) if both else None,
         pcoc=pcoc(labels, probabilities, weights),
         ece=expected_calibration_error(labels, probabilities, weights=weights),
     )
+
+
+def _auc(labels: NDArray[Any], probabilities: Floats, weights: Floats) -> float:
+    return float(roc_auc_score(labels, probabilities, sample_weight=weights))
 
 
 def log_loss(labels: NDArray[Any], probabilities: Floats, weights: Floats | None = None) -> float:

@@ -1,0 +1,46 @@
+"""Each impression counts once, with what is known of it in the end."""
+
+import numpy as np
+import pytest
+
+from bootstrap.side_by_side import SideBySide
+from online_model.learn_report import LearnReport
+from online_model.quality import log_loss, pcoc
+
+
+def report(labels: list[int], predicted: list[float], first: list[bool]) -> LearnReport:
+    return LearnReport(
+        ids=np.zeros(0, np.int32),
+        values=np.zeros((0, 1), np.float32),
+        predicted=np.array(predicted),
+        labels=np.array(labels, np.float32),
+        weights=np.ones(len(labels), np.float32),
+        first=np.array(first),
+        counts={},
+    )
+
+
+def test_a_late_click_takes_its_negative_back() -> None:
+    """Eight impressions, of two clicks in them the second came late."""
+    predicted = [0.1 * number for number in range(1, 9)]
+    labels, first = [1, *[0] * 7, 1], [*[True] * 8, False]
+    told = report(labels, [*predicted, predicted[4]], first)
+    compared = SideBySide()
+    compared.add(own=told, live=told)
+    found = compared.metrics()
+    p, known = np.array(predicted), np.array([1, 0, 0, 0, 1, 0, 0, 0])
+    assert (found["rows"], found["clicks"]) == (8, 2)
+    assert found["log_loss"] == pytest.approx(log_loss(known, p))
+    assert found["pcoc"] == pytest.approx(pcoc(known, p))
+    assert found["pcoc"] == pytest.approx(told.predicted_sum / told.observed_sum)
+    assert found["live_auc"] == found["auc"]
+
+
+def test_the_last_labels_are_judged_and_none_tell_nothing() -> None:
+    compared = SideBySide()
+    assert compared.metrics() == {}
+    for label in (0, 1):
+        told = report([label, 0], [0.5, 0.2], [True, True])
+        compared.add(own=told, live=told)
+    assert compared.metrics(share=0.5)["clicks"] == 1
+    assert compared.metrics(share=0.5)["rows"] == 2
