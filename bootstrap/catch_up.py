@@ -1,10 +1,16 @@
-"""Between the lake and now: a package learns what the topic of labels has beyond the lake."""
+"""Between the lake and now: a package learns what the topic of labels has beyond the lake.
 
-from collections.abc import Callable
+A live model that has learnt all of the lake is met here: what came after its watermark, too, is new
+to both, and both predict it before they learn it.
+"""
+
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from bootstrap.new_labels import NewLabels
 from bootstrap.sample_topic import SampleTopic
+from bootstrap.side_by_side import LEAST_CLICKS, SideBySide
 from online_model import learner_state
 from online_model.delayed_feedback import LateShare
 from online_model.guarded_learner import GuardedLearner
@@ -18,12 +24,14 @@ from schemas.model_package import (
     ModelPackage,
     file_entries,
 )
+from schemas.records import TrainingSample
 
 
 @dataclass(frozen=True, slots=True)
 class CaughtUp:
     """``package`` covers ``samples`` more, not ``withheld`` others: they contradict it, see
-    online_model/label_guard.py. ``behind_seconds`` passed since its topic was read."""
+    online_model/label_guard.py. ``behind_seconds`` passed since its topic was read. Its metrics are
+    those of the labels that were new to it and to the live model, if these had clicks enough."""
 
     package: ModelPackage
     samples: int
@@ -37,31 +45,69 @@ def catch_up(
     settings: OnlineModelSettings,
     topic: SampleTopic,
     progress: Callable[[int], None] = lambda rows: None,
+    live: ModelPackage | None = None,
+    least_clicks: int = LEAST_CLICKS,
 ) -> CaughtUp:
-    """Learn all labels that came after the package's watermark. Raises TopicError."""
+    """Learn all labels that came after the package's watermark, beside the ``live`` one if its own
+    is no earlier. Raises TopicError."""
     learner = GuardedLearner.from_package(package, spec, settings)
-    labels = NewLabels(package, spec, topic)
+    other = None if live is None else _beside(package, live, spec, settings)
+    labels, compared = NewLabels(package, spec, topic), SideBySide()
     watermark_ms, count, withheld = package.manifest.watermark_ms, 0, 0
+    since_ms = watermark_ms if live is None else live.manifest.watermark_ms
     for batch in labels.batches():
         progress(len(batch))
-        if labels.learn(learner, batch).withheld:
-            withheld += len(batch)
-            continue
-        watermark_ms = max(watermark_ms, *(sample.label_ts for sample in batch))
-        count += len(batch)
-    caught_up = _package_of(learner.learner, package, labels.offsets, watermark_ms)
+        for part, is_new in _split(batch, since_ms):
+            report = labels.learn(learner, part)
+            if other is not None and is_new:
+                learnt = labels.learn(other, part)
+                if not report.withheld:
+                    compared.add(own=report, live=learnt)
+            if report.withheld:
+                withheld += len(part)
+                continue
+            watermark_ms = max(watermark_ms, *(sample.label_ts for sample in part))
+            count += len(part)
+    metrics = compared.metrics()
+    is_known = least_clicks <= metrics.get("clicks", 0) < metrics.get("rows", 0)
+    caught_up = _package_of(
+        learner.learner,
+        package,
+        offsets=labels.offsets,
+        watermark_ms=watermark_ms,
+        metrics=metrics if is_known else package.manifest.metrics,
+    )
     return CaughtUp(caught_up, count, withheld, labels.behind_seconds)
 
 
-def _package_of(
-    learner: OnlineLearner, base: ModelPackage, offsets: dict[str, int], watermark_ms: int
-) -> ModelPackage:
-    """The base with table and calibration as they are now."""
+def _beside(
+    package: ModelPackage, live: ModelPackage, spec: FeatureSpec, settings: OnlineModelSettings
+) -> OnlineLearner | None:
+    """Rows only, as the learning job moves them; None where the two cannot be compared."""
+    own, other = package.manifest, live.manifest
+    same = other.feature_fingerprint == own.feature_fingerprint
+    if not same or other.watermark_ms < own.watermark_ms:
+        return None
+    return OnlineLearner.from_package(live, spec, settings)
+
+
+def _split(
+    batch: list[TrainingSample], since_ms: int
+) -> Iterator[tuple[list[TrainingSample], bool]]:
+    """What a watermark covers, and what came after it."""
+    for is_new in (False, True):
+        part = [sample for sample in batch if (sample.label_ts > since_ms) == is_new]
+        if part:
+            yield part, is_new
+
+
+def _package_of(learner: OnlineLearner, base: ModelPackage, **change: Any) -> ModelPackage:
+    """The base with table and calibration as they are now, and a ``change`` of its manifest."""
     state = learner_state.read(learner.dump())
     files = {name: state.package.files[name] for name in base.files if name in state.package.files}
     share = LateShare(state.early_clicks, state.late_clicks)
     files[DELAYED_FEEDBACK_FILE] = share.to_bytes()
     calibration = Calibration.model_validate_json(files[CALIBRATION_FILE]).shifted(learner.shift)
     files[CALIBRATION_FILE] = calibration.model_dump_json().encode()
-    change = {"offsets": offsets, "watermark_ms": watermark_ms, "files": file_entries(files)}
+    change["files"] = file_entries(files)
     return ModelPackage.checked(base.manifest.model_copy(update=change), files)

@@ -16,7 +16,7 @@ from bootstrap.command import AsJson, Force, ModelName, connected, faults_told
 from bootstrap.lake_stream import LakeStream
 from bootstrap.package_folder import write_package
 from bootstrap.publisher import Publisher
-from bootstrap.publishing import live_package, publish_through_gate
+from bootstrap.publishing import LIVE, live_package, publish_through_gate
 from bootstrap.report import Report
 from bootstrap.retrain import Retrain, Retrained, RetrainOptions
 from bootstrap.sample_topic import SampleTopic
@@ -62,14 +62,15 @@ def retrain(
         shared, settings = SharedSettings.load(), BootstrapSettings.load()
         name = model or shared.model
         output.mkdir(parents=True, exist_ok=True)
-        checkpoint = output / f"{name}.checkpoint"
         spec, peers = FeatureSpec.load(shared.features), Peers.join()
         try:
             retraining = Retrain(
                 LakeStream(lake, spec, keep_negatives),
                 architecture.value,
                 OnlineModelSettings.load(seed=seed).over_the_lake(architecture.value),
-                RetrainOptions(validate_hours, sync_rows, checkpoint, checkpoint_seconds),
+                RetrainOptions(
+                    validate_hours, sync_rows, _checkpoint(output, name), checkpoint_seconds
+                ),
                 peers,
             )
             shown = retraining.rows() if peers.rank == 0 else None
@@ -87,7 +88,6 @@ def retrain(
             "peak_memory_mb": [memory for _, memory in usage],
         }
         report = told | _finished(retrained, name, spec, output, shared, settings, publish, force)
-        checkpoint.unlink(missing_ok=True)
     if as_json:
         print(json.dumps(report))
     else:
@@ -107,17 +107,19 @@ def _finished(
     """Export, report and, if wanted, catch up and publish; returns what is told."""
     if not publish:
         package = _exported(retrained, name, spec, settings, None)
-        return _written(retrained, package, spec, output)
+        return _reported(retrained, package, spec, _written(package, output))
     told: dict[str, Any] = {}
     with connected(shared) as client:
         publisher = Publisher(client, name, settings.keep_versions)
-        package = _exported(retrained, name, spec, settings, live_package(publisher))
-        topic = SampleTopic(shared.kafka)
-        caught_up = catch_up(package, spec, OnlineModelSettings.load(), topic)
+        live, topic = live_package(publisher), SampleTopic(shared.kafka)
+        package = _exported(retrained, name, spec, settings, live)
+        caught_up = catch_up(package, spec, OnlineModelSettings.load(), topic, live=live)
         told["samples_caught_up"] = caught_up.samples
         told["samples_withheld"] = caught_up.withheld
         told["behind_seconds"] = round(caught_up.behind_seconds, 2)
         package = caught_up.package
+        told["compared"] = f"{LIVE}log_loss" in package.manifest.metrics
+        folder = _written(package, output)
         try:
             created_ms = package.manifest.created_ms
             told["overridden"] = publish_through_gate(
@@ -126,7 +128,7 @@ def _finished(
             announce(shared.kafka, package.manifest, created_ms)
         finally:
             # Not before: what is published should be no older than it must.
-            told |= _written(retrained, package, spec, output)
+            told |= _reported(retrained, package, spec, folder)
     return told
 
 
@@ -163,15 +165,26 @@ def _exported(
     )
 
 
-def _written(
+def _checkpoint(output: Path, name: str) -> Path:
+    return output / f"{name}.checkpoint"
+
+
+def _written(package: ModelPackage, output: Path) -> Path:
+    """The package's folder. The training is done with, whatever the gate says: a checkpoint that
+    stayed would have the next one end where it ends."""
+    folder = write_package(package, output)
+    _checkpoint(output, package.manifest.model).unlink(missing_ok=True)
+    return folder
+
+
+def _reported(
     retrained: Retrained,
     package: ModelPackage,
     spec: FeatureSpec,
-    output: Path,
+    folder: Path,
 ) -> dict[str, Any]:
-    """Package and report as files; returns where and how good."""
-    folder = write_package(package, output)
-    report = output / f"{folder.name}.html"
+    """The report as a file beside the package; returns where both are and how good."""
+    report = folder.with_name(f"{folder.name}.html")
     manifest = package.manifest
     Report(
         title=f"{manifest.model} {manifest.version}",

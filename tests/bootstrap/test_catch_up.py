@@ -74,6 +74,32 @@ def test_it_learns_what_is_new(
     )
 
 
+@pytest.mark.parametrize(("least_clicks", "is_compared"), [(10, True), (10_000, False)])
+def test_what_is_new_to_the_live_model_too_compares_the_two(
+    trained: TrainedPackage,
+    log: EncodedLog,
+    spec: FeatureSpec,
+    topic: SampleTopic,
+    least_clicks: int,
+    is_compared: bool,
+) -> None:
+    """The live one has learnt the first 40 of these labels, the lake's model none."""
+    package = trained.package
+    watermark_ms = package.manifest.watermark_ms
+    change = {"version": "live", "watermark_ms": watermark_ms + 40}
+    live = replace(package, manifest=package.manifest.model_copy(update=change))
+    sent(topic, samples_of(log, spec, watermark_ms + 1))
+    done = catch_up(package, spec, SETTINGS, topic, live=live, least_clicks=least_clicks)
+    metrics = done.package.manifest.metrics
+    if is_compared:
+        assert done.samples == 200
+        assert metrics["rows"] == metrics["live_rows"] == 160
+        assert metrics["log_loss"] != metrics["live_log_loss"]
+        assert metrics["live_log_loss_difference_error"] > 0
+    else:
+        assert metrics == package.manifest.metrics
+
+
 def test_labels_that_contradict_the_model_are_withheld_and_counted(
     monkeypatch: pytest.MonkeyPatch,
     trained: TrainedPackage,

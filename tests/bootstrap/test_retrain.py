@@ -200,7 +200,8 @@ def test_it_catches_up_passes_the_gate_and_goes_live(
     kafka_bootstrap: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The second, of the same lake, has no row that the live one has not learnt: not compared."""
+    """The second, of the same lake, has no row that the live one has not learnt: not compared. The
+    third is refused, and leaves nothing that the next one would go on from."""
     features = tmp_path / "synthetic.yaml"
     features.write_text(yaml.safe_dump(json.loads(SPEC.model_dump_json())))
     monkeypatch.setenv("CTR_FEATURES", str(features))
@@ -222,3 +223,11 @@ def test_it_catches_up_passes_the_gate_and_goes_live(
     assert package.manifest.parent == Path(first["package"]).name
     assert package.manifest.offsets.keys() == {"training-samples-0", "training-samples-1"}
     assert "live_log_loss" not in second
+    assert not second["compared"]
+    monkeypatch.setenv("CTR_BOOTSTRAP_GATE_PCOC_FACTOR", "1.0001")
+    monkeypatch.setattr("online_model.publish_gate.SIGMAS", 0.0)
+    refused = CliRunner().invoke(app, arguments)
+    assert refused.exit_code == 1
+    assert "is not published (--force would): calibration" in refused.stderr
+    assert not list(tmp_path.glob("*.checkpoint"))
+    assert len(list(tmp_path.glob("*.html"))) == 3
