@@ -9,6 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
+import redis
 import typer
 
 from bootstrap import display
@@ -21,6 +22,7 @@ from bootstrap.settings import BootstrapSettings
 from bootstrap.version_watch import VersionWatch
 from online_model.publish_gate import GateLimits, refusal_reasons
 from schemas.settings import SharedSettings
+from stores.model_versions import VersionError
 
 
 def list_versions(model: ModelOption = "", as_json: AsJson = False) -> None:
@@ -89,7 +91,12 @@ def compare(
     """Show two versions' metrics side by side, and what the gate says of the first."""
     with faults_told(), _publisher(model) as (name, publisher):
         limits = gate_limits(BootstrapSettings.load())
-        names = [candidate, live or publisher.current() or ""]
+        against = live or publisher.current()
+        if against is None:
+            raise VersionError(
+                f"no version of {name} is published: there is nothing to compare with"
+            )
+        names = [candidate, against]
         manifests = [
             (read_package(Path(item)) if Path(item).is_dir() else publisher.fetch(item)).manifest
             for item in names
@@ -136,7 +143,9 @@ def watch(
         while time.monotonic() < end:
             try:
                 done = watching.step(_now_ms())
-            except (OSError, TopicError) as error:
+                for fault in watching.unheard:
+                    print(f"latency is not known: {fault}", file=sys.stderr)
+            except (redis.RedisError, TopicError, VersionError) as error:
                 print(f"not judged: {error}", file=sys.stderr)
                 done = None
             if done is not None:

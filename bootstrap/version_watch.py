@@ -8,6 +8,7 @@ import re
 import urllib.request
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from http.client import HTTPException
 
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -33,7 +34,8 @@ class RollBack:
 
 @dataclass(slots=True)
 class VersionWatch:
-    """Of one model; ``offsets`` are where the label stream is read from next."""
+    """Of one model; ``offsets`` are where the label stream is read from next; ``unheard`` scorers
+    told no latencies in the last step, with the reason."""
 
     publisher: Publisher
     topic: SampleTopic
@@ -42,14 +44,15 @@ class VersionWatch:
     offsets: dict[int, int]
     window_minutes: int = 60
     served: dict[str, ServedWindow] = field(default_factory=dict)
+    unheard: list[str] = field(default_factory=list)
     _buckets: dict[str, Buckets] = field(default_factory=dict)
     _current: str | None = None
 
     def step(self, now_ms: int) -> RollBack | None:
         """Read what came since the last step, judge the current version, act.
 
-        Raises TopicError, VersionError if another version has become current meanwhile,
-        redis.RedisError or OSError: nothing was decided then.
+        Raises TopicError, redis.RedisError, or VersionError if another version has become current
+        meanwhile or none can be gone back to: nothing was decided then.
         """
         current = self.publisher.current()
         if current != self._current:
@@ -90,10 +93,15 @@ class VersionWatch:
         return None
 
     def _latency_ms(self) -> float | None:
-        """99th percentile since the version became current, of the slowest scorer."""
+        """99th percentile since the version became current, of the slowest scorer that answers."""
         slowest: float | None = None
+        self.unheard = []
         for url in self.scorers:
-            buckets = read_buckets(url)
+            try:
+                buckets = read_buckets(url)
+            except (OSError, HTTPException, ValueError) as error:
+                self.unheard.append(f"{url}: {error}")
+                continue
             first = self._buckets.setdefault(url, buckets)
             since = {bound: count - first.get(bound, 0.0) for bound, count in buckets.items()}
             found = percentile_ms(since)
@@ -103,7 +111,8 @@ class VersionWatch:
 
 
 def read_buckets(url: str) -> Buckets:
-    """Requests by upper bound of their seconds, cumulative, of a scorer. Raises OSError."""
+    """Requests by upper bound of their seconds, cumulative, of a scorer. Raises OSError,
+    HTTPException, or ValueError if the answer is no metrics."""
     if not re.match(r"https?://", url):
         raise OSError(f"CTR_BOOTSTRAP_WATCH_SCORERS: {url} is no http URL")
     with urllib.request.urlopen(url, timeout=TIMEOUT_SECONDS) as answer:

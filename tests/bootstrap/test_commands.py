@@ -145,6 +145,7 @@ def test_a_folder_is_published(trained: TrainedPackage, tmp_path: Path) -> None:
     assert_one_line(run("publish", str(folder), "--force"), "is published already")
     assert_one_line(run("publish", str(tmp_path)), "no package")
     assert "candidate" in run("compare", str(folder)).stdout
+    assert_one_line(run("compare", str(folder), "--model", "other"), "no version of other is")
 
 
 def test_an_announcement_is_sent_where_it_is_wanted(

@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 import redis
 from prometheus_client import CollectorRegistry, generate_latest
+from typer.testing import CliRunner
 
+from bootstrap.__main__ import app
 from bootstrap.publisher import Publisher
 from bootstrap.sample_topic import SampleTopic, TopicError
 from bootstrap.served_quality import MINUTE_MS, by_version
@@ -18,6 +20,7 @@ from online_model.publish_gate import GateLimits
 from online_model.quality import log_loss, pcoc
 from schemas import metric_names, metrics
 from schemas.records import TrainingSample
+from stores.model_versions import VersionError
 from tests.bootstrap.label_topic import sample, sent
 from tests.bootstrap.test_publisher import package
 
@@ -135,6 +138,38 @@ def test_a_version_that_is_slow_is_rolled_back(
     done = watching.step(now_ms=7)
     assert done is not None
     assert done.reasons == ["latency: p99 250.0 ms, 50.0 ms are allowed"]
+
+
+def test_a_scorer_that_does_not_answer_hides_nothing(
+    publisher: Publisher, topic: SampleTopic
+) -> None:
+    gone = "http://127.0.0.1:1/metrics"
+    watching = watch(publisher, topic, gone)
+    sent(topic, served("v1", 1.0) + served("v2", 2.5, seed=1))
+    assert watching.step(now_ms=6) is not None
+    assert [fault.startswith(gone) for fault in watching.unheard] == [True]
+
+
+def test_watching_goes_on_after_a_fault(
+    kafka_bootstrap: str,
+    redis_url: str,
+    topic: SampleTopic,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Another version that became current, or Redis away for a moment."""
+    faults: list[Exception] = [VersionError("v3 is current by now"), redis.ConnectionError("away")]
+
+    def step(self: VersionWatch, now_ms: int) -> None:
+        if faults:
+            raise faults.pop(0)
+
+    monkeypatch.setenv("CTR_REDIS_URL", redis_url)
+    monkeypatch.setattr(VersionWatch, "step", step)
+    monkeypatch.setattr("bootstrap.version_commands._topic", lambda: topic)
+    options = ("--seconds", "0.5", "--poll-seconds", "0.1", "--json")
+    result = CliRunner().invoke(app, ["watch", *options])
+    assert result.exit_code == 0, result.output
+    assert result.stderr.splitlines() == ["not judged: v3 is current by now", "not judged: away"]
 
 
 def test_a_percentile_is_the_bound_of_its_bucket() -> None:
