@@ -36,7 +36,7 @@ class _Declared(BaseModel):
 
 
 class Exploration(_Declared):
-    """With ``probability`` the last slot of an answer is drawn by ``policy``.
+    """With ``probability`` the last slot of an answer is drawn by ``policy``: both or neither.
 
     UCB and Thompson sampling draw from as many ads as are ``share`` of the candidates, among those
     with fewer than ``new_until`` impressions a day: of others the model knows more than a counter.
@@ -47,10 +47,11 @@ class Exploration(_Declared):
     share: float = Field(0.1, gt=0, le=1)
     new_until: int = Field(1_000, ge=1)
 
-    @property
-    def epsilon(self) -> float:
-        """The probability; 0 without a policy."""
-        return 0.0 if self.policy == "none" else self.probability
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if (self.policy == "none") != (self.probability == 0):
+            raise ValueError("policy, probability: expected both or neither")
+        return self
 
     @property
     def is_pooled(self) -> bool:
@@ -63,7 +64,7 @@ class Arm(_Declared):
 
     name: str = Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")
     share: float = Field(ge=0, le=1)
-    model: str = Field(min_length=1)
+    model: str = Field(pattern=r"^[A-Za-z0-9._-]+$")
     exploration: Exploration = Exploration()
 
 
@@ -83,13 +84,14 @@ class Arms(_Declared):
         except (yaml.YAMLError, UnicodeDecodeError) as error:
             raise ArmsError(f"CTR_SCORER_ARMS: {path}: no YAML: {error}") from None
         except ValidationError as error:
-            faults = "; ".join(_fault(fault) for fault in error.errors())
+            faults = "; ".join(_fault(fault) for fault in error.errors() if not _follows(fault))
             raise ArmsError(f"CTR_SCORER_ARMS: {path}: {faults}") from None
 
     @classmethod
     def single(cls, model: str, epsilon: float) -> Self:
         """Without a file: everybody gets one model, with ε-greedy exploration."""
-        exploration = Exploration(policy="epsilon_greedy", probability=epsilon)
+        policy: Literal["none", "epsilon_greedy"] = "epsilon_greedy" if epsilon else "none"
+        exploration = Exploration(policy=policy, probability=epsilon)
         arm = Arm(name=model, share=1.0, model=model, exploration=exploration)
         return cls(salt="-", arms=(arm,))
 
@@ -138,6 +140,11 @@ class Arms(_Declared):
             if point < bound:
                 return arm
         return next(arm for arm in reversed(self.arms) if arm.share > 0)
+
+
+def _follows(fault: ErrorDetails) -> bool:
+    """Whether it is there because of others only: no arm is left where each has a fault."""
+    return fault["type"] == "too_short" and bool(fault["input"])
 
 
 def _fault(fault: ErrorDetails) -> str:

@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from schemas.features import ID_ATTRIBUTES, POSITION, Categorical, Numeric
 from schemas.redis_values import UserRow
 from scorer.assignment import Assignment
@@ -67,14 +69,28 @@ class Explaining:
         request_part = encoder.request(user, asker.context)
         samples = encoder.layout.joined(request_part, parts)
         explanations = explained(scored_by.model, encoder, samples)
+        numbers = np.concatenate((samples["request_numbers"], samples["ad_numbers"]), axis=1)
         ads = [
-            ExplainedAd(ad_id, explanation, self._values(user, asker.context, ad_id, attributes))
-            for ad_id, attributes, explanation in zip(
-                candidates.ad_ids, candidates.attributes, explanations, strict=True
+            ExplainedAd(
+                ad_id,
+                explanation,
+                self._counted(row) | self._values(user, asker.context, ad_id, attributes),
+            )
+            for ad_id, attributes, row, explanation in zip(
+                candidates.ad_ids,
+                candidates.attributes,
+                numbers.tolist(),
+                explanations,
+                strict=True,
             )
         ]
         rung = Rung.NO_USER if known is None else Rung.FULL
         return Explained(asker.request_id, assigned.arm.name, scored_by.manifest.version, rung, ads)
+
+    def _counted(self, numbers: Sequence[float]) -> dict[str, str]:
+        """What was encoded of counters, which have no text."""
+        names = self._catalogue.encoder.layout.number_names
+        return {name: f"{number:.6g}" for name, number in zip(names, numbers, strict=True)}
 
     def _values(
         self,

@@ -84,21 +84,22 @@ class Feeder(threading.Thread):
 
     def run(self) -> None:
         """Work until stopped; a fault is logged, counted and tried again."""
-        healthy = True
+        fault = ""
         while not self._stopping.is_set():
             try:
                 self._step()
-                if not healthy:
+                if fault:
                     _log.info("following Redis again")
-                healthy = True
+                fault = ""
             except Exception as error:  # the thread must outlive any fault of Redis or its data
                 self._metrics.feeder_errors.inc()
                 self._lost_sight = True
-                if healthy and isinstance(error, redis.RedisError):
+                if not isinstance(error, redis.RedisError):
+                    if fault != repr(error):  # told once, however often it is tried
+                        _log.exception("feeder step failed")
+                elif not fault:
                     _log.warning("Redis is away, serving what is in memory", error=str(error))
-                elif not isinstance(error, redis.RedisError):
-                    _log.exception("feeder step failed")
-                healthy = False
+                fault = repr(error)
                 self._stopping.wait(_BACKOFF_SECONDS)
 
     def _step(self) -> None:

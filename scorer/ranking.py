@@ -170,7 +170,7 @@ class Ranker:
             merged, others = self._sources.merged(retrieved, request.popular, eligible)
             distribution = self._pools.distribution(explored, eligible)
             drawn = None
-            if exploration.explores(request.asker.request_id, explored.epsilon):
+            if exploration.explores(request.asker.request_id, explored.probability):
                 drawn = distribution.draw(request.asker.request_id)
         with self._metrics.stage("choice"):
             chosen = merged
@@ -189,7 +189,7 @@ class Ranker:
             ranked = np.flatnonzero(rows.active[: len(chosen)])
             order = ranked[np.argsort(-values[ranked], kind="stable")]
             slate = exploration.slate(
-                order, slots, question.limit, drawn, distribution, explored.epsilon
+                order, slots, question.limit, drawn, distribution, explored.probability
             )
             ranked_slots = slots[slate.places].tolist()
             sources = [others.get(slot, RETRIEVAL) for slot in ranked_slots]

@@ -113,7 +113,7 @@ class Play:
         self._world = world
         self._policy = policy
         self._explored = Exploration.model_validate(
-            {"policy": "none" if policy == GREEDY else policy, "probability": probability}
+            {} if policy == GREEDY else {"policy": policy, "probability": probability}
         )
         self._learner = Learner(known, world.ad_count)
         self._random = np.random.default_rng(world.seed)
@@ -128,7 +128,7 @@ class Play:
         eligible = _Active(mask)
         if visit.number % RENEWED_AFTER == 0:
             self._pool = self._renewed(eligible.listed)
-        name, epsilon = f"w{visit.number}", self._explored.epsilon
+        name, epsilon = f"w{visit.number}", self._explored.probability
         distribution = self._distribution(eligible)
         drawn = distribution.draw(name) if exploration.explores(name, epsilon) else None
         scores = np.where(mask, without_quality + learner.mean, -np.inf)

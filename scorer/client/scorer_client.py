@@ -45,8 +45,8 @@ class ScorerClient:
         Barroso, The Tail at Scale, CACM 2013): about the p95 of the latency is a good value.
         Raises ValueError.
         """
-        if not addresses:
-            raise ValueError("addresses: expected one or more host:port, got none")
+        if not addresses or isinstance(addresses, str):
+            raise ValueError(f"addresses: expected a list of host:port, got {addresses!r}")
         if deadline_seconds <= 0:
             raise ValueError(f"deadline_seconds: expected more than 0, got {deadline_seconds}")
         targets = [*addresses, *addresses] if len(addresses) == 1 else addresses

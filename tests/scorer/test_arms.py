@@ -178,6 +178,8 @@ def test_users_keep_their_arm_and_shares_hold(arms_file: Path) -> None:
             "known are policy, probability, share, new_until",
         ),
         (("probability: 0.1", "probability: 1.5"), "less than 1"),
+        ((", probability: 0.1", ""), "policy, probability: expected both or neither"),
+        (("policy: thompson, ", ""), "policy, probability: expected both or neither"),
         (("share: 0.2", "share: 0.3"), "sum to 1, got 1.1"),
         (("name: popular", "name: main"), "there twice: main"),
         (("name: popular", "name: a b"), "arms.0.name"),
@@ -192,6 +194,7 @@ def test_faults_of_the_file_name_the_key(
         Arms.load(arms_file)
     assert named in str(caught.value)
     assert "arms.yaml" in str(caught.value)
+    assert "at least 1 item" not in str(caught.value)
 
 
 def test_a_scorer_does_not_start_with_such_a_file(redis_url: str, tmp_path: Path) -> None:

@@ -114,7 +114,11 @@ def test_many_threads_share_a_client(redis_url: str, scorer: RunningScorer) -> N
 
 @pytest.mark.parametrize(
     ("make", "named"),
-    [(lambda: ScorerClient([]), "addresses"), (lambda: ScorerClient(["a:1"], 0), "deadline")],
+    [
+        (lambda: ScorerClient([]), "addresses"),
+        (lambda: ScorerClient("a:1"), "addresses"),
+        (lambda: ScorerClient(["a:1"], 0), "deadline"),
+    ],
 )
 def test_wrong_arguments_are_named(make: Callable[[], ScorerClient], named: str) -> None:
     with pytest.raises(ValueError, match=named):
