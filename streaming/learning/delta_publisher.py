@@ -16,10 +16,12 @@ from numpy.typing import NDArray
 
 from schemas import redis_keys
 from schemas.learner_status import LearnerStatus
-from schemas.row_delta import RowDelta, rows_to_hash
+from schemas.row_delta import RowDelta
 from streaming.learning.learner import LearnReport
 from streaming.learning.learnt_model import LearntModel
-from streaming.redis_sink.pipeline import Commands, RedisPipeline
+from streaming.learning.row_commands import put_rows
+from streaming.redis_sink.pipeline import RedisPipeline
+from streaming.redis_sink.raw_commands import packed
 
 _log = structlog.get_logger(__name__)
 
@@ -101,30 +103,26 @@ class DeltaPublisher:
             drift_ms=model.drift_ms,
         )
 
-        def fill(commands: Commands) -> None:
-            commands.execute_command("HMGET", learner, "epoch", "sequence")
-            if delta.sequence == 0:
-                commands.execute_command("DEL", rows)
-                _put_rows(commands, rows, *model.learner.touched_rows())
-            else:
-                _put_rows(commands, rows, delta.ids, delta.values)
-            limit = redis_keys.MODEL_DELTAS_MAX_ENTRIES
-            entry = _flat(delta.to_fields())
-            commands.execute_command("XADD", deltas, "MAXLEN", "~", limit, "*", *entry)
-            commands.execute_command("HSET", learner, *_flat(status.to_fields()))
-            for key in (rows, deltas):
-                commands.execute_command("EXPIRE", key, redis_keys.MODEL_DELTAS_TTL_SECONDS)
-
-        epoch, sequence = self._pipeline.execute(fill, learner, transaction=True)[0]
+        if delta.sequence == 0:
+            changed = [packed("DEL", rows), *_put(rows, *model.learner.touched_rows())]
+        else:
+            changed = _put(rows, delta.ids, delta.values)
+        limit = redis_keys.MODEL_DELTAS_MAX_ENTRIES
+        lives = redis_keys.MODEL_DELTAS_TTL_SECONDS
+        commands = [
+            packed("HMGET", learner, "epoch", "sequence"),
+            *changed,
+            packed("XADD", deltas, "MAXLEN", "~", limit, "*", *_flat(delta.to_fields())),
+            packed("HSET", learner, *_flat(status.to_fields())),
+            *(packed("EXPIRE", key, lives) for key in (rows, deltas)),
+        ]
+        epoch, sequence = self._pipeline.transact_raw(commands, learner)[0]
         return None if epoch is None else (epoch.decode(), int(sequence))
 
 
-def _put_rows(
-    commands: Commands, key: str, ids: NDArray[np.int32], values: NDArray[np.float32]
-) -> None:
-    for start in range(0, len(ids), ROWS_PER_COMMAND):
-        part = slice(start, start + ROWS_PER_COMMAND)
-        commands.execute_command("HSET", key, *_flat(rows_to_hash(ids[part], values[part])))
+def _put(key: str, ids: NDArray[np.int32], values: NDArray[np.float32]) -> list[bytes]:
+    parts = [slice(at, at + ROWS_PER_COMMAND) for at in range(0, len(ids), ROWS_PER_COMMAND)]
+    return [put_rows(key, ids[part], values[part]) for part in parts]
 
 
 def _flat(fields: Mapping[Any, Any]) -> Iterator[Any]:

@@ -79,20 +79,27 @@ class RedisPipeline:
         """Install our functions, replacing older ones. Raises RedisUnavailableError."""
         self.repeated(self._load_functions)
 
-    def execute(
-        self, fill: Callable[[Commands], None], key: str, transaction: bool = False
-    ) -> list[Any]:
+    def execute(self, fill: Callable[[Commands], None], key: str) -> list[Any]:
         """Send what ``fill`` queues, in order; answers in the same order.
 
         All keys must be on the slot of ``key``. A Redis that came back without our functions gets
         them and the batch again. Raises RedisUnavailableError, or redis.ResponseError when a
         command itself is refused.
         """
-        return self._answers(lambda: self._fill(fill, key, transaction))
+        return self._answers(lambda: self._fill(fill, key))
 
     def execute_raw(self, commands: Sequence[bytes], keys: Sequence[str]) -> list[Any]:
         """Likewise, commands that are bytes already, each with one of its keys: on any slot."""
         return self._answers(lambda: raw_commands.send(self.client, commands, keys))
+
+    def transact_raw(self, commands: Sequence[bytes], key: str) -> list[Any]:
+        """Likewise, all or nothing; all keys must be on the slot of ``key``."""
+        sent = [raw_commands.packed("MULTI"), *commands, raw_commands.packed("EXEC")]
+        answers: list[Any] = self.execute_raw(sent, [key] * len(sent))[-1]
+        for answer in answers:
+            if isinstance(answer, Exception):
+                raise answer
+        return answers
 
     def repeated(self, call: Callable[[], _T]) -> _T:
         """The answer of ``call``, made again with growing pauses while Redis is away."""
@@ -125,8 +132,8 @@ class RedisPipeline:
                 raise answer
         return answers
 
-    def _fill(self, fill: Callable[[Commands], None], key: str, transaction: bool) -> list[Any]:
-        with node_of(self.client, key).pipeline(transaction=transaction) as pipe:
+    def _fill(self, fill: Callable[[Commands], None], key: str) -> list[Any]:
+        with node_of(self.client, key).pipeline(transaction=False) as pipe:
             fill(pipe)
             answers: list[Any] = pipe.execute(raise_on_error=False)
         return answers

@@ -3,11 +3,18 @@
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from typing import Any
+from typing import Any, cast
 
 import redis
+from hiredis import pack_command
 
 from stores.redis_client import node_of
+
+
+def packed(*parts: str | bytes | int) -> bytes:
+    """One command in Redis' protocol."""
+    command: bytes = pack_command(cast(Any, parts))
+    return command
 
 
 def send(client: redis.Redis, commands: Sequence[bytes], keys: Sequence[str]) -> list[Any]:

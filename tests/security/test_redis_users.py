@@ -22,7 +22,8 @@ from stores.redis_client import connect
 from streaming.readiness import NotReady, require_redis
 from streaming.redis_sink.batch_writer import part_done
 from streaming.redis_sink.catalogue_writer import CatalogueWriter
-from streaming.redis_sink.pipeline import Commands, RedisPipeline
+from streaming.redis_sink.pipeline import RedisPipeline
+from streaming.redis_sink.raw_commands import packed
 from tests.security.secured_servers import SecuredServers
 
 
@@ -86,19 +87,15 @@ def test_bootstrap_publishes_and_an_operator_rolls_back(servers: SecuredServers)
 
 def test_the_learning_job_writes_deltas_in_one_transaction(servers: SecuredServers) -> None:
     rows, deltas = redis_keys.model_rows("m", "v"), redis_keys.model_deltas("m", "v")
-
-    def fill(commands: Commands) -> None:
-        for words in (
-            ("HMGET", redis_keys.model_learner("m"), "epoch"),
-            ("DEL", rows),
-            ("HSET", rows, "row", "value"),
-            ("XADD", deltas, "MAXLEN", "~", 5, "*", "epoch", "e"),
-            ("EXPIRE", deltas, 60),
-        ):
-            commands.execute_command(*words)
-
+    commands = [
+        packed("HMGET", redis_keys.model_learner("m"), "epoch"),
+        packed("DEL", rows),
+        packed("HSET", rows, "row", "value"),
+        packed("XADD", deltas, "MAXLEN", "~", 5, "*", "epoch", "e"),
+        packed("EXPIRE", deltas, 60),
+    ]
     pipeline = RedisPipeline(servers.redis("learning"))
-    assert pipeline.execute(fill, rows, transaction=True)[0] == [None]
+    assert pipeline.transact_raw(commands, rows)[0] == [None]
     assert pipeline.client.get(redis_keys.model_current("n")) is None
 
 
