@@ -30,10 +30,12 @@ class LearnReport:
 
     @property
     def log_loss(self) -> float:
-        """Mean over first labels, NaN without any; a click that is still to come counts as none."""
-        if not self.first.any():
+        """Weighted mean over first labels, NaN without any; a click that is still to come counts
+        as none."""
+        first = self.first
+        if not first.any():
             return float("nan")
-        return log_loss(self.labels[self.first], self.predicted[self.first])
+        return log_loss(self.labels[first], self.predicted[first], self.weights[first])
 
     @property
     def predicted_sum(self) -> float:

@@ -1,7 +1,8 @@
 """Finds changes in progressive quality: ADWIN (Bifet & Gavaldà, SDM'07) on means of some samples.
 
 The first labels of ``CHUNK`` samples make one observation of log loss and one of calibration, which
-is the observed minus the predicted click rate. Detectors begin anew when the process does.
+is the observed minus the predicted click rate; samples weigh as many as down-sampling left them to
+stand for. Detectors begin anew when the process does.
 """
 
 from dataclasses import dataclass, field
@@ -33,16 +34,23 @@ class QualityDrift:
     _detectors: dict[str, ADWIN] = field(
         default_factory=lambda: {name: ADWIN() for name in (LOG_LOSS, CALIBRATION)}
     )
-    _rest: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 2)))
+    _rest: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 3)))
 
-    def update(self, labels: NDArray[Any], predicted: NDArray[np.float64]) -> list[Drift]:
-        """First labels [n] with what was predicted; what has changed, as seen by now."""
-        observed = np.column_stack([log_losses(labels, predicted), labels - predicted])
+    def update(
+        self,
+        labels: NDArray[Any],
+        predicted: NDArray[np.float64],
+        weights: NDArray[np.floating[Any]],
+    ) -> list[Drift]:
+        """First labels [n] with what was predicted and their weights; what has changed, as seen by
+        now."""
+        observed = np.column_stack([log_losses(labels, predicted), labels - predicted, weights])
         observed = np.concatenate([self._rest, observed])
         whole = len(observed) // CHUNK * CHUNK
         self._rest = observed[whole:]
         found = []
-        for means in observed[:whole].reshape(-1, CHUNK, 2).mean(axis=1):
+        for chunk in observed[:whole].reshape(-1, CHUNK, 3):
+            means = np.average(chunk[:, :2], axis=0, weights=chunk[:, 2])
             for (name, detector), mean in zip(self._detectors.items(), means, strict=True):
                 before = detector.estimation
                 detector.update(float(mean))

@@ -69,7 +69,10 @@ class ContinualLearning:
 
     def _look_for_drift(self, report: LearnReport) -> None:
         first = report.first
-        for drift in self._drift.update(report.labels[first], report.predicted[first]):
+        found = self._drift.update(
+            report.labels[first], report.predicted[first], report.weights[first]
+        )
+        for drift in found:
             self.model.drift_ms[drift.of] = self.model.watermark_ms
             self._metrics.drift.labels(drift.of).inc()
             _log.warning("drift", of=drift.of, before=drift.before, after=drift.after)

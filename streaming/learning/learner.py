@@ -28,6 +28,10 @@ class LearnReport(Protocol):
         """Their labels [n]."""
 
     @property
+    def weights(self) -> NDArray[np.float32]:
+        """Their weights [n]: of how many like them they were left."""
+
+    @property
     def first(self) -> NDArray[np.bool_]:
         """Which of them are first labels [n]; the others correct one."""
 
@@ -37,7 +41,7 @@ class LearnReport(Protocol):
 
     @property
     def log_loss(self) -> float:
-        """Mean over first labels, predicted before learning; NaN without any."""
+        """Weighted mean over first labels, predicted before learning; NaN without any."""
 
     @property
     def predicted_sum(self) -> float:

@@ -19,8 +19,8 @@ def _no_scores() -> list[float]:
 
 @dataclass(slots=True)
 class Progress:
-    """Sums that decay; ``samples`` is the decayed number of first labels, ``clicked`` and
-    ``not_clicked`` are those by score."""
+    """Sums that decay with the number of first labels; ``samples`` is that of their weights,
+    ``clicked`` and ``not_clicked`` are how many there were by score."""
 
     samples: float = 0.0
     loss: float = 0.0
@@ -33,8 +33,9 @@ class Progress:
         """A batch."""
         first_labels = int(report.first.sum())
         kept = 0.5 ** (first_labels / HALF_LIFE_SAMPLES)
-        self.samples = kept * self.samples + first_labels
-        self.loss = kept * self.loss + (report.log_loss * first_labels if first_labels else 0.0)
+        weight = float(report.weights[report.first].sum())
+        self.samples = kept * self.samples + weight
+        self.loss = kept * self.loss + (report.log_loss * weight if first_labels else 0.0)
         self.predicted = kept * self.predicted + report.predicted_sum
         self.observed = kept * self.observed + report.observed_sum
         scores = logit(report.predicted[report.first])
@@ -45,7 +46,7 @@ class Progress:
 
     @property
     def log_loss(self) -> float:
-        """Mean log loss, NaN before the first label."""
+        """Weighted mean log loss, NaN before the first label."""
         return self.loss / self.samples if self.samples else float("nan")
 
     @property

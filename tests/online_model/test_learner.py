@@ -98,7 +98,8 @@ def test_the_report_is_of_what_was_predicted_before(learner: OnlineLearner) -> N
     report = learner.learn(given, labels, kinds, weights, np.ones(40, np.int64))
     first = slice(3, None)
     y, q = labels[first], p[first]
-    assert report.log_loss == pytest.approx(-np.mean(y * np.log(q) + (1 - y) * np.log(1 - q)))
+    losses = -(y * np.log(q) + (1 - y) * np.log(1 - q))
+    assert report.log_loss == pytest.approx(np.average(losses, weights=weights[first]))
     assert report.predicted_sum == pytest.approx(np.sum(weights[first] * q))
     assert report.observed_sum == pytest.approx(labels.sum())
     clicked = int(labels[first].sum())

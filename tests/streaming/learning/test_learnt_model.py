@@ -95,6 +95,16 @@ def test_progress_counts_older_samples_less() -> None:
     assert progress.pcoc == pytest.approx((3_000 + 2_000) / (2_500 + 3_000))
 
 
+def test_a_negative_counts_for_those_that_were_dropped() -> None:
+    """One click and nine negatives of ten that each stand for ten: a rate of 1 in 91."""
+    progress, made = Progress(), report(10, clicks=1, predicted=1 / 91)
+    weights = np.where(made.labels > 0.5, 1, 10).astype(np.float32)
+    for _ in range(2):
+        progress.add(replace(made, weights=weights))
+    assert progress.log_loss == pytest.approx(-(math.log(1 / 91) + 90 * math.log(90 / 91)) / 91)
+    assert progress.pcoc == pytest.approx(1.0)
+
+
 def test_progress_without_first_labels_keeps_the_loss() -> None:
     progress = Progress()
     progress.add(report(10, clicks=1, predicted=0.1))
