@@ -47,6 +47,7 @@ class UserReader:
         self._client = connect(
             redis_address, socket_timeout=timeout_seconds, socket_connect_timeout=timeout_seconds
         )
+        self._timeout_seconds = timeout_seconds
         self._reads = {name: reads.labels(name) for name in ("found", "unknown", "late", "damaged")}
         self._clock = clock
         self._local = threading.local()
@@ -109,7 +110,8 @@ class UserReader:
 
     def _fields(self, connection: Any, seconds: float) -> dict[bytes, bytes]:
         try:
-            if not connection.can_read(timeout=seconds):
+            # The connection's own timeout need not be set for each read.
+            if seconds < self._timeout_seconds and not connection.can_read(timeout=seconds):
                 raise redis.TimeoutError(f"no answer in {seconds} s")
             answer = connection.read_response()
         except redis.ResponseError:
