@@ -67,6 +67,11 @@ class Arm(_Declared):
     model: str = Field(pattern=r"^[A-Za-z0-9._-]+$")
     exploration: Exploration = Exploration()
 
+    @property
+    def is_mostly_greedy(self) -> bool:
+        """Whether propensities tell a ranked ad from a drawn one."""
+        return self.exploration.probability < 0.5
+
 
 class Arms(_Declared):
     """All arms; their shares sum to 1."""

@@ -51,7 +51,9 @@ class Report:
         figures = arm_figures(logged)
         if not figures:
             raise ReportError("no labelled impressions in that time")
-        base = baseline or (arms.names[0] if arms else next(iter(figures)))
+        _require_propensities(logged)
+        declared = arms.names if arms else ()
+        base = baseline or next((name for name in declared if name in figures), next(iter(figures)))
         if base not in figures:
             raise ReportError(f"--baseline: expected one of {', '.join(figures)}, got {base!r}")
         shares = {arm.name: arm.share for arm in arms.arms} if arms else None
@@ -63,7 +65,9 @@ class Report:
             rpm_lifts={name: lift(figures[name].rpm, figures[base].rpm) for name in others},
             share_mismatch=None if shares is None else share_mismatch(figures, shares),
             off_policy=tuple(
-                estimate for name in figures for estimate in _off_policy(logged, name, target)
+                estimate
+                for name in figures
+                for estimate in _off_policy(logged.of_arm(name), name, arms, target)
             ),
         )
 
@@ -130,11 +134,22 @@ class Report:
         console.print(others)
 
 
-def _off_policy(logged: Logged, name: str, target: Path | None) -> list[OffPolicy]:
-    arm = logged.of_arm(name)
+def _require_propensities(logged: Logged) -> None:
+    """Raises ReportError: of what was shown without a known chance, nothing can be estimated."""
+    wrong = np.flatnonzero(~((logged.propensities > 0) & (logged.propensities <= 1)))
+    if len(wrong):
+        first = wrong[0]
+        raise ReportError(
+            f"propensity: expected more than 0 and at most 1, {len(wrong):,} impressions have "
+            f"another one, the first is {logged.ad_ids[first]} of {logged.request_ids[first]}"
+        )
+
+
+def _off_policy(arm: Logged, name: str, arms: Arms | None, target: Path | None) -> list[OffPolicy]:
+    told_apart = arms is None or name not in arms.names or arms.of("", name).is_mostly_greedy
     estimates = []
     for reward, units in (("click", np.ones(len(arm))), ("revenue", arm.prices / MICROS)):
-        policies = {GREEDY: greedy(arm, units)}
+        policies = {GREEDY: greedy(arm, units)} if told_apart else {}
         if target is not None:
             policies[target.name] = from_file(target, arm, units)
         for policy, choices in policies.items():

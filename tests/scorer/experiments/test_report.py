@@ -14,6 +14,9 @@ from typer.testing import CliRunner
 
 from schemas.lake import SAMPLES, SUCCESS
 from scorer.__main__ import app
+from scorer.arms import Arms
+from scorer.experiments.logged import read_logged
+from scorer.experiments.report import Report, ReportError
 from stores.lake.folders import Hour, compacted
 from stores.lake.parquet_files import arrow_schema, write_file
 
@@ -157,6 +160,21 @@ def test_what_cannot_be_reported_is_said(lake: Path, tmp_path: Path) -> None:
         result = CliRunner().invoke(app, ["experiment-report", *map(str, arguments)])
         assert result.exit_code == 1
         assert named in result.stderr
+
+
+def test_without_a_known_chance_nothing_is_estimated(lake: Path, tmp_path: Path) -> None:
+    """An arm that explores more often than not: who was ranked cannot be told by the propensity."""
+    logged = read_logged(lake, None, None)
+    path = tmp_path / "arms.yaml"
+    path.write_text(
+        "salt: s\narms:\n- name: main\n  share: 1\n  model: m\n"
+        "  exploration: {policy: ucb, probability: 0.5}\n"
+    )
+    report = Report.of(logged, "", Arms.load(path), None)
+    assert {item.arm for item in report.off_policy} == {"popular"}
+    logged.propensities[3] = 0.0
+    with pytest.raises(ReportError, match=f"propensity: .*a of {logged.request_ids[3]}"):
+        Report.of(logged, "", None, None)
 
 
 def test_tables_are_shown(lake: Path) -> None:
