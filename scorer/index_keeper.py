@@ -49,7 +49,6 @@ class IndexKeeper(threading.Thread):
         self._stopping = threading.Event()
         self._prepared: tuple[ServedModel, RetrievalIndex, Path, int] | None = None
         self._popular_at: tuple[int, int] = (0, 0)
-        self._writes = 0
 
     def stop(self) -> None:
         """End soon; join the thread afterwards."""
@@ -84,10 +83,10 @@ class IndexKeeper(threading.Thread):
             publish_popular(self._catalogue.arrays, served.popular)
             self._pools.renew(self._catalogue)
             self._popular_at = seen
-        written = served.store.writes - self._writes
+        written = served.store.writes - served.indexed_writes
         drifted = served.index.lists and written > _WRITES_PER_AD * self._catalogue.active_ads
         if self._prepared is None and (served.index.open_share > _OPEN_SHARE or drifted):
-            revision, self._writes = self._catalogue.revision, served.store.writes
+            revision, served.indexed_writes = self._catalogue.revision, served.store.writes
             with self._memory.new("index") as (path,):
                 index = build_index(path, self._catalogue, served.store, self._settings)
             self._prepared = (served, index, path, revision)

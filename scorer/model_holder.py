@@ -33,7 +33,8 @@ class DeltaPosition:
 class ServedModel:
     """A model version with its ad halves; ``file`` and ``index_path`` are the feeder's.
 
-    ``index`` and ``popular`` are replaced, never changed.
+    ``popular`` is replaced, never changed; ``index`` follows its ads and is replaced when it has
+    drifted: ``indexed_writes`` of ``store`` came before it was built.
 
     ``quantised`` is None where 8 bits would not find what the exact tower ranks first.
     ``shortlist`` candidates of a request are ranked by the tower in 8 bits, and ``spare`` more than
@@ -54,6 +55,7 @@ class ServedModel:
     spare: int
     built_revision: int
     position: DeltaPosition
+    indexed_writes: int = 0
     learnt_clicks: list[int] = field(default_factory=list)
     file: "ModelFile | None" = None
     index_path: Path | None = None

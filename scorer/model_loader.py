@@ -157,6 +157,7 @@ class ModelLoader:
                 spare=LARGEST_SPARE,
                 built_revision=revision,
                 position=position,
+                indexed_writes=store.writes,
                 learnt_clicks=clicks,
                 file=file,
                 index_path=index_path,

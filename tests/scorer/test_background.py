@@ -16,7 +16,8 @@ from scorer.background import Pace
 from scorer.model_file import ModelFile, publish_popular, published_popular
 from scorer.popularity import PopularAds
 from scorer.recent_requests import MADE_UP, PAUSE_SECONDS, RecentRequests
-from tests.scorer.running_scorer import RunningScorer
+from tests.scorer.publisher import Publisher, ad
+from tests.scorer.running_scorer import RunningScorer, eventually
 from tests.scorer.tiny_model import ENCODER, LAYOUT, TinyModel
 
 
@@ -72,6 +73,21 @@ def test_a_model_that_has_no_room_is_refused(
     with pytest.raises(PackageError, match="CTR_SCORER_MEMORY_DIR has 0 MiB left"):
         ModelFile.create(tmp_path / "m", model.package, model.arrays.table, model.hidden, 1, 10, 10)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_index_is_built_again_by_what_was_written_of_its_own_model(
+    redis_url: str, publisher: Publisher
+) -> None:
+    publisher.ads(*(ad(number) for number in range(40)))
+    with RunningScorer(redis_url, {"flat_index_ads": 0}) as running:
+        for version, writes in (("v1", 1_000_000), ("v2", 100)):
+            publisher.package(TinyModel(version, seed=1).package)
+            running.wait_for_model(version)
+            served = running.process.holder.require()
+            assert served.index.lists
+            before = served.index
+            served.store._writes[0] += writes
+            eventually(lambda served=served, before=before: served.index is not before)  # type: ignore[misc]
 
 
 def test_popular_ads_are_read_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
