@@ -1,4 +1,5 @@
-"""A unary method of gRPC: bytes are read, a call is made, faults become codes. Never INTERNAL."""
+"""A unary method of gRPC: bytes are read, a call is made, faults become codes, INTERNAL only those
+of our own."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,10 +8,13 @@ from time import perf_counter
 from typing import Any
 
 import grpc
+import structlog
 from google.protobuf.message import DecodeError, Message
 from prometheus_client import Counter, Histogram
 
 from scorer.metrics import ScorerMetrics
+
+_log = structlog.get_logger(__name__)
 
 
 class RefusedError(Exception):
@@ -60,6 +64,10 @@ def method(
         except RefusedError as refusal:
             metrics.requests.labels(name, refusal.code.name, "").inc()
             context.abort(refusal.code, str(refusal))
+        except Exception:  # gRPC would answer UNKNOWN, which nobody counts
+            _log.exception("a request failed", method=name)
+            metrics.requests.labels(name, grpc.StatusCode.INTERNAL.name, "").inc()
+            context.abort(grpc.StatusCode.INTERNAL, "a fault of the scorer: its log tells")
         requests, seconds = counted(reply.rung)
         requests.inc()
         seconds.observe(perf_counter() - start)

@@ -65,7 +65,7 @@ class UserReader:
         try:
             connection = self._connection(node_of(self._client, key))
             connection.send_command("HGETALL", key)
-        except (redis.RedisError, OSError):
+        except (redis.RedisError, RedisClusterException, OSError):  # no node may hold the key
             self._failed()
             return UserQuestion(user_id, None)
         self._local.unread = connection

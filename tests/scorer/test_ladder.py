@@ -2,12 +2,13 @@
 
 from typing import Any
 
+import grpc
 import numpy as np
 import pytest
 
 from schemas.proto.ctr.v1 import scorer_pb2
 from tests.scorer.publisher import Publisher, counter_row
-from tests.scorer.running_scorer import RunningScorer, assert_parity, eventually, served
+from tests.scorer.running_scorer import RunningScorer, assert_parity, eventually, refusal, served
 from tests.scorer.tiny_model import CALIBRATION, ENCODER, LAYOUT, TinyModel
 
 #: More than any budget: there is never time for what needs it.
@@ -115,3 +116,16 @@ def test_a_fault_of_the_model_answers_popular_ads(
     response = scorer.rank()
     assert response.rung == scorer_pb2.POPULAR
     assert_tokens(response)
+
+
+def test_a_fault_of_ours_is_counted_and_says_nothing_of_the_inside(
+    scorer: RunningScorer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise KeyError("secret")
+
+    monkeypatch.setattr(scorer.process.ranker, "rank", fail)
+    code, message = refusal(scorer.rank)
+    assert code == grpc.StatusCode.INTERNAL
+    assert "secret" not in message
+    assert scorer.metric("ctr_scorer_requests_total", method="Rank", code="INTERNAL", rung="") == 1

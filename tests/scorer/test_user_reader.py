@@ -3,8 +3,10 @@
 import pytest
 import redis
 from prometheus_client import CollectorRegistry, Counter
+from redis.exceptions import SlotNotCoveredError
 
 from deploy.local.ports import free_ports
+from scorer import user_reader
 from scorer.budget import Budget
 from scorer.user_reader import (
     FAILURES_BEFORE_PAUSE,
@@ -60,6 +62,16 @@ def test_one_request_in_each_pause_tries_a_redis_that_is_away(
     assert pauses[0] == pytest.approx(FIRST_PAUSE_SECONDS)
     assert pauses[1] == pytest.approx(2 * FIRST_PAUSE_SECONDS)
     assert pauses[-1] == pytest.approx(PAUSE_SECONDS, abs=FIRST_PAUSE_SECONDS)
+
+
+def test_a_key_that_no_node_of_a_cluster_holds_is_no_user(
+    redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def uncovered(client: redis.Redis, key: str) -> redis.Redis:
+        raise SlotNotCoveredError("Slot 7 is not covered by the cluster")
+
+    monkeypatch.setattr(user_reader, "node_of", uncovered)
+    assert UserReader(redis_url, 1.0, counter()).read("u", 1.0) is None
 
 
 @pytest.mark.parametrize(("left_ms", "read_ms"), [(80, 30), (30, 22), (10, 5), (0, 0)])
