@@ -24,13 +24,14 @@ def greedy(arm: Logged, units: Doubles) -> Choices:
 
     A greedy choice was logged with 1 − ε or more, an explored one with ε or less: ε must be below
     a half. The reward model is the probability that was served; where another ad was shown
-    instead, the greedy one's is not logged, and the mean stands in for it.
+    instead, the greedy one's is not logged. The mean of those that were shown stands in for it,
+    each as often as another one is shown in its place: so doubly robust stays unbiased.
     """
     target = (arm.propensities >= 0.5).astype(np.float64)
     predicted = arm.predicted * units
-    importance = arm.weights * target / arm.propensities
-    total = float(importance.sum())
-    mean = float(importance @ predicted) / total if total > 0 else 0.0
+    replaced = arm.weights * target * (1.0 - arm.propensities) / arm.propensities
+    total = float(replaced.sum())
+    mean = float(replaced @ predicted) / total if total > 0 else 0.0
     expected = np.where(target > 0, predicted, mean)
     return Choices(
         arm.clicks * units, arm.propensities, target, arm.weights, predicted, expected, arm.users

@@ -8,7 +8,9 @@ import pytest
 from numpy.typing import NDArray
 
 from scorer.experiments.estimate import Estimate, lift, ratio
+from scorer.experiments.logged import Logged
 from scorer.experiments.off_policy import METHODS, Choices, doubly_robust, ips, snips
+from scorer.experiments.targets import greedy
 
 CONTEXTS, ACTIONS = 5, 8
 #: Two-sided, one in ten thousand.
@@ -94,6 +96,20 @@ def test_down_sampled_negatives_are_undone() -> None:
         found = estimate(thinned)
         assert abs(found.value - bandit.truth) < FAR * np.sqrt(found.variance)
     assert np.isnan(doubly_robust(thinned).value)
+
+
+def test_an_arm_without_its_exploration_is_estimated_over_whole_slates() -> None:
+    """Two slates as likely as each other, by their exact shares; only last slots explore."""
+    propensities = np.array([1.0, 0.9, 0.1, 1.0, 0.6, 0.4])
+    ctrs = np.array([0.5, 0.2, 0.03, 0.4, 0.1, 0.02])
+    predicted = np.array([0.6, 0.1, 0.02, 0.5, 0.3, 0.04])
+    names = np.array(["a", "b", "c", "d", "e", "f"], object)
+    logged = Logged(
+        names, names, np.arange(6), names, ctrs, np.ones(6), predicted, propensities, propensities
+    )
+    choices = greedy(logged, np.ones(6))
+    for estimate in METHODS.values():
+        assert estimate(choices).value == pytest.approx((0.5 + 0.2 + 0.4 + 0.1) / 4)
 
 
 def test_ratios_of_clustered_impressions() -> None:
