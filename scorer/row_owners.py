@@ -28,6 +28,8 @@ class RowOwners:
 
     def changed(self, slots: Slots) -> None:
         """The ads in ``slots`` [n] may have other rows than those that were sorted."""
+        if not len(slots):  # counters alone: nothing would ever empty the list
+            return
         with self._lock:
             self._recent.append(slots)
 

@@ -217,6 +217,15 @@ def test_an_ad_that_comes_while_others_are_sorted_is_found(monkeypatch: pytest.M
         assert slot in eligible_ads(catalogue, (), ad(2).attributes).listed
 
 
+def test_counters_alone_leave_nothing_to_sort() -> None:
+    with new_catalogue() as catalogue:
+        apply(catalogue, stage_ads(catalogue, [change_of(ad(1))]))
+        catalogue.sort()
+        row = versioned(1, counter_row(5, 1).pack())
+        apply(catalogue, stage_counters(catalogue, [RowChange("ad:ad-1", row)]))
+        assert not catalogue.row_owners._recent
+
+
 def test_there_is_room_for_so_many() -> None:
     with new_catalogue() as catalogue:
         apply(catalogue, stage_ads(catalogue, [change_of(ad(n)) for n in range(4_096)]))
