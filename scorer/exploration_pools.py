@@ -53,9 +53,9 @@ class ExplorationPools:
     def _looked_at(self, active: NDArray[np.int32]) -> NDArray[np.int32]:
         if len(active) <= LARGEST_LOOK:
             return active
-        # A random stretch of a random step: no draw for each ad.
-        step = len(active) // LARGEST_LOOK
-        return active[self._random.integers(step) :: step][:LARGEST_LOOK]
+        # One in each step, from a random one on: no draw for each ad.
+        step = -(-len(active) // LARGEST_LOOK)
+        return active[self._random.integers(step) :: step]
 
     def _pool(
         self,

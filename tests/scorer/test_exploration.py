@@ -11,9 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from scorer import exploration
+from scorer import exploration, exploration_pools
 from scorer.exploration import Distribution, Even, Pooled
 from scorer.exploration_pool import Pool, highest_of, thompson, ucb
+from scorer.exploration_pools import ExplorationPools
 from tests.scorer.running_scorer import RunningScorer, assert_parity, served
 from tests.scorer.tiny_model import TinyModel
 
@@ -71,6 +72,14 @@ def test_propensities_are_the_shares_over_requests(distribution: Distribution) -
     assert sum(logged.values()) == pytest.approx(1)
     for place, propensity in logged.items():
         assert seen[place] / requests == pytest.approx(propensity, abs=0.015)
+
+
+def test_of_too_many_ads_each_is_looked_at_in_its_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(exploration_pools, "LARGEST_LOOK", 4)
+    pools = ExplorationPools((), candidates=1, seed=1)
+    looks = [pools._looked_at(np.arange(7, dtype=np.int32)) for _ in range(40)]
+    assert max(map(len, looks)) <= 4
+    assert set(np.concatenate(looks).tolist()) == set(range(7))
 
 
 @given(
