@@ -9,6 +9,7 @@ from schemas.records import Ad
 from schemas.redis_values import UserRow, split_version
 from tests.benchmarks.bench_scorer.fill import counter_row
 from tests.benchmarks.bench_scorer.model import BenchModel
+from tests.benchmarks.bench_scorer.onnx_alone import OnnxAlone
 from tests.benchmarks.bench_scorer.plain_path import PlainPath
 from tests.benchmarks.bench_scorer.truth import Truth
 from tests.benchmarks.bench_scorer.world import World, declaration, user_attributes
@@ -39,6 +40,7 @@ def test_the_exact_best_are_the_best_of_all_samples(world: World) -> None:
     truth, plain = Truth(world, model), PlainPath(model)
     logits = plain.numpy_onnx(samples)
     np.testing.assert_allclose(plain.torch_eager(samples), logits, rtol=1e-4)
+    np.testing.assert_allclose(OnnxAlone(model).logits(samples), logits, rtol=1e-4)
     np.testing.assert_allclose(
         truth.ctrs(samples), model.calibration.probabilities(logits), rtol=1e-4
     )

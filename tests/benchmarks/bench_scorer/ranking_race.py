@@ -21,6 +21,7 @@ from scorer.half_store import query
 from scorer.model_holder import ServedModel
 from scorer.questions import Asker, RankQuestion
 from tests.benchmarks.bench_scorer.model import BenchModel, Floats
+from tests.benchmarks.bench_scorer.onnx_alone import OnnxAlone
 from tests.benchmarks.bench_scorer.plain_path import PlainPath
 
 CANDIDATES, SERVED = 500, 10
@@ -76,12 +77,13 @@ class RankingRace:
 
     def run(self) -> dict[str, object]:
         """Microseconds of each contestant, ratios to ours, and whether the answers are the same."""
-        plain = PlainPath(self._model)
+        plain, alone = PlainPath(self._model), OnnxAlone(self._model)
         whole = replace(self._served, shortlist=CANDIDATES)
         contestants: dict[str, Contestant] = {
             "ours": self.ours,
             "ours_all_in_8_bits": lambda case: self.ours(case, whole),
             "numpy_onnx": lambda case: self._plain(plain.numpy_onnx, case),
+            "onnx_alone": lambda case: self._plain(alone.logits, case),
             "torch_eager": lambda case: self._plain(plain.torch_eager, case),
         }
         times = {name: self._times(contestant) for name, contestant in contestants.items()}
