@@ -26,8 +26,26 @@ class PopularAds:
     ctrs: NDArray[np.float64]
     overall_ctr: float
 
-    def best(self, eligible: "Eligible", count: int) -> NDArray[np.int64]:
-        """Places in this list of the first ``count`` ads that are eligible."""
+    def best(
+        self, eligible: "Eligible", count: int
+    ) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
+        """Slots [k] of the first ``count`` ads that are eligible, and their CTRs [k].
+
+        If there are too few in the list, the best that are not in it come behind them.
+        """
+        places = self._places(eligible, count)
+        slots, ctrs = self.slots[places], self.ctrs[places]
+        if len(slots) >= min(count, eligible.count):
+            return slots, ctrs
+        arrays, others = eligible.catalogue.arrays, eligible.listed
+        others = others[~np.isin(others, slots)]
+        impressions, clicks = arrays.impressions.take(others), arrays.clicks.take(others)
+        others_ctrs = smoothed_ctrs(impressions, clicks, self.overall_ctr)
+        order = _highest(others_ctrs, count - len(slots))
+        return np.append(slots, others[order]), np.append(ctrs, others_ctrs[order])
+
+    def _places(self, eligible: "Eligible", count: int) -> NDArray[np.int64]:
+        """Those in the list of its first ``count`` ads that are eligible."""
         places: NDArray[np.int64] = np.empty(0, np.int64)
         step = 4 * count
         for begin in range(0, len(self.slots), step):
@@ -48,13 +66,18 @@ def popular_ads(catalogue: "Catalogue", count: int) -> PopularAds:
     prior_clicks = PRIOR_CTR * PRIOR_IMPRESSIONS
     overall = float((clicked + prior_clicks) / (shown + PRIOR_IMPRESSIONS))
     ctrs = smoothed_ctrs(impressions, clicks, overall)
-    if len(ctrs) > count:
-        # A few more, so that equal ones keep the order of their slots.
-        least = np.partition(ctrs, len(ctrs) - count)[len(ctrs) - count]
-        likely = np.flatnonzero(ctrs >= least)
-        active, ctrs = active[likely], ctrs[likely]
-    order = np.argsort(-ctrs, kind="stable")[:count]
+    order = _highest(ctrs, count)
     return PopularAds(active[order], ctrs[order], overall)
+
+
+def _highest(ctrs: NDArray[np.float64], count: int) -> NDArray[np.int64]:
+    """Places of the ``count`` highest, in order; equal ones keep theirs."""
+    if len(ctrs) <= count:
+        return np.argsort(-ctrs, kind="stable")
+    least = np.partition(ctrs, len(ctrs) - count)[len(ctrs) - count]
+    likely = np.flatnonzero(ctrs >= least)
+    highest: NDArray[np.int64] = likely[np.argsort(-ctrs[likely], kind="stable")[:count]]
+    return highest
 
 
 def smoothed_ctrs(

@@ -230,9 +230,8 @@ class Ranker:
         return rung, model.probabilities(logits)
 
     def _popular(self, request: _Request, question: RankQuestion, eligible: Eligible) -> Answer:
-        catalogue, popular = self._catalogue, request.popular
-        places = popular.best(eligible, question.limit)
-        slots, ctrs = popular.slots[places], popular.ctrs[places]
+        catalogue = self._catalogue
+        slots, ctrs = request.popular.best(eligible, question.limit)
         rows = catalogue.arrays.read(slots)
         order = np.flatnonzero(rows.active)
         if question.by_value:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from schemas.proto.ctr.v1 import scorer_pb2
-from tests.scorer.publisher import Publisher, counter_row
+from tests.scorer.publisher import Publisher, ad, counter_row
 from tests.scorer.running_scorer import RunningScorer, assert_parity, eventually, refusal, served
 from tests.scorer.tiny_model import CALIBRATION, ENCODER, LAYOUT, TinyModel
 
@@ -85,6 +85,20 @@ def test_popular_ads_without_time_for_the_model(
         assert_tokens(scored)
         assert scored.ads[0].ctr == pytest.approx(90 / 900, rel=0.2)
         assert served(scored.ads[1]).inputs.endswith(ENCODER.ad("new", {}).tobytes())
+
+
+def test_what_is_eligible_is_answered_however_unpopular(
+    redis_url: str, scorer: RunningScorer, publisher: Publisher
+) -> None:
+    publisher.counters({f"ad:ad-{n}": counter_row(900, 300 - n) for n in range(40)}, ts=1)
+    # Two limits of popular ads are known.
+    with RunningScorer(redis_url, {"retrieval_reserve_ms": NEVER_MS, "max_limit": 5}) as slow:
+        slow.wait_for_model("v1")
+        blocked = [f"ad-{n}" for n in range(8)]
+        answer = slow.rank(limit=4, blocked_ad_ids=blocked)
+        assert [shown.ad_id for shown in answer.ads] == ["ad-8", "ad-9", "ad-10", "ad-11"]
+        answer = slow.rank(limit=2, required_attributes=ad(39).attributes)
+        assert [shown.ad_id for shown in answer.ads] == ["ad-39"]
 
 
 @pytest.mark.parametrize(
