@@ -20,12 +20,12 @@ def assert_tokens(response: scorer_pb2.RankResponse) -> None:
     by_popularity = response.rung == scorer_pb2.POPULAR
     assert response.model_version == ("popularity" if by_popularity else "v1")
     assert response.ads
-    for ad in response.ads:
-        token = served(ad)
-        assert token.predicted_ctr == pytest.approx(ad.ctr, rel=1e-6)
+    for shown in response.ads:
+        token = served(shown)
+        assert token.predicted_ctr == pytest.approx(shown.ctr, rel=1e-6)
         assert token.model_version == response.model_version
         assert len(token.inputs) == LAYOUT.dtype.itemsize
-        assert 0 < ad.ctr < 1
+        assert 0 < shown.ctr < 1
 
 
 def test_no_user_when_redis_is_late(
