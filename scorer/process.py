@@ -33,6 +33,7 @@ from scorer.recent_requests import RecentRequests
 from scorer.requirements import (
     StartError,
     arms_of,
+    client_of,
     connected,
     features,
     memory_of,
@@ -74,8 +75,9 @@ class Feeding:
         recent: RecentRequests,
         on_model: Callable[[], None],
     ) -> None:
-        """Raises StartError if Redis cannot be used."""
-        client = connected(shared)
+        """Whether Redis answers was asked before: who dies while it is away must come back. Raises
+        StartError if a cluster does not."""
+        client = client_of(shared)
         faiss.omp_set_num_threads(1)
         loader = ModelLoader(client, shared.model, catalogue, memory, settings, recent)
         follower = ModelFollower(loader, holder, metrics, settings.poll_seconds)
@@ -101,9 +103,9 @@ class Serving:
         metrics: ScorerMetrics,
         recent: RecentRequests,
     ) -> None:
-        """Raises StartError if Redis, the keys or the port cannot be used."""
+        """As for Feeding. Raises StartError if the keys or the port cannot be used."""
         spec, keys, arms = catalogue.encoder.spec, token_keys(shared), arms_of(shared, settings)
-        client = connected(shared)
+        client = client_of(shared)
         self._holder = holder
         users = UserReader(shared.redis, settings.user_timeout_ms / 1000, metrics.user_reads)
         mint = TokenMint(spec, keys, catalogue.arrays.names)

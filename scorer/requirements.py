@@ -101,15 +101,27 @@ def token_keys(shared: SharedSettings) -> TokenKeys:
 
 def connected(shared: SharedSettings) -> redis.Redis:
     """A client of a Redis that answers. Raises StartError."""
+    client = client_of(shared)
     try:
-        client = connect(
+        client.ping()
+    except (redis.RedisError, RedisClusterException) as error:
+        raise _no_redis(error) from None
+    return client
+
+
+def client_of(shared: SharedSettings) -> redis.Redis:
+    """A client of a Redis that need not answer now, unless it is a cluster. Raises StartError."""
+    try:
+        return connect(
             shared.redis,
             socket_timeout=_REDIS_TIMEOUT_SECONDS,
             socket_connect_timeout=_REDIS_TIMEOUT_SECONDS,
         )
-        client.ping()
     except (redis.RedisError, RedisClusterException, ValueError) as error:
-        raise StartError(
-            f"CTR_REDIS_URL: no Redis there: {error}; start one, or set the URL of one that runs"
-        ) from None
-    return client
+        raise _no_redis(error) from None
+
+
+def _no_redis(error: Exception) -> StartError:
+    return StartError(
+        f"CTR_REDIS_URL: no Redis there: {error}; start one, or set the URL of one that runs"
+    )

@@ -3,22 +3,31 @@
 import shutil
 import threading
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
+import grpc
 import numpy as np
 import pytest
 from grpc_reflection.v1alpha import reflection_pb2_grpc
+from prometheus_client import CollectorRegistry
 
+from deploy.local.ports import free_ports
 from schemas.model_package import PackageError
+from schemas.proto.ctr.v1 import scorer_pb2
+from schemas.settings import SharedSettings
 from scorer import model_file
 from scorer.ad_arrays import AdArrays
 from scorer.background import Pace
+from scorer.memory import Memory
 from scorer.model_file import ModelFile, publish_popular, published_popular
 from scorer.popularity import PopularAds
+from scorer.process import run_worker
 from scorer.recent_requests import MADE_UP, PAUSE_SECONDS, RecentRequests
+from scorer.settings import ScorerSettings
 from tests.scorer.publisher import Publisher, ad
-from tests.scorer.running_scorer import RunningScorer, eventually
-from tests.scorer.tiny_model import ENCODER, LAYOUT, TinyModel
+from tests.scorer.running_scorer import KEYS, QUICK, RunningScorer, eventually, refusal, stub_of
+from tests.scorer.tiny_model import ENCODER, LAYOUT, SPEC_FILE, TinyModel
 
 
 def test_work_takes_its_share_of_the_time() -> None:
@@ -88,6 +97,30 @@ def test_an_index_is_built_again_by_what_was_written_of_its_own_model(
             before = served.index
             served.store._writes[0] += writes
             eventually(lambda served=served, before=before: served.index is not before)  # type: ignore[misc]
+
+
+def test_a_worker_comes_back_while_redis_is_away(tmp_path: Path) -> None:
+    """It serves what is in the shared memory, without users."""
+    absent, port = free_ports(2)
+    shared = SharedSettings(
+        redis_url=f"redis://127.0.0.1:{absent}/0", features=str(SPEC_FILE), token_keys=KEYS
+    )
+    memory = Memory.create(tmp_path)
+    AdArrays.create(memory.ads, LAYOUT, 10)
+    settings = ScorerSettings(**{**QUICK, "port": port})
+    stopping = threading.Event()
+    worker = threading.Thread(
+        target=run_worker, args=(shared, settings, memory, CollectorRegistry(), stopping)
+    )
+    worker.start()
+    try:
+        with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+            request = scorer_pb2.RankRequest(request_id="r", user_id="u")
+            rank = partial(stub_of(channel).Rank, request, wait_for_ready=True, timeout=20)
+            assert refusal(rank)[0] == grpc.StatusCode.UNAVAILABLE
+    finally:
+        stopping.set()
+        worker.join(20)
 
 
 def test_popular_ads_are_read_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
