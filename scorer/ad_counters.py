@@ -151,6 +151,9 @@ class AdCounters:
         self._has_rows = True
         arrays.counter_versions[number] = 0 if row is None else version + 1
         arrays.counter_rows[number] = 0 if row is None else (*row.impressions, *row.clicks)
+        if row is None and change.key.partition(":")[0] in self._own:
+            # No ad refers to the number: it is free for the counter of another one.
+            arrays.counters.give_back(number)
         return True
 
     def clear(self) -> None:

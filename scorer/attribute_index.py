@@ -5,8 +5,9 @@ file; ads that changed since are listed and looked at one by one.
 """
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from time import monotonic
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,7 @@ from scorer import shared_arrays
 from scorer.ad_arrays import ATTRIBUTE_NAMES, LARGEST_RECENT, AdArrays
 from scorer.postings import Postings
 from scorer.string_table import TableFullError
+from scorer.value_uses import ValueUses
 
 #: Values whose numbers the feeder knows without looking.
 _REMEMBERED = 1 << 18
@@ -27,9 +29,14 @@ class AttributeIndex:
     ``arrays.recent`` has two lists; the number of the sorted file says which one is in use.
     """
 
-    def __init__(self, arrays: AdArrays, folder: Path) -> None:
+    def __init__(
+        self, arrays: AdArrays, folder: Path, clock: Callable[[], float] = monotonic
+    ) -> None:
         self._arrays = arrays
         self._folder = folder
+        self._uses = ValueUses(arrays.values, arrays.capacity, clock)
+        #: What was put and is not counted yet: attributes before and after.
+        self._replaced: list[tuple[NDArray[np.int32], NDArray[np.int32]]] = []
         self._codes: dict[str, int] = {}
         self._names: set[str] = set()
         # What is changed while the lists are exchanged would be in the one that goes.
@@ -53,7 +60,13 @@ class AttributeIndex:
 
     def put(self, slots: NDArray[np.int32], codes: NDArray[np.int32]) -> None:
         """The ads in ``slots`` [n] have these attributes and no others."""
-        self._arrays.attributes[: len(codes), slots] = codes
+        attributes = self._arrays.attributes[: len(codes)]
+        self._replaced.append((attributes[:, slots], codes))
+        attributes[:, slots] = codes
+
+    def take_over(self, slots: int) -> None:
+        """Another feeder has put the attributes of the first ``slots`` slots."""
+        self._uses.recount(self._arrays.attributes[: len(self._arrays.names), :slots])
 
     def number(
         self, names: Sequence[str], values: Sequence[str]
@@ -101,6 +114,11 @@ class AttributeIndex:
             kept = slots[: max(0, LARGEST_RECENT - begin)]
             self._arrays.recent[side, begin : begin + len(kept)] = kept
             used[1 + side] = min(end, LARGEST_RECENT)
+        for before, after in self._replaced:
+            self._uses.changed(before, after)
+        self._replaced.clear()
+        for value in self._uses.give_back():
+            self._codes.pop(value, None)
 
     @property
     def recent(self) -> int:

@@ -72,7 +72,7 @@ class Catalogue:
         self.encoder = encoder
         self.arrays = arrays
         self.counters = AdCounters(encoder, arrays)
-        self.attributes = AttributeIndex(arrays, folder)
+        self.attributes = AttributeIndex(arrays, folder, clock)
         self.popularity = KeyedPopularity(encoder.spec, arrays)
         layout = encoder.layout
         firsts = np.array([layout.offsets[f.name] for f in layout.ad_categoricals], np.int32)
@@ -179,7 +179,7 @@ class Catalogue:
         arrays.versions[slots] = versions + 1
         arrays.active[slots] = active
         arrays.prices[slots] = prices
-        arrays.attributes[: len(attributes), slots] = attributes
+        self.attributes.put(slots, attributes)
         arrays.parts[slots] = parts
         arrays.revisions[slots] = self.revision
         arrays.end(slots)
@@ -231,6 +231,7 @@ class Catalogue:
                 arrays.ids.remove(ad_id)
             self.counters.disown(slot)
             self._free.append((self._clock(), slot))
+        self.attributes.take_over(self.slot_count)
 
     def reserve(self, ad_id: str, attributes: Mapping[str, str]) -> None:
         """Room for what is said of an ad, before any of it is written. Raises TableFullError."""

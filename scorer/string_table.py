@@ -39,6 +39,7 @@ class StringTable:
         self._used = views["used"]
         #: Where texts have left, by bytes. The writer's; one that dies leaves them unused.
         self._left: defaultdict[int, list[int]] = defaultdict(list)
+        self._free: list[int] = []
         self._mask = len(self._cells) - 1
 
     @staticmethod
@@ -67,7 +68,7 @@ class StringTable:
         return self._bytes(number).decode()
 
     def add(self, text: str, number: int | None = None) -> int:
-        """The number of a string, which is given the next one, or ``number``, if it is new.
+        """The number of a string, which is given the next free one, or ``number``, if it is new.
 
         Raises TableFullError.
         """
@@ -76,11 +77,14 @@ class StringTable:
         if known is not None:
             return known
         count = self._used[_NUMBERS]
+        is_free = number is None and bool(self._free)
         if number is None:
-            number = count
+            number = self._free[-1] if is_free else count
         if number >= len(self._lengths):
             raise TableFullError(f"no room for more than {count} strings")
         offset = self._room(len(data))
+        if is_free:
+            self._free.pop()
         if number < count:
             self._left[_room_bytes(self._lengths[number])].append(self._offsets[number])
         self._heap[offset : offset + len(data)] = data
@@ -107,6 +111,13 @@ class StringTable:
         # Twice if the writer was killed while it moved the string.
         while (found := self._find(data))[0] is not None:
             self._empty(found[1])
+
+    def give_back(self, number: int) -> None:
+        """Forget the string of a number, which ``add`` may give to another one at once."""
+        text = self.text(number)
+        if self.number(text) == number:
+            self.remove(text)
+        self._free.append(number)
 
     def _empty(self, hole: int) -> None:
         """What was put further away because of this cell moves up (Knuth's algorithm R): cells that

@@ -1,0 +1,41 @@
+"""Ads that come, change and go for long: what they used is used again."""
+
+import tempfile
+from pathlib import Path
+
+from schemas.redis_values import versioned
+from schemas.row_changes import RowChange
+from scorer.catalogue import SLOT_REUSE_SECONDS, Catalogue
+from scorer.staging import stage_ads, stage_counters
+from tests.scorer.publisher import ad, counter_row
+from tests.scorer.test_catalogue import apply, change_of, new_catalogue
+from tests.scorer.tiny_model import ENCODER
+
+
+def test_what_changes_all_the_time_fills_no_table() -> None:
+    """Ads, values and counters of ads come and go three times as often as there is room for."""
+    now = [0.0]
+    with new_catalogue(lambda: now[0]) as catalogue:
+        for turn in range(60):
+            now[0] += SLOT_REUSE_SECONDS + 1
+            if turn == 30:  # another feeder goes on
+                folder = catalogue.arrays, Path(tempfile.gettempdir())
+                catalogue = Catalogue(ENCODER, *folder, 3, lambda: now[0])
+                catalogue.take_over()
+            ads = [ad(200 * turn + n, budget=f"{turn}.{n % 199}", size="1") for n in range(200)]
+            keys = [f"ad:{item.ad_id}" for item in ads]
+            there = [RowChange(key, versioned(1, counter_row(9, 3).pack())) for key in keys]
+            gone = [RowChange(key, versioned(2, b"")) for key in keys]
+            for staged in (
+                stage_ads(catalogue, map(change_of, ads)),
+                stage_counters(catalogue, there),
+                stage_counters(catalogue, gone),
+            ):
+                assert staged.damaged == 0
+                apply(catalogue, staged)
+            slots = catalogue.attributes.matching({"budget": f"{turn}.0", "size": "1"})
+            assert [catalogue.arrays.ids.text(int(slot)) for slot in slots] == [
+                ads[0].ad_id, ads[199].ad_id,
+            ]  # fmt: skip
+            assert catalogue.attributes.of(int(slots[0])) == ads[0].attributes
+            catalogue.remove([item.ad_id for item in ads])
