@@ -24,11 +24,12 @@ class Publisher(ModelVersions):
         super().__init__(client, model)
         self._keep_versions = keep_versions
 
-    def publish(self, package: ModelPackage, now_ms: int) -> None:
-        """Write a package, then switch ``current`` to it; versions beyond the kept ones go, but for
-        the newest FULL one.
+    def publish(self, package: ModelPackage, now_ms: int, expected: str | None = None) -> None:
+        """Write a package, then switch ``current`` to it from ``expected``, if given; versions
+        beyond the kept ones go, but for the newest FULL one.
 
-        Raises PublishError if the version exists or belongs to another model.
+        Raises PublishError if the version exists or belongs to another model, VersionError if
+        another version than ``expected`` is current.
         """
         manifest = package.manifest
         if manifest.model != self.model:
@@ -39,13 +40,12 @@ class Publisher(ModelVersions):
         chunks = [(key, data) for key, data in package.writes() if key != manifest_key]
         for key, data in chunks:
             self._client.set(key, data, ex=UNFINISHED_SECONDS)
-        with self._node().pipeline(transaction=True) as switch:
+        with self.switching(expected) as switch:
             for key, _ in chunks:
                 switch.persist(key)
             switch.set(manifest_key, manifest.model_dump_json())
             switch.zadd(redis_keys.model_versions(self.model), {manifest.version: now_ms})
             switch.set(redis_keys.model_current(self.model), manifest.version)
-            switch.execute()
         self._remove_old()
 
     def _remove_old(self) -> None:

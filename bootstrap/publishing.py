@@ -40,17 +40,22 @@ def publish_through_gate(
     now_ms: int,
     force: bool = False,
 ) -> list[str]:
-    """Publish, or raise GateError with the reasons; with ``force`` they are returned instead."""
-    current = publisher.current()
+    """Publish, or raise GateError with the reasons; with ``force`` they are returned instead.
+
+    Raises VersionError if another version became current meanwhile than the one it was judged by.
+    """
+    manifest, current = package.manifest, publisher.current()
     reasons = refusal_reasons(
-        own_metrics(package.manifest),
-        None if current is None else _live_metrics(publisher, package.manifest, current),
+        own_metrics(manifest),
+        None if current is None else _live_metrics(publisher, manifest, current),
         gate_limits(settings),
     )
+    if manifest.kind == "DENSE" and manifest.parent != current:
+        reasons.append(f"snapshot: it goes on from {manifest.parent}, and {current} is served now")
     if reasons and not force:
-        version = package.manifest.version
-        raise GateError(f"{version} is not published (--force would): {'; '.join(reasons)}")
-    publisher.publish(package, now_ms)
+        told = "; ".join(reasons)
+        raise GateError(f"{manifest.version} is not published (--force would): {told}")
+    publisher.publish(package, now_ms, expected=current)
     return reasons
 
 

@@ -9,7 +9,7 @@ from bootstrap import display
 from bootstrap.announcer import announce
 from bootstrap.command import AsJson, ModelOption, connected, faults_told
 from bootstrap.publisher import Publisher
-from bootstrap.publishing import GateError, publish_through_gate
+from bootstrap.publishing import publish_through_gate
 from bootstrap.refresh import RefreshRefused, refresh
 from bootstrap.sample_topic import SampleTopic
 from bootstrap.settings import BootstrapSettings
@@ -60,7 +60,7 @@ def refresh_live(
                 publish_through_gate(publisher, refreshed.package, strict, manifest.created_ms)
                 told["published"] = True
                 announce(shared.kafka, manifest, manifest.created_ms)
-            except (GateError, RefreshRefused) as error:
+            except (RefreshRefused, VersionError) as error:
                 told["why_not"] = str(error)
     if as_json:
         print(json.dumps(told))

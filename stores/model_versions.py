@@ -1,6 +1,8 @@
 """The versions of a model that Redis keeps: which there are, which is served, back to another."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -88,8 +90,8 @@ class ModelVersions:
         if place is None:
             raise VersionError(f"no version of {self.model} is current")
         bad = versions[place].version
-        if expected not in (None, bad):
-            raise VersionError(f"{self.model}: {bad} is current by now, not {expected}")
+        if expected is not None:
+            self._require_current(expected)
         usable = [item for item in versions if item.manifest and not item.withdrawn]
         if to is None:
             wanted = [item.version for item in versions[:place] if item in usable]
@@ -111,12 +113,36 @@ class ModelVersions:
                 )
             )
         record = json.dumps({"ts": now_ms, "reason": reason, "to": good})
-        with self._node().pipeline(transaction=True) as switch:
+        with self.switching(bad) as switch:
             switch.set(redis_keys.model_current(self.model), good)
             switch.hset(redis_keys.model_withdrawn(self.model), bad, record)
             switch.hdel(redis_keys.model_withdrawn(self.model), good)
-            switch.execute()
         return good
+
+    @contextmanager
+    def switching(self, expected: str | None = None) -> Iterator[Any]:
+        """A transaction to fill, which takes place only while ``expected`` is current, if given.
+
+        Raises VersionError if it is not, and nothing has been done then.
+        """
+        switch: Any
+        with self._node().pipeline(transaction=True) as switch:
+            if expected is not None:
+                switch.watch(redis_keys.model_current(self.model))
+                self._require_current(expected)
+                switch.multi()
+            yield switch
+            try:
+                switch.execute()
+            except redis.WatchError:
+                raise VersionError(
+                    f"{self.model}: another version than {expected} became current just now"
+                ) from None
+
+    def _require_current(self, expected: str) -> None:
+        current = self.current()
+        if current != expected:
+            raise VersionError(f"{self.model}: {current} is current by now, not {expected}")
 
     def _require_servable(self, version: str, fingerprint: str | None) -> None:
         """Raises PackageError if scorers would refuse it: they would go on with the bad one."""

@@ -8,6 +8,8 @@ import pytest
 import redis
 
 from bootstrap.publisher import UNFINISHED_SECONDS, Publisher, PublishError
+from bootstrap.publishing import GateError, publish_through_gate
+from bootstrap.settings import BootstrapSettings
 from schemas import redis_keys
 from schemas.model_package import CHUNK_BYTES, Manifest, ModelPackage, fetch, file_entries
 from stores.model_versions import VersionError
@@ -231,3 +233,31 @@ def test_a_roll_back_of_a_version_that_is_no_longer_current_is_refused(
         publisher.roll_back("pcoc 3.1", now_ms=9, expected="v2")
     assert publisher.current() == "v3"
     assert publisher.roll_back("pcoc 3.1", now_ms=9, expected="v3") == "v2"
+
+
+def test_what_became_current_meanwhile_is_not_replaced(publisher: Publisher) -> None:
+    """Neither before the package is written nor within the transaction."""
+    publisher.publish(package("v1"), 1)
+    publisher.publish(package("v2"), 2, expected="v1")
+    with pytest.raises(VersionError, match="m: v2 is current by now, not v1"):
+        publisher.publish(package("v3"), 3, expected="v1")
+
+    def race() -> None:
+        with publisher.switching("v2") as switch:
+            publisher.roll_back("slow", now_ms=4)
+            switch.set(redis_keys.model_current("m"), "v3")
+
+    with pytest.raises(VersionError, match="another version than v2 became current just now"):
+        race()
+    assert publisher.current() == "v1"
+
+
+def test_a_snapshot_of_what_is_no_longer_served_is_refused(publisher: Publisher) -> None:
+    for number in (1, 2):
+        publisher.publish(package(f"v{number}"), number)
+    made = package("v3")
+    change = {"kind": "DENSE", "parent": "v1", "metrics": {"clicks": 0.0}}
+    snapshot = ModelPackage.checked(made.manifest.model_copy(update=change), made.files)
+    with pytest.raises(GateError, match="goes on from v1, and v2 is served now"):
+        publish_through_gate(publisher, snapshot, BootstrapSettings(), 3)
+    assert publisher.current() == "v2"
