@@ -1,7 +1,7 @@
 """The lake as a stream of blocks, in bounded memory: each impression once, with its final label.
 
 A negative whose correction the lake has is left out, and the correction stands for both. To know,
-only the keys of a day's corrections are held: the attribution window, and no more, lies between.
+only the keys of corrections within the attribution window are held: no more lies between.
 """
 
 from collections import deque

@@ -1,6 +1,7 @@
 """The command ``retrain``: from the lake to a package, a report and, if wanted, the live model."""
 
 import json
+import math
 import resource
 import time
 from datetime import UTC, datetime
@@ -32,6 +33,9 @@ from schemas.features import FeatureSpec
 from schemas.layout import Layout
 from schemas.model_package import ModelPackage
 from schemas.settings import SharedSettings
+from streaming.settings import StreamingSettings
+
+HOUR_MS = 3_600_000
 
 
 def retrain(
@@ -65,7 +69,7 @@ def retrain(
         spec, peers = FeatureSpec.load(shared.features), Peers.join()
         try:
             retraining = Retrain(
-                LakeStream(lake, spec, keep_negatives),
+                LakeStream(lake, spec, keep_negatives, _window_hours()),
                 architecture.value,
                 OnlineModelSettings.load(seed=seed).over_the_lake(architecture.value),
                 RetrainOptions(
@@ -163,6 +167,11 @@ def _exported(
         ),
         retrained.tested.samples[-settings.check_rows :],
     )
+
+
+def _window_hours() -> int:
+    """In which the events job corrects a label."""
+    return math.ceil(StreamingSettings.load().attribution_window_ms / HOUR_MS)
 
 
 def _checkpoint(output: Path, name: str) -> Path:

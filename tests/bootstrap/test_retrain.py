@@ -192,6 +192,22 @@ def test_two_processes_learn_what_one_learns(
     assert not list((tmp_path / "one").glob("*.checkpoint")), "it is done with"
 
 
+def test_negatives_wait_for_corrections_as_long_as_the_events_job_does(
+    lake: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    windows: list[int] = []
+
+    def stream(*arguments: Any) -> LakeStream:
+        windows.append(arguments[3])
+        raise LakeError("that will do")
+
+    monkeypatch.setattr("bootstrap.retrain_command.LakeStream", stream)
+    monkeypatch.setenv("CTR_STREAMING_ATTRIBUTION_WINDOW_MS", str(72 * 3_600_000 - 1))
+    arguments = ["retrain", "--lake", str(lake), "--output", str(tmp_path)]
+    assert "that will do" in CliRunner().invoke(app, arguments).stderr
+    assert windows == [72]
+
+
 def test_it_catches_up_passes_the_gate_and_goes_live(
     lake: Path,
     tmp_path: Path,
