@@ -67,6 +67,12 @@ class Arm(_Declared):
     model: str = Field(pattern=r"^[A-Za-z0-9._-]+$")
     exploration: Exploration = Exploration()
 
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.model == POPULARITY and self.exploration.policy != "none":
+            raise ValueError("exploration: popularity never explores, expected a model or no policy")
+        return self
+
     @property
     def is_mostly_greedy(self) -> bool:
         """Whether propensities tell a ranked ad from a drawn one."""

@@ -181,6 +181,7 @@ def test_users_keep_their_arm_and_shares_hold(arms_file: Path) -> None:
         ((", probability: 0.1", ""), "policy, probability: expected both or neither"),
         (("policy: thompson, ", ""), "policy, probability: expected both or neither"),
         (("share: 0.2", "share: 0.3"), "sum to 1, got 1.1"),
+        (("model: deepfm", "model: popularity"), "arms.2: exploration: popularity never explores"),
         (("name: popular", "name: main"), "there twice: main"),
         (("name: popular", "name: a b"), "arms.0.name"),
         (("arms:", "arms: ["), "no YAML"),
