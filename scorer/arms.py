@@ -70,7 +70,7 @@ class Arm(_Declared):
     @model_validator(mode="after")
     def _check(self) -> Self:
         if self.model == POPULARITY and self.exploration.policy != "none":
-            raise ValueError("exploration: popularity never explores, expected a model or no policy")
+            raise ValueError("exploration: popularity never explores, expected no policy")
         return self
 
     @property
