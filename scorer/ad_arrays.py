@@ -22,6 +22,8 @@ POPULAR_ADS = 4_096
 KEYED_GROUPS, KEYED_ADS = 4_096, 64
 #: Changes of ads that look-ups by attribute go through one by one.
 LARGEST_RECENT = 1 << 20
+#: Of the ads that came last, see scorer.newest_ads.
+NEWEST_ADS = 1_024
 #: A row takes microseconds to write, unless its writer loses the core meanwhile.
 _TRIES, _SPINS, _PAUSE_SECONDS = 200, 3, 0.0001
 
@@ -76,6 +78,8 @@ class AdArrays:
     stream: NDArray[np.bytes_]
     recent: NDArray[np.int32]
     recent_used: NDArray[np.int64]
+    newest: NDArray[np.int32]
+    newest_count: NDArray[np.int64]
     popular_sequence: NDArray[np.uint64]
     popular: NDArray[np.int32]
     popular_ctrs: NDArray[np.float64]
@@ -118,6 +122,8 @@ class AdArrays:
             "stream": ("S64", (1,)),
             "recent": ("<i4", (2, LARGEST_RECENT)),
             "recent_used": ("<i8", (3,)),
+            "newest": ("<i4", (NEWEST_ADS,)),
+            "newest_count": ("<i8", (1,)),
             "popular_sequence": ("<u8", (1,)),
             "popular": ("<i4", (1 + POPULAR_ADS,)),
             "popular_ctrs": ("<f8", (1 + POPULAR_ADS,)),

@@ -126,13 +126,6 @@ class AttributeIndex:
         used = self._arrays.recent_used
         return int(used[1 + int(used[0]) % 2])
 
-    def newest(self, count: int) -> NDArray[np.int32]:
-        """Slots of at most so many ads that came or changed last, those that are not sorted yet."""
-        used = self._arrays.recent_used
-        side = int(used[0]) % 2
-        end = int(used[1 + side])
-        return self._arrays.recent[side, max(0, end - count) : end].copy()
-
     def sort(self) -> None:
         """Sort the slots in use, while others go on changing some of them."""
         arrays, used = self._arrays, self._arrays.recent_used

@@ -28,7 +28,7 @@ class CandidateSources:
     ) -> tuple[Slots, Mapping[int, int]]:
         """Slots of all sources, ascending as are those of retrieval [n]; the places in SOURCES of
         the others."""
-        newest = eligible.catalogue.attributes.newest(self._recent)
+        newest = eligible.catalogue.newest.last(self._recent)
         wanted, sources = self._others(popular, newest)
         if not len(wanted):
             return retrieved, sources

@@ -19,6 +19,7 @@ from scorer.ad_arrays import AdArrays
 from scorer.ad_counters import AdCounters
 from scorer.attribute_index import AttributeIndex
 from scorer.keyed_popularity import KeyedPopularity
+from scorer.newest_ads import NewestAds
 from scorer.row_owners import RowOwners
 
 #: A deleted ad's slot waits this long, so that no request in flight mixes two ads.
@@ -74,6 +75,7 @@ class Catalogue:
         self.counters = AdCounters(encoder, arrays)
         self.attributes = AttributeIndex(arrays, folder, clock)
         self.popularity = KeyedPopularity(encoder.spec, arrays)
+        self.newest = NewestAds(arrays)
         layout = encoder.layout
         firsts = np.array([layout.offsets[f.name] for f in layout.ad_categoricals], np.int32)
         ends = [layout.offsets[f.name] + f.buckets for f in layout.ad_categoricals]
@@ -151,6 +153,7 @@ class Catalogue:
         new = np.fromiter(update.entries, np.int32, len(update.entries))
         entries = list(update.entries.values())
         codes = self.attributes.coded([entry.attributes for entry in entries])
+        came = new[arrays.versions[new] == 0]
         # Who reads one of these rows waits for the end: what takes time is done before and after.
         arrays.begin(slots)
         self._put(new, entries, codes)
@@ -161,6 +164,8 @@ class Catalogue:
         self._state[_SLOTS] = max(self.slot_count, 1 + int(new.max(initial=-1)))
         self.row_owners.changed(new)
         self.attributes.changed(new)
+        if self.loaded:  # which of the first ones came last is not known
+            self.newest.add(came)
 
     def commit_new(
         self,

@@ -69,7 +69,7 @@ class ScorerSettings(Settings):
         16, ge=0, le=1_000, description="most clicked ads that are ranked, found or not"
     )
     recent_candidates: int = Field(
-        16, ge=0, le=1_000, description="newest ads that are ranked, found or not"
+        16, ge=0, le=1_000, description="ads that came last and are ranked, found or not"
     )
     epsilon: float = Field(
         0.05,

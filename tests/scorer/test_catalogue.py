@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from schemas.records import Ad
 from schemas.redis_values import CounterRow, versioned
 from schemas.row_changes import RowChange
-from scorer.ad_arrays import ATTRIBUTE_NAMES, AdArrays
+from scorer.ad_arrays import ATTRIBUTE_NAMES, NEWEST_ADS, AdArrays
 from scorer.attribute_index import AttributeIndex
 from scorer.catalogue import SLOT_REUSE_SECONDS, AdEntry, Catalogue
 from scorer.eligibility import eligible_ads
@@ -224,6 +224,21 @@ def test_counters_alone_leave_nothing_to_sort() -> None:
         row = versioned(1, counter_row(5, 1).pack())
         apply(catalogue, stage_counters(catalogue, [RowChange("ad:ad-1", row)]))
         assert not catalogue.row_owners._recent
+
+
+def test_ads_that_came_last_are_neither_those_that_changed_nor_those_of_the_load() -> None:
+    with new_catalogue() as catalogue:
+        apply(catalogue, stage_ads(catalogue, [change_of(ad(n)) for n in range(3)]))
+        catalogue.set_loaded()
+        assert not len(catalogue.newest.last(2))
+        apply(catalogue, stage_ads(catalogue, [change_of(ad(n)) for n in (7, 8, 9)]))
+        catalogue.sort()
+        apply(catalogue, stage_ads(catalogue, [change_of(ad(1, ts=2, price=7))]))
+        found = catalogue.newest.last(2).tolist()
+        assert found == [catalogue.slot("ad-8"), catalogue.slot("ad-9")]
+        catalogue.newest.add(np.arange(2 * NEWEST_ADS, dtype=np.int32))
+        found = catalogue.newest.last(2 * NEWEST_ADS).tolist()
+        assert found == list(range(NEWEST_ADS, 2 * NEWEST_ADS))
 
 
 def test_there_is_room_for_so_many() -> None:
