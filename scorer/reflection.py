@@ -9,6 +9,8 @@ import grpc
 from grpc_reflection.v1alpha import reflection, reflection_pb2
 
 SERVICE = reflection.SERVICE_NAME
+#: The same messages under the name that newer clients ask for first, some of them only.
+_SERVICE_V1 = "grpc.reflection.v1.ServerReflection"
 #: Streams that are answered at a time; the next ones wait.
 STREAMS = 4
 #: A stream that is open for so long is ended: it counts among the calls that a server takes.
@@ -33,14 +35,17 @@ class _Stream:
             timer.cancel()
 
 
-def handler(
+def handlers(
     services: Sequence[str], longest_seconds: float = LONGEST_SECONDS
-) -> "grpc.GenericRpcHandler[Any, Any]":
-    """Tells what ``services`` there are, and their messages."""
+) -> "list[grpc.GenericRpcHandler[Any, Any]]":
+    """Tell what ``services`` there are, and their messages."""
     messages: Any = reflection_pb2
     method = grpc.stream_stream_rpc_method_handler(
         _Stream(services, longest_seconds),
         request_deserializer=messages.ServerReflectionRequest.FromString,
         response_serializer=messages.ServerReflectionResponse.SerializeToString,
     )
-    return grpc.method_handlers_generic_handler(SERVICE, {"ServerReflectionInfo": method})
+    return [
+        grpc.method_handlers_generic_handler(name, {"ServerReflectionInfo": method})
+        for name in (SERVICE, _SERVICE_V1)
+    ]

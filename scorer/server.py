@@ -48,7 +48,9 @@ class ScorerServer:
         )
         scoring = AdmittedService(servicer.handler(), pool, metrics.requests)
         names = (SERVICE, model_admin.SERVICE, health.SERVICE_NAME, reflection.SERVICE)
-        self._server.add_generic_rpc_handlers((scoring, admin.handler(), reflection.handler(names)))
+        self._server.add_generic_rpc_handlers(
+            (scoring, admin.handler(), *reflection.handlers(names))
+        )
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         self.set_ready(False)
         address = f"{settings.host}:{settings.port}"

@@ -11,6 +11,7 @@ import grpc
 import pytest
 from google.protobuf import descriptor_pool, json_format, message_factory
 from google.protobuf.descriptor import Descriptor, FieldDescriptor, MethodDescriptor
+from grpc_reflection.v1alpha import reflection_pb2
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import (
     ProtoReflectionDescriptorDatabase,
 )
@@ -107,6 +108,18 @@ def test_reflection_lets_any_client_in(scorer: RunningScorer) -> None:
     answer = json_format.MessageToDict(method(scorer.channel, rank)(request.SerializeToString()))
     assert answer["modelVersion"] == "v1"
     assert len(answer["ads"]) == 2
+
+
+def test_reflection_has_the_name_of_newer_clients(scorer: RunningScorer) -> None:
+    """Its messages are those of v1alpha, which the library knows."""
+    call = scorer.channel.stream_stream(
+        "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
+        request_serializer=lambda request: request.SerializeToString(),
+        response_deserializer=reflection_pb2.ServerReflectionResponse.FromString,
+    )
+    (answer,) = call(iter([reflection_pb2.ServerReflectionRequest(list_services="")]))
+    named = {service.name for service in answer.list_services_response.service}
+    assert named >= {*SERVICES, "grpc.health.v1.Health"}
 
 
 @pytest.mark.timeout(3_600)
