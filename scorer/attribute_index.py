@@ -65,7 +65,7 @@ class AttributeIndex:
         attributes[:, slots] = codes
 
     def take_over(self, slots: int) -> None:
-        """Another feeder has put the attributes of the first ``slots`` slots."""
+        """Another feeder has put attributes, into none but the first ``slots`` slots."""
         self._uses.recount(self._arrays.attributes[: len(self._arrays.names), :slots])
 
     def number(

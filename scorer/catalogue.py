@@ -236,7 +236,8 @@ class Catalogue:
                 arrays.ids.remove(ad_id)
             self.counters.disown(slot)
             self._free.append((self._clock(), slot))
-        self.attributes.take_over(self.slot_count)
+        # Not only slots in use: what was cut off may have written others.
+        self.attributes.take_over(len(arrays.ids))
 
     def reserve(self, ad_id: str, attributes: Mapping[str, str]) -> None:
         """Room for what is said of an ad, before any of it is written. Raises TableFullError."""

@@ -290,6 +290,23 @@ def test_what_a_killed_feeder_had_begun_is_ended() -> None:
         assert after.allocate("ad-77") == slot
 
 
+def test_values_of_an_ad_that_was_cut_off_stay_its_own() -> None:
+    """They are put again as they are, and must count although its slot was not in use yet."""
+    now = 0.0
+    with new_catalogue(lambda: now) as catalogue:
+        apply(catalogue, stage_ads(catalogue, [change_of(ad(1, advertiser="first"))]))
+        catalogue.arrays.state[2] = 0
+        after = Catalogue(ENCODER, catalogue.arrays, catalogue.attributes._folder, 3, lambda: now)
+        after.take_over()
+        apply(after, stage_ads(after, [change_of(ad(1, advertiser="first"))]))
+        for number in (2, 3):
+            now += 2 * SLOT_REUSE_SECONDS
+            apply(after, stage_ads(after, [change_of(ad(number, advertiser=f"later-{number}"))]))
+        slot = after.slot("ad-1")
+        assert slot is not None
+        assert after.attributes.of(slot)["advertiser"] == "first"
+
+
 def test_who_fails_to_write_leaves_no_file_and_what_is_published_replaces(tmp_path: Path) -> None:
     memory = Memory.create(tmp_path)
     with suppress(FileNotFoundError), memory.new("model", "index") as paths:
