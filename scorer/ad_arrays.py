@@ -24,6 +24,14 @@ KEYED_GROUPS, KEYED_ADS = 4_096, 64
 LARGEST_RECENT = 1 << 20
 #: Of the ads that came last, see scorer.newest_ads.
 NEWEST_ADS = 1_024
+#: Tables of strings, and what errors call their strings.
+_TABLES = {
+    "ids": "ads",
+    "names": "names of attributes",
+    "values": "values of attributes",
+    "counters": "keys of counters",
+    "groups": "groups of requests",
+}
 #: A row takes microseconds to write, unless its writer loses the core meanwhile.
 _TRIES, _SPINS, _PAUSE_SECONDS = 200, 3, 0.0001
 
@@ -142,8 +150,8 @@ class AdArrays:
         """The arrays of a file that was created."""
         arrays = shared_arrays.attach(path, writable)
         fields: dict[str, Any] = {n: array for n, array in arrays.items() if "." not in n}
-        for name in ("ids", "names", "values", "counters", "groups"):
-            fields[name] = StringTable(shared_arrays.part(name, arrays))
+        for name, holds in _TABLES.items():
+            fields[name] = StringTable(shared_arrays.part(name, arrays), holds)
         return cls(**fields)
 
     @property

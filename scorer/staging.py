@@ -79,7 +79,7 @@ def _slots(catalogue: Catalogue, ads: Iterable[Ad]) -> dict[str, int]:
             slots[ad.ad_id] = catalogue.allocate(ad.ad_id) if known is None else known
         except TableFullError as error:
             _log.error(
-                "no room for an ad: raise CTR_SCORER_MAX_ADS, or use fewer attribute names",
+                "no room for an ad: raise CTR_SCORER_MAX_ADS, or use fewer or shorter attributes",
                 ad_id=ad.ad_id,
                 reason=str(error),
             )
@@ -106,14 +106,18 @@ def stage_counters(catalogue: Catalogue, changes: Iterable[RowChange]) -> Staged
     """Keep newer counter rows and renew the numbers of the ads that they describe."""
     counters = catalogue.counters
     keys: set[str] = set()
-    damaged = 0
+    damaged, full = 0, ""
     for change in changes:
         try:
             catalogue.popularity.apply(change)
             if counters.apply(change):
                 keys.add(change.key)
-        except (TableFullError, ValueError):
+        except TableFullError as error:
+            damaged, full = damaged + 1, str(error)
+        except ValueError:
             damaged += 1
+    if full:
+        _log.error("no room for a counter: raise CTR_SCORER_MAX_ADS", reason=full)
     counters.put_popularity(keys)
     found = counters.slots(key for key in keys if counters.is_encoded(key))
     by_key = {key: owners for key, owners in found if len(owners)}

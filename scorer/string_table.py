@@ -30,7 +30,9 @@ class TableFullError(RuntimeError):
 class StringTable:
     """At most ``capacity`` strings. A number that was removed may be given to another string."""
 
-    def __init__(self, arrays: Mapping[str, NDArray[Any]]) -> None:
+    def __init__(self, arrays: Mapping[str, NDArray[Any]], holds: str = "strings") -> None:
+        """``holds`` says in errors what the strings are."""
+        self._holds = holds
         self.texts = Texts(arrays["offsets"], arrays["lengths"], arrays["heap"])
         # A view's number costs half of an array's.
         views: dict[str, Any] = {name: array.data for name, array in arrays.items()}
@@ -81,7 +83,7 @@ class StringTable:
         if number is None:
             number = self._free[-1] if is_free else count
         if number >= len(self._lengths):
-            raise TableFullError(f"no room for more than {count} strings")
+            raise TableFullError(f"no room for more than {count} {self._holds}")
         offset = self._room(len(data))
         if is_free:
             self._free.pop()
@@ -101,7 +103,7 @@ class StringTable:
             return left.pop()
         offset: int = self._used[_BYTES]
         if offset + room > len(self._heap):
-            raise TableFullError(f"no room for {size} bytes more")
+            raise TableFullError(f"no room for {size} bytes more of {self._holds}")
         self._used[_BYTES] = offset + room
         return offset
 

@@ -13,7 +13,8 @@ CAPACITY = 32
 @pytest.fixture
 def table() -> StringTable:
     layout = StringTable.layout(CAPACITY)
-    return StringTable({name: np.zeros(shape, dtype) for name, (dtype, shape) in layout.items()})
+    arrays = {name: np.zeros(shape, dtype) for name, (dtype, shape) in layout.items()}
+    return StringTable(arrays, "names of cats")
 
 
 def test_a_full_table_outlives_any_number_of_strings(table: StringTable) -> None:
@@ -30,5 +31,5 @@ def test_a_full_table_outlives_any_number_of_strings(table: StringTable) -> None
         assert known[new] == number
         if step % 100 == 0:
             assert {text: table.number(text) for text in known} == known
-    with pytest.raises(TableFullError):
+    with pytest.raises(TableFullError, match=f"more than {CAPACITY} names of cats"):
         table.add("one more")
