@@ -97,7 +97,11 @@ class SharedSettings(Settings):
     redis_cert: Path | None = Field(None, description="PEM file, if Redis asks for one of ours")
     redis_key: Path | None = Field(None, description="PEM file, of redis_cert")
     features: str = Field("world", description="built-in feature set, or path of a feature file")
-    model: str = Field("deepfm", description="name of the model that is trained and served")
+    model: str = Field(
+        "deepfm",
+        pattern=r"^[A-Za-z0-9._-]+$",
+        description="name of the model that is trained and served",
+    )
     token_keys: SecretStr = Field(
         SecretStr(""), description="id:hex[,id:hex…]; the first key signs, all of them verify"
     )

@@ -14,6 +14,7 @@ from scorer.arms import Arms, ArmsError
 from scorer.exploration_pools import ExplorationPools
 from scorer.memory import Memory
 from scorer.settings import ScorerSettings
+from scorer.tls import TlsError, TlsFiles
 from stores.redis_client import connect
 
 _REDIS_TIMEOUT_SECONDS = 5.0
@@ -96,6 +97,16 @@ def token_keys(shared: SharedSettings) -> TokenKeys:
     try:
         return TokenKeys.parse(shared.token_keys)
     except ValueError as error:
+        raise StartError(str(error)) from None
+
+
+def require_tls(settings: ScorerSettings) -> None:
+    """Raises StartError if certificates are asked for that cannot be used."""
+    try:
+        files = TlsFiles.of(settings)
+        if files is not None:
+            files.read()
+    except TlsError as error:
         raise StartError(str(error)) from None
 
 

@@ -53,7 +53,8 @@ class ScorerServer:
         )
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         self.set_ready(False)
-        address = f"{settings.host}:{settings.port}"
+        host = f"[{settings.host}]" if ":" in settings.host else settings.host
+        address = f"{host}:{settings.port}"
         try:
             if tls is None:
                 self.port = self._server.add_insecure_port(address)

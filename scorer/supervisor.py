@@ -27,6 +27,7 @@ from scorer.requirements import (
     connected,
     features,
     memory_of,
+    require_tls,
     room_for_ads,
     serve_metrics,
     token_keys,
@@ -49,6 +50,7 @@ class Supervisor:
         layout = Encoder(features(shared)).layout
         arms_of(shared, settings)
         token_keys(shared)
+        require_tls(settings)
         connected(shared).close()
         self._shared = shared
         self._settings = settings.model_copy(update={"port": _free(settings)})

@@ -18,8 +18,13 @@ from google.protobuf.message import Message
 
 from schemas.proto.ctr.v1 import scorer_pb2, scorer_pb2_grpc
 
-#: The worker is away or refuses at once: another one may answer. A request changes nothing there.
-RETRIED = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED)
+#: The worker is away, refuses at once, or ends before it has begun: another one may answer. A
+#: request changes nothing there.
+RETRIED = (
+    grpc.StatusCode.UNAVAILABLE,
+    grpc.StatusCode.RESOURCE_EXHAUSTED,
+    grpc.StatusCode.CANCELLED,
+)
 _OPTIONS = (
     # A connection of its own for each channel: workers that share a port are told apart.
     ("grpc.use_local_subchannel_pool", 1),
@@ -105,7 +110,7 @@ class ScorerClient:
                 continue
             pending -= 1
             code = call.code()
-            if code in RETRIED and len(calls) == 1:
+            if code in RETRIED and len(calls) == 1 and not call.cancelled():
                 send()
                 pending += 1
             elif code == grpc.StatusCode.OK or code not in RETRIED or pending == 0:

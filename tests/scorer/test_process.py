@@ -102,6 +102,16 @@ def test_a_taken_port_is_named(scorer: RunningScorer) -> None:
             RunningScorer(scorer.redis_url, {"metrics_port": taken}).__enter__()
 
 
+def test_an_address_of_ipv6(redis_url: str) -> None:
+    if not socket.has_dualstack_ipv6():
+        pytest.skip("this machine has no IPv6")
+    with (
+        RunningScorer(redis_url, {"host": "::1"}) as scorer,
+        grpc.insecure_channel(f"[::1]:{scorer.process.server.port}") as channel,
+    ):
+        assert health(channel) == NOT_SERVING
+
+
 def test_a_whole_life(redis_url: str, publisher: Publisher, model: TinyModel) -> None:
     """Not ready before a model, ready after it, metrics by HTTP, drained and gone by SIGTERM."""
     port, metrics_port = free_ports(2)

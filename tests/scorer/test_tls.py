@@ -13,6 +13,7 @@ from schemas.settings import SharedSettings
 from scorer.process import ScorerProcess
 from scorer.requirements import StartError
 from scorer.settings import ScorerSettings
+from scorer.supervisor import Supervisor
 from tests.scorer.publisher import ADS, Publisher, ad
 from tests.scorer.running_scorer import KEYS, RunningScorer, eventually, refusal, stub_of
 from tests.scorer.tiny_model import SPEC_FILE, TinyModel
@@ -132,6 +133,17 @@ def test_what_is_wrong_is_named(
     settings = ScorerSettings.model_validate({"port": 0, **authority.settings, **changed})
     with pytest.raises(StartError, match=named):
         ScorerProcess(shared, settings, CollectorRegistry())
+
+
+def test_a_supervisor_does_not_start_what_cannot_serve(
+    redis_url: str, authority: Authority
+) -> None:
+    """Its workers would die one after the other."""
+    authority.certificate.write_text("damaged")
+    shared = SharedSettings(redis_url=redis_url, features=str(SPEC_FILE), token_keys=KEYS)
+    settings = ScorerSettings(port=0, workers=1, **authority.settings)  # type: ignore[arg-type]
+    with pytest.raises(StartError, match="CTR_SCORER_TLS_CERTIFICATE"):
+        Supervisor(shared, settings)
 
 
 def test_large_requests_are_refused_unread(redis_url: str, scorer: RunningScorer) -> None:
