@@ -40,8 +40,8 @@ def audit(
         typer.Option(
             min=0,
             max=1,
-            help="share of requests that may differ: those of the rungs RETRIEVAL_ONLY, POPULAR, "
-            "see ctr_scorer_requests_total",
+            help="share of requests that may differ: those of the rung RETRIEVAL_ONLY, see "
+            "ctr_scorer_requests_total",
         ),
     ] = 0.0,
     as_json: AsJson = False,

@@ -60,7 +60,7 @@ _IMPRESSION = (
     Column("position", "INT", "slot, 1 is the top"),
     Column("price", "BIGINT", "advertiser's cost per click, micros of currency"),
     Column("variant", "STRING", "A/B arm that served it"),
-    Column("model_version", "STRING", "model package that scored it"),
+    Column("model_version", "STRING", "model package that scored it, or popularity"),
     Column("predicted_ctr", "FLOAT", "calibrated probability as answered, at position 1"),
     Column("propensity", "FLOAT", "probability with which the policy chose the ad, (0, 1]"),
     Column("feature_fingerprint", "STRING", "feature declaration that encoded the inputs"),
