@@ -183,6 +183,8 @@ class Ranker:
         slots = chosen if drawn is None else np.append(chosen, np.int32(drawn))
         with self._metrics.stage("gather"):
             rows = catalogue.arrays.read(slots)
+        if drawn is not None and not rows.active[-1]:  # it was paused meanwhile
+            drawn = None
         rung, ctrs = self._ctrs(request, half, rows.parts, served.store.usual.take(slots))
         with self._metrics.stage("answer"):
             values = ctrs * rows.prices if question.by_value else ctrs

@@ -25,15 +25,15 @@ def retrieve(
     allowed = None if eligible.slots is None else index.allowed(eligible.slots)
     # Blocked ads take places of others.
     wanted = count + len(eligible.blocked)
-    probes = None
+    probes = index.probes_for(wanted)
     while True:
         found, scores = index.search(query, wanted, allowed, probes)
-        if allowed is None or len(found) >= count or (probes or 0) >= index.lists:
+        if len(eligible.blocked) or allowed is not None:
+            kept = np.isin(found, eligible.only(found))
+            found, scores = found[kept], scores[kept]
+        if len(found) >= count or probes >= index.lists:
             break
-        probes = 4 * (probes or index.probes)
-    if len(eligible.blocked) or allowed is not None:
-        kept = np.isin(found, eligible.only(found))
-        found, scores = found[kept], scores[kept]
+        probes *= 4
     slots = np.sort(best(found, scores, count))
     # An ad that changes at this moment may be found twice.
     first = np.ones(len(slots), np.bool_)

@@ -23,6 +23,8 @@ from scorer.kernels.arguments import BLOCK
 #: Its declared types lack what its Python wrappers add.
 faiss: Any = typed_faiss
 _TRAINING_PER_LIST = 40
+#: Rows that are searched for each that is wanted, at least.
+_ROWS_FOR_ONE = 4
 _ITERATIONS = 10
 _ADS_AT_A_TIME = 1 << 18
 _LEAST_OPEN = 1 << 16
@@ -104,6 +106,11 @@ class RetrievalIndex:
     def lists(self) -> int:
         """How many inverted lists there are besides the open one."""
         return self._lists
+
+    def probes_for(self, count: int) -> int:
+        """How many lists to search for the best ``count``: those of many are not all in a few."""
+        rows = int(self._starts[-1]) * BLOCK
+        return max(self.probes, -(-_ROWS_FOR_ONE * count * self._lists // max(1, rows)))
 
     def allowed(self, slots: Slots) -> NDArray[np.uint16]:
         """A mask for ``search`` of the rows of these slots [n] only."""

@@ -8,7 +8,9 @@ from numpy.typing import NDArray
 
 from scorer.kernels import best_kernels
 from scorer.retrieval_index import RetrievalIndex
+from tests.scorer.publisher import Publisher, ad
 from tests.scorer.running_scorer import RunningScorer, eventually
+from tests.scorer.tiny_model import TinyModel
 
 ADS, DIM = 3_000, 6
 FIRST = 500
@@ -93,6 +95,22 @@ def test_without_ads(tmp_path: Path) -> None:
     index = built(tmp_path, np.zeros((8, DIM + 2), np.float32), np.empty(0, np.int32), 10, 1)
     found, _ = index.search(np.ones(DIM + 2, np.float32), 5)
     assert found.tolist() == []
+
+
+def test_blocked_ads_leave_their_places_to_others(
+    redis_url: str, publisher: Publisher, model: TinyModel
+) -> None:
+    """One inverted list does not hold as many as are asked for once its best are blocked."""
+    publisher.package(model.package)
+    publisher.ads(*(ad(number) for number in range(400)))
+    overrides = {"flat_index_ads": 50, "index_probes": 1, "candidates": 5}
+    with RunningScorer(redis_url, overrides) as running:
+        running.wait_for_model(model.version)
+        best = [item.ad_id for item in running.rank(limit=200).ads]
+        others = [item.ad_id for item in running.rank(limit=150, blocked_ad_ids=best).ads]
+    assert len(best) == 200
+    assert len(set(others)) == 150
+    assert not set(best) & set(others)
 
 
 def test_recall_is_a_metric_of_the_running_scorer(redis_url: str, scorer: RunningScorer) -> None:
