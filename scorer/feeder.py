@@ -32,6 +32,7 @@ _PAGE = 1 << 14
 _REPORT_SECONDS = 5.0
 _BACKOFF_SECONDS = 0.25
 _ROWS_PER_LOCK = 4_096
+_RETIRED_SECONDS = 5.0
 
 
 class Feeder(threading.Thread):
@@ -67,6 +68,9 @@ class Feeder(threading.Thread):
         #: True at first: one that goes on with the ads of another may have missed something.
         self._lost_sight = True
         self._resyncing = False
+        #: Workers may answer from it until they have the next one. Then this process frees it.
+        self._retired: ServedModel | None = None
+        self._retired_until = 0.0
 
     @property
     def _changes_after(self) -> str | None:
@@ -106,6 +110,8 @@ class Feeder(threading.Thread):
         if self._changes_after is None or self._must_reload(self._changes_after):
             self._reload()
         self._lost_sight = False
+        if monotonic() > self._retired_until:
+            self._retired = None
         prepared = self._follower.take_prepared()
         if prepared is not None:
             self._swap(prepared)
@@ -192,7 +198,7 @@ class Feeder(threading.Thread):
             if served is not None:
                 new = np.fromiter(piece.entries, np.int32, len(piece.entries))
                 served.refresh(np.setdiff1d(piece.slots, new), arrays)
-                self._put(served, new)
+                self._put(new)
         self._remove(staged.removed)
         if staged.damaged:
             self._metrics.changes_refused.inc(staged.damaged)
@@ -201,12 +207,15 @@ class Feeder(threading.Thread):
 
     def _remove(self, ad_ids: Iterable[str]) -> None:
         slots = self._catalogue.remove(ad_ids)
-        served = self._holder.current
-        if served is not None and len(slots):
-            self._put(served, slots)
+        if len(slots):
+            self._put(slots)
 
-    def _put(self, served: ServedModel, slots: NDArray[np.int32]) -> None:
-        self._tell_left_out(served.put(slots, self._catalogue.arrays))
+    def _put(self, slots: NDArray[np.int32]) -> None:
+        served, arrays = self._holder.current, self._catalogue.arrays
+        if served is not None:
+            self._tell_left_out(served.put(slots, arrays))
+        if self._retired is not None:
+            self._retired.put(slots, arrays)
 
     def _tell_left_out(self, left_out: int) -> None:
         if left_out:
@@ -222,11 +231,10 @@ class Feeder(threading.Thread):
             delta_stream.ENTRIES_PER_READ,
             None if self._refresher.busy else _BLOCK_MS,
         )
-        shape = (len(model.table), 1 + model.dim)
         for entry_id, fields in entries:
             try:
                 delta, position = delta_stream.following(
-                    served.position, entry_id, fields, version, shape
+                    served.position, entry_id, fields, version, model.table.shape
                 )
             except DeltaGapError as error:
                 self._metrics.delta_resyncs.labels(error.reason).inc()
@@ -248,9 +256,10 @@ class Feeder(threading.Thread):
         catalogue, old = self._catalogue, self._holder.current
         changed = catalogue.changed_after(prepared.built_revision)
         for start in range(0, len(changed), SLICE):
-            self._put(prepared, changed[start : start + SLICE])
+            self._tell_left_out(prepared.put(changed[start : start + SLICE], catalogue.arrays))
         version = prepared.manifest.version
         self._holder.current = prepared
+        self._retired, self._retired_until = old, monotonic() + _RETIRED_SECONDS
         self._resyncing = False
         same = old is not None and old.manifest.version == version
         self._refresher.reset(seen=same)

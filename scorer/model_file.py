@@ -23,7 +23,7 @@ from scorer.kernels import best_kernels
 from scorer.model_holder import DeltaPosition, ServedModel
 from scorer.package_reader import read_deepfm
 from scorer.popularity import PopularAds
-from scorer.quantised_tower import QuantisedTower
+from scorer.quantised_tower import QuantisedTower, units_of
 from scorer.retrieval_index import RetrievalIndex
 from scorer.tower_layers import layers_of
 
@@ -42,7 +42,7 @@ class ModelFile:
     def __init__(self, path: Path, arrays: shared_arrays.Arrays) -> None:
         self.path = path
         self.table: NDArray[np.float32] = arrays["table"]
-        self.seen: NDArray[np.float32] = arrays["seen"]
+        self._units: NDArray[np.float32] = arrays["units"]
         self._facts: NDArray[np.float64] = arrays["facts"]
         manifest = Manifest.model_validate_json(arrays["manifest"].tobytes())
         files = {n: a.tobytes() for n, a in shared_arrays.part("file", arrays).items()}
@@ -56,10 +56,9 @@ class ModelFile:
     @classmethod
     def create(
         cls, path: Path, package: ModelPackage, table: NDArray[np.float32], hidden: int,
-        seen: int, capacity: int, used: int,
+        capacity: int, used: int,
     ) -> "ModelFile":  # fmt: skip
-        """For ``capacity`` ads, ``used`` of which are there; ``seen`` first layers are kept to
-        quantise the tower by.
+        """For ``capacity`` ads, ``used`` of which are there.
 
         Raises PackageError: writing to a full memory file system would end the process.
         """
@@ -78,7 +77,7 @@ class ModelFile:
             )
         layout: dict[str, shared_arrays.Entry] = {
             "table": ("<f4", table.shape),
-            "seen": ("<f4", (seen, hidden)),
+            "units": ("<f4", (len(layers) if layers else 0,)),
             "facts": ("<f8", (5,)),
             "manifest": ("u1", (len(manifest),)),
             **shared_arrays.prefixed("file", {n: ("u1", (len(d),)) for n, d in files.items()}),
@@ -91,9 +90,14 @@ class ModelFile:
             arrays[f"file.{name}"][:] = np.frombuffer(data, np.uint8)
         return cls(path, arrays)
 
-    def quantised(self) -> QuantisedTower | None:
-        """The tower in 8 bits by what was seen, whether or not it is good enough."""
-        return QuantisedTower.of(self.layers, self.seen, best_kernels()) if self.layers else None
+    def quantise_by(self, seen: NDArray[np.float32]) -> QuantisedTower | None:
+        """The tower in 8 bits by first layers ``seen`` [n, hidden], good enough or not."""
+        if self.layers:
+            self._units[:] = units_of(self.layers, seen)
+        return self._quantised()
+
+    def _quantised(self) -> QuantisedTower | None:
+        return QuantisedTower.of(self.layers, self._units, best_kernels()) if self.layers else None
 
     def decide(self, mean_tower: float, is_quantised: bool) -> None:
         """What a test of the model has shown."""
@@ -119,7 +123,7 @@ class ModelFile:
             model=read_deepfm(self.package, encoder, self.table),
             store=self.store,
             index=index,
-            quantised=self.quantised() if self._facts[_IS_QUANTISED] else None,
+            quantised=self._quantised() if self._facts[_IS_QUANTISED] else None,
             popular=popular,
             mean_tower=float(self._facts[_MEAN_TOWER]),
             shortlist=int(self._facts[_SHORTLIST]),

@@ -132,9 +132,8 @@ class ModelLoader:
         probe = known[:: max(1, len(known) // _PROBE_ADS)]
         with self._memory.new("model", "index") as (path, index_path):
             file = ModelFile.create(
-                path, package, model.table, model.hidden,
-                max(1, len(probe)), arrays.capacity, count,
-            )  # fmt: skip
+                path, package, model.table, model.hidden, arrays.capacity, count
+            )
             model = read_deepfm(package, catalogue.encoder, file.table)
             model.recalibrate(shift)
             file.set_shift(shift)
@@ -167,7 +166,7 @@ class ModelLoader:
                 loaded, arrays, parts, self._settings.candidates
             )
             file.set_shortlist(loaded.shortlist, loaded.spare)
-            warm_up(loaded, arrays, parts, self._settings.candidates)
+            warm_up(loaded, arrays, parts, self._settings.candidates, pace)
             return loaded
 
     def _warm(
@@ -183,11 +182,11 @@ class ModelLoader:
             for number in range(_PROBE_REQUESTS)
         ]
         ads = model.ad_halves(arrays.parts.take(probe) if len(probe) else encoder.ad("", {}))
-        file.seen[:] = ads.hidden + halves[0].hidden
-        logits = model.tower.logits(file.seen)
+        seen = ads.hidden + halves[0].hidden
+        logits = model.tower.logits(seen)
         if not np.isfinite(logits).all() or not np.isfinite(halves[0].scalars).all():
             raise PackageError(f"package {version}: the model answers with no finite number")
-        quantised = file.quantised()
+        quantised = file.quantise_by(seen)
         if quantised is not None and len(probe):
             shares = []
             for half in halves:

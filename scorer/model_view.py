@@ -8,6 +8,7 @@ from time import monotonic
 import structlog
 
 from scorer import shared_arrays
+from scorer.background import Pace
 from scorer.catalogue import Catalogue
 from scorer.exploration_pools import ExplorationPools
 from scorer.kernels import best_kernels
@@ -22,6 +23,8 @@ from scorer.settings import ScorerSettings
 _log = structlog.get_logger(__name__)
 _LOOK_SECONDS = 0.01
 _POPULAR_SECONDS = 1.0
+#: Of the core that answers requests, for a model that comes while another one is served.
+_SHARE = 0.25
 
 
 class ModelView(threading.Thread):
@@ -92,20 +95,22 @@ class ModelView(threading.Thread):
             self._pools.renew(self._catalogue)
 
     def _attach(self, model_path: Path, index_path: Path) -> None:
+        served = self._holder.current
         index = RetrievalIndex(
             shared_arrays.attach(index_path), self._settings.index_probes, best_kernels()
         )
-        served = self._holder.current
         if served is not None and self._file is not None and self._file.path == model_path:
             served.index = index
             return
-        file = ModelFile(model_path, shared_arrays.attach(model_path))
+        pace = Pace(1.0 if served is None else _SHARE)
+        file = ModelFile(model_path, shared_arrays.attach(model_path, pace=pace))
         popular = published_popular(self._catalogue.arrays)
         prepared = file.attached(self._catalogue.encoder, index, popular)
-        prepared.model.recalibrate(file.shift)
+        shift = file.shift
+        prepared.model.recalibrate(shift)
         parts = self._recent.parts(self._catalogue.encoder)
-        warm_up(prepared, self._catalogue.arrays, parts, self._settings.candidates)
-        self._file, self._shift = file, file.shift
+        warm_up(prepared, self._catalogue.arrays, parts, self._settings.candidates, pace)
+        self._file, self._shift = file, shift
         self._holder.current = prepared
         version = prepared.manifest.version
         self._metrics.model_info.clear()

@@ -27,26 +27,20 @@ class QuantisedTower:
         self._kernels = kernels
 
     @classmethod
-    def of(cls, layers: list[Layer], seen: Floats, kernels: Kernels) -> "QuantisedTower | None":
-        """``seen`` [n, towers · width] are first layers before activation, as they come.
-
-        None if a layer is too wide for the kernels.
-        """
+    def of(cls, layers: list[Layer], units: Floats, kernels: Kernels) -> "QuantisedTower | None":
+        """``units`` [layers] as ``units_of`` says. None if a layer is too wide for the kernels."""
         towers = len(layers[0].weights)
         widths = [padded(layer.weights.shape[1]) for layer in layers]
         if max(widths) > WIDEST_LAYER:
             return None
-        values = np.maximum(seen.reshape(len(seen), towers, -1).transpose(1, 0, 2), 0)
-        units, weights, scales, shifts = [_units(values)], [], [], []
+        weights, scales, shifts = [], [], []
         for index, layer in enumerate(layers[:-1]):
             steps = np.maximum(np.abs(layer.weights).max(axis=1) / 127, 1e-12)
             rounded = np.rint(layer.weights / steps[:, None])
             inputs, outputs = widths[index], widths[index + 1]
             weights.append(padded_to(rounded, inputs, outputs).astype(np.int8))
-            scales.append(padded_to(steps[:, None], 1, outputs)[:, 0] / units[-1])
+            scales.append(padded_to(steps[:, None], 1, outputs)[:, 0] / units[index])
             shifts.append(padded_to(layer.shifts[:, None], 1, outputs)[:, 0])
-            values = np.maximum(values @ layer.weights + layer.shifts[:, None], 0)
-            units.append(_units(values))
         last = padded_to(layers[-1].weights.transpose(0, 2, 1), 1, widths[-1])[:, 0]
         by_tower = [
             w[tower].reshape(-1, 4, w.shape[2] // OUTPUTS, OUTPUTS).transpose(2, 0, 3, 1).ravel()
@@ -60,7 +54,7 @@ class QuantisedTower:
                 weights=np.concatenate((np.empty(0, np.int8), *by_tower)),
                 scales=in_turn(scales, towers),
                 shifts=in_turn(shifts, towers),
-                units=np.array(units, np.float32),
+                units=units.astype(np.float32),
                 last=np.ascontiguousarray(last, np.float32),
                 constant=float(layers[-1].shifts.mean()),
             ),
@@ -84,7 +78,20 @@ def overlap(exact: Floats, approximate: Floats, served: int, chosen: int) -> flo
     return float(np.isin(best, np.argsort(-approximate)[:chosen]).mean())
 
 
+def units_of(layers: list[Layer], seen: Floats) -> Floats:
+    """Steps in 1 of what each layer reads [layers], so that nearly all activations fit.
+
+    ``seen`` [n, towers · width] are first layers before activation, as they come.
+    """
+    towers = len(layers[0].weights)
+    values = np.maximum(seen.reshape(len(seen), towers, -1).transpose(1, 0, 2), 0)
+    units = [_units(values)]
+    for layer in layers[:-1]:
+        values = np.maximum(values @ layer.weights + layer.shifts[:, None], 0)
+        units.append(_units(values))
+    return np.array(units, np.float32)
+
+
 def _units(values: Floats) -> float:
-    """Steps in 1, so that nearly all activations fit."""
     largest = float(np.quantile(values, _QUANTILE)) if values.size else 0.0
     return 255 / max(largest, 1e-6)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from schemas.encoding import Encoder
 from schemas.redis_values import UserRow
 from scorer.ad_arrays import AdArrays
+from scorer.background import Pace
 from scorer.half_store import query
 from scorer.model_holder import ServedModel
 
@@ -46,10 +47,14 @@ class RecentRequests:
 
 
 def warm_up(
-    served: ServedModel, arrays: AdArrays, parts: Sequence[NDArray[np.void]], candidates: int
+    served: ServedModel,
+    arrays: AdArrays,
+    parts: Sequence[NDArray[np.void]],
+    candidates: int,
+    pace: Pace,
 ) -> None:
     """Answer requests with a model that is not served yet, so that the first real ones find memory
-    mapped and caches filled."""
+    mapped and caches filled; one at a time."""
     for part in parts:
         half = served.model.request_half(part)
         slots = served.index.search(query(half, False), candidates)[0]
@@ -58,3 +63,4 @@ def warm_up(
         if served.quantised is not None:
             served.quantised.logits(served.store, slots, half.hidden)
         served.model.logits(half, arrays.parts.take(slots[:_FINALISTS]))
+        pace.piece_is_done()

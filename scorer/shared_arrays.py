@@ -13,6 +13,9 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
+from scorer.background import Pace
+from scorer.page_mapping import map_pages
+
 #: Type and shape of each array.
 Entry = tuple[np.dtype[Any] | str, tuple[int, ...]]
 Layout = Mapping[str, Entry]
@@ -36,12 +39,17 @@ def create(path: Path, layout: Layout) -> Arrays:
     return attach(path, writable=True)
 
 
-def attach(path: Path, writable: bool = False) -> Arrays:
-    """The arrays of a file; they stay valid when it is deleted or replaced."""
+def attach(path: Path, writable: bool = False, pace: Pace | None = None) -> Arrays:
+    """The arrays of a file; they stay valid when it is deleted or replaced.
+
+    With a ``pace``, what was written to them is mapped at once, and not by who first reads it.
+    """
     with path.open("r+b" if writable else "rb") as file:
         access = mmap.ACCESS_WRITE if writable else mmap.ACCESS_READ
         memory = mmap.mmap(file.fileno(), 0, access=access)
     memory.madvise(mmap.MADV_HUGEPAGE)
+    if pace is not None:
+        map_pages(path, memory, pace)
     descriptions = ast.literal_eval(memory[:_HEADER_BYTES].decode().rstrip())
     arrays: Arrays = {}
     at = _HEADER_BYTES

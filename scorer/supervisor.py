@@ -6,6 +6,7 @@ import signal
 import socket
 import sys
 import threading
+from collections.abc import Sequence
 from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -116,6 +117,8 @@ def run_child(
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     log_lines.configure(shared.log_level)
     threading.Thread(target=_end_without, args=(parent, stopping), daemon=True).start()
+    cores = sorted(os.sched_getaffinity(0))
+    os.sched_setaffinity(0, cores_for(name, settings.workers, cores))
     registry = CollectorRegistry()
     memory = Memory(Path(folder), writable=name == "feeder")
     server, _ = start_http_server(0, "127.0.0.1", registry)
@@ -125,17 +128,19 @@ def run_child(
             os.nice(5)
             run_feeder(shared, settings, memory, registry, stopping)
         else:
-            _pin(int(name.partition("-")[2]))
             run_worker(shared, settings, memory, registry, stopping)
     except StartError as error:
         _log.error("cannot start", process=name, reason=str(error))
         sys.exit(1)
 
 
-def _pin(number: int) -> None:
-    """To one of the cores that the parent may use."""
-    cores = sorted(os.sched_getaffinity(0))
-    os.sched_setaffinity(0, {cores[number % len(cores)]})
+def cores_for(name: str, workers: int, cores: Sequence[int]) -> Sequence[int]:
+    """A worker has one of the cores that the parent may use, the feeder those without a worker, and
+    all of them where there are none."""
+    role, _, number = name.partition("-")
+    if role == "worker":
+        return (cores[int(number) % len(cores)],)
+    return cores[workers:] or cores
 
 
 def _end_without(parent: int, stopping: threading.Event) -> None:

@@ -80,7 +80,7 @@ def test_a_model_that_has_no_room_is_refused(
     monkeypatch.setattr(shutil, "disk_usage", lambda _: full)
     model = TinyModel("v1", seed=1)
     with pytest.raises(PackageError, match="CTR_SCORER_MEMORY_DIR has 0 MiB left"):
-        ModelFile.create(tmp_path / "m", model.package, model.arrays.table, model.hidden, 1, 10, 10)
+        ModelFile.create(tmp_path / "m", model.package, model.arrays.table, model.hidden, 10, 10)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from schemas.model_package import CHUNK_BYTES, TOWER_FILE, ModelPackage, file_entries
 from schemas.redis_keys import model_chunk, model_current, model_deltas
-from tests.scorer.publisher import DIM, MODEL, Publisher, counter_row, row_delta, wall_ms
+from tests.scorer.publisher import DIM, MODEL, Publisher, ad, counter_row, row_delta, wall_ms
 from tests.scorer.running_scorer import RunningScorer, assert_parity, eventually, served
 from tests.scorer.tiny_model import ENCODER, LAYOUT, TinyModel
 
@@ -39,9 +39,9 @@ def assert_serves(
     scorer: RunningScorer, model: TinyModel, rows: dict[int, list[float]], *ad_ids: str
 ) -> None:
     response = scorer.score(*ad_ids)
-    for ad in response.ads:
-        expected = model.ctr(served(ad).inputs, changed(rows))
-        assert ad.ctr == pytest.approx(expected, rel=1e-3)
+    for scored in response.ads:
+        expected = model.ctr(served(scored).inputs, changed(rows))
+        assert scored.ctr == pytest.approx(expected, rel=1e-3)
 
 
 def test_a_new_snapshot_is_served(scorer: RunningScorer, publisher: Publisher) -> None:
@@ -51,6 +51,19 @@ def test_a_new_snapshot_is_served(scorer: RunningScorer, publisher: Publisher) -
     assert_parity(scorer.rank(limit=40), second)
     assert scorer.metric("ctr_scorer_model_info", version="v2") == 1
     assert scorer.metric("ctr_scorer_model_info", version="v1") == 0
+
+
+def test_ads_that_come_after_a_swap_reach_who_still_answers_from_the_model_before(
+    scorer: RunningScorer, publisher: Publisher
+) -> None:
+    before = scorer.process.holder.require()
+    publisher.package(TinyModel("v2", seed=2).package)
+    scorer.wait_for_model("v2")
+    publisher.ads(ad(900))
+    eventually(lambda: "ad-900" in {ranked.ad_id for ranked in scorer.rank(limit=100).ads})
+    slot = scorer.process.catalogue.slot("ad-900")
+    query = np.ones(DIM + 2, np.float32)
+    eventually(lambda: slot in before.index.search(query, 100)[0])
 
 
 def test_back_to_the_version_before(

@@ -13,6 +13,7 @@ import pytest
 
 from deploy.local.ports import free_ports
 from schemas.proto.ctr.v1 import scorer_pb2
+from scorer.supervisor import cores_for
 from tests.scorer.publisher import Publisher, ad, counter_row, row_delta
 from tests.scorer.running_scorer import assert_parity, eventually, stub_of
 from tests.scorer.test_process import SERVING, environment, health, start
@@ -87,6 +88,13 @@ def scorer(redis_url: str, publisher: Publisher, model: TinyModel) -> Iterator[S
             assert not list(Path("/dev/shm").glob(f"ctr-scorer-{process.pid}-*"))
         finally:
             process.kill()
+
+
+def test_the_feeder_keeps_off_the_workers_cores() -> None:
+    assert cores_for("worker-1", 2, [4, 5, 6]) == (5,)
+    assert cores_for("feeder", 2, [4, 5, 6]) == [6]
+    assert cores_for("worker-2", 3, [4, 5]) == (4,)
+    assert cores_for("feeder", 2, [4, 5]) == [4, 5]
 
 
 def test_a_life_of_processes(scorer: Scorer, publisher: Publisher, model: TinyModel) -> None:

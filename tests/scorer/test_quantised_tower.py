@@ -7,7 +7,7 @@ from schemas.redis_values import UserRow
 from scorer.half_store import HalfStore
 from scorer.kernels import best_kernels
 from scorer.package_reader import read_deepfm
-from scorer.quantised_tower import QuantisedTower, overlap
+from scorer.quantised_tower import QuantisedTower, overlap, units_of
 from scorer.tower_layers import layers_of
 from tests.scorer.tiny_model import ENCODER, SPEC, TinyModel
 
@@ -27,7 +27,7 @@ def test_every_third_ad_scores_as_by_the_exact_tower() -> None:
     every = np.arange(ADS, dtype=np.int32)
     store.write(every, ads, exact.usual_tower(ads), np.ones(ADS, np.int64))
     seen = ads.hidden + half.hidden
-    tower = QuantisedTower.of(layers, seen, best_kernels())
+    tower = QuantisedTower.of(layers, units_of(layers, seen), best_kernels())
     assert tower is not None
     logits = exact.tower.logits(seen)
     third = every[::3]
