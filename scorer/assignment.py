@@ -21,13 +21,14 @@ class Assigned:
 
 
 class Assignment:
-    """A user's arm, or the main model's as long as that arm's package is not there."""
+    """A user's arm; as long as its package is not there, the main model's or popularity's."""
 
     def __init__(self, arms: Arms, main_model: str, challengers: Challengers) -> None:
         self.arms = arms
         self._main_model = main_model
         self._challengers = challengers
-        self._main_arm = next((arm for arm in arms.arms if arm.model == main_model), None)
+        by_model = {arm.model: arm for arm in reversed(arms.arms)}
+        self._stand_in = by_model.get(main_model) or by_model.get(POPULARITY)
 
     def of(self, user_id: str, variant: str) -> Assigned:
         """``variant`` is the arm that is asked for, or empty.
@@ -40,7 +41,7 @@ class Assignment:
         challenger = self._challengers.get(arm.model)
         if challenger is not None:
             return Assigned(arm, challenger)
-        if variant or self._main_arm is None:
+        if variant or self._stand_in is None:
             raise NoModelError(f"variant: no package of {arm.model} is loaded yet for {arm.name}")
-        # Its users are the main arm's meanwhile, and counted as such.
-        return Assigned(self._main_arm)
+        # Its users are the other arm's meanwhile, and counted as such.
+        return Assigned(self._stand_in)

@@ -62,6 +62,7 @@ class Challengers(threading.Thread):
         self._stopping = threading.Event()
         self._loaded: dict[str, Challenger] = {}
         self._refused: dict[str, tuple[str, float]] = {}
+        self._missing: set[str] = set()
 
     def get(self, model: str) -> Challenger | None:
         """The version that is served, None before the first one."""
@@ -87,6 +88,9 @@ class Challengers(threading.Thread):
     def _follow(self, versions: ModelVersions) -> None:
         name, version = versions.model, versions.current()
         loaded = self._loaded.get(name)
+        if version is None and name not in self._missing:
+            self._missing.add(name)
+            _log.warning("an arm's model was never published, another arm stands in", model=name)
         if version is None or (loaded is not None and loaded.manifest.version == version):
             return
         refused, until = self._refused.get(name, ("", 0.0))

@@ -17,12 +17,15 @@ from schemas.proto.ctr.v1 import scorer_pb2
 from schemas.redis_values import CounterRow
 from schemas.settings import SharedSettings
 from scorer.arms import Arms, ArmsError
+from scorer.assignment import Assignment
+from scorer.challengers import Challengers
+from scorer.metrics import scorer_metrics
 from scorer.process import ScorerProcess
 from scorer.requirements import StartError
 from scorer.settings import ScorerSettings
 from tests.scorer.publisher import Publisher, ad
 from tests.scorer.running_scorer import KEYS, RunningScorer, eventually, refusal, served
-from tests.scorer.tiny_model import CALIBRATION, LAYOUT, SPEC, SPEC_FILE, TinyModel
+from tests.scorer.tiny_model import CALIBRATION, ENCODER, LAYOUT, SPEC, SPEC_FILE, TinyModel
 
 THREE = """
 salt: s
@@ -119,6 +122,14 @@ def test_each_arm_answers_with_its_model(
     assert (main.variant, main.model_version) == ("main", model.version)
     publish(publisher, regression("lr-2", seed=4))
     eventually(lambda: experiment.rank(variant="regression").model_version == "lr-2")
+
+
+def test_popularity_stands_in_where_no_arm_has_the_main_model(arms_file: Path) -> None:
+    arms_file.write_text(THREE.replace("model: deepfm, ", "model: another, "))
+    arms = Arms.load(arms_file)
+    challengers = Challengers((), ENCODER, scorer_metrics(CollectorRegistry()), 1.0)
+    assignment = Assignment(arms, "deepfm", challengers)
+    assert {assignment.of(f"u-{n}", "").arm.name for n in range(40)} == {"popular"}
 
 
 def test_a_regression_is_explained(experiment: RunningScorer, publisher: Publisher) -> None:
