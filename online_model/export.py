@@ -152,7 +152,11 @@ def _read_curvature(package: ModelPackage, into: NDArray[np.float32]) -> None:
 def _require_parity(
     model: Model, package: ModelPackage, spec: FeatureSpec, check: NDArray[np.void]
 ) -> None:
-    difference = np.abs(PackageScorer(package, spec).logits(check) - model.logits(check))
+    try:
+        served = PackageScorer(package, spec).logits(check)
+    except PackageError as error:
+        raise ExportError(f"package {package.manifest.version}: {error}") from None
+    difference = np.abs(served - model.logits(check))
     worst = float(difference.max(initial=0.0))
     if not worst <= TOLERANCE:
         raise ExportError(

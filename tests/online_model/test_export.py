@@ -110,7 +110,7 @@ def test_a_model_that_scores_nonsense_is_refused() -> None:
     model = random_model()
     with torch.no_grad():
         model.network.bias.fill_(float("nan"))  # type: ignore[operator]
-    with pytest.raises(ExportError, match="differ by nan"):
+    with pytest.raises(ExportError, match="bias has a number that is not finite"):
         export(model, CALIBRATION, LateClicks.assumed(0.3, 10), ORIGIN, samples(10))
 
 
