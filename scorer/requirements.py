@@ -115,13 +115,13 @@ def connected(shared: SharedSettings) -> redis.Redis:
     client = client_of(shared)
     try:
         client.ping()
-    except (redis.RedisError, RedisClusterException) as error:
+    except redis.RedisError as error:
         raise _no_redis(error) from None
     return client
 
 
 def client_of(shared: SharedSettings) -> redis.Redis:
-    """A client of a Redis that need not answer now, unless it is a cluster. Raises StartError."""
+    """A client of a Redis that may be away just now, unless it is a cluster. Raises StartError."""
     try:
         return connect(
             shared.redis,

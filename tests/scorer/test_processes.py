@@ -3,6 +3,7 @@
 import signal
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,13 +11,14 @@ from typing import Any
 import grpc
 import psutil
 import pytest
+import redis
 
 from deploy.local.ports import free_ports
 from schemas.proto.ctr.v1 import scorer_pb2
 from scorer.supervisor import cores_for
 from tests.scorer.publisher import Publisher, ad, counter_row, row_delta
 from tests.scorer.running_scorer import assert_parity, eventually, stub_of
-from tests.scorer.test_process import SERVING, environment, health, start
+from tests.scorer.test_process import SERVING, environment, health, own_redis, start
 from tests.scorer.tiny_model import TinyModel
 
 
@@ -68,9 +70,16 @@ def scorer(redis_url: str, publisher: Publisher, model: TinyModel) -> Iterator[S
     """Healthy, with 40 ads."""
     publisher.package(model.package)
     publisher.ads(*(ad(number) for number in range(40)))
+    with supervised(redis_url, workers=2) as running:
+        yield running
+
+
+@contextmanager
+def supervised(redis_url: str, workers: int) -> Iterator[Scorer]:
+    """Healthy once there is a model; ends cleanly."""
     port, metrics_port = free_ports(2)
     settings = {
-        "CTR_SCORER_WORKERS": "2",
+        "CTR_SCORER_WORKERS": str(workers),
         "CTR_SCORER_PORT": str(port),
         "CTR_SCORER_METRICS_PORT": str(metrics_port),
         "CTR_SCORER_EPSILON": "0",
@@ -95,6 +104,28 @@ def test_the_feeder_keeps_off_the_workers_cores() -> None:
     assert cores_for("feeder", 2, [4, 5, 6]) == [6]
     assert cores_for("worker-2", 3, [4, 5]) == (4,)
     assert cores_for("feeder", 2, [4, 5]) == [4, 5]
+
+
+def test_who_dies_while_redis_is_away_comes_back_without_it(
+    tmp_path: Path, model: TinyModel
+) -> None:
+    (port,) = free_ports(1)
+    url = f"redis://127.0.0.1:{port}/0"
+    with own_redis(tmp_path, port) as server:
+        with redis.Redis.from_url(url) as client:
+            Publisher(client).package(model.package)
+            Publisher(client).ads(*(ad(number) for number in range(5)))
+        with supervised(url, workers=1) as scorer:
+            server.kill()
+            server.wait()
+            killed = scorer.children()
+            for child in killed:
+                child.kill()
+            psutil.wait_procs(killed, timeout=10)
+            answer = scorer.rank()
+            assert answer.rung == scorer_pb2.NO_USER
+            assert len(answer.ads) == 5
+            eventually(lambda: len(scorer.children()) == 2)
 
 
 def test_a_life_of_processes(scorer: Scorer, publisher: Publisher, model: TinyModel) -> None:
