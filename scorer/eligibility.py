@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 
 from scorer.catalogue import Catalogue
 
+_NONE = np.empty(0, np.int32)
+
 
 @dataclass(frozen=True)
 class Eligible:
@@ -24,8 +26,10 @@ class Eligible:
         """How many ads are eligible."""
         if self.slots is not None:
             return len(self.slots)
-        active = self.catalogue.arrays.active
-        return self.catalogue.active_ads - int(active.take(self.blocked).sum())
+        active_ads = self.catalogue.active_ads
+        if not len(self.blocked):
+            return active_ads
+        return active_ads - int(self.catalogue.arrays.active.take(self.blocked).sum())
 
     def only(self, slots: NDArray[np.int32]) -> NDArray[np.int32]:
         """Those of the slots [n] that are eligible."""
@@ -54,8 +58,10 @@ def eligible_ads(
     catalogue: Catalogue, blocked: Collection[str], required: Mapping[str, str]
 ) -> Eligible:
     """Eligible ads as of now. Unknown blocked ads do not matter."""
-    found = (catalogue.slot(ad_id) for ad_id in blocked)
-    unwanted = np.unique(np.array([slot for slot in found if slot is not None], np.int32))
+    unwanted = _NONE
+    if blocked:
+        found = (catalogue.slot(ad_id) for ad_id in blocked)
+        unwanted = np.unique(np.array([slot for slot in found if slot is not None], np.int32))
     if not required:
         return Eligible(catalogue, unwanted, required, None)
     matching = catalogue.attributes.matching(required)
