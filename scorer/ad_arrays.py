@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from schemas.layout import Layout
 from schemas.windows import WINDOWS_MS
 from scorer import shared_arrays
+from scorer.kernels import Columns, best_kernels
 from scorer.string_table import StringTable
 
 #: Different names of attributes that ads may have.
@@ -32,6 +33,8 @@ _TABLES = {
     "counters": "keys of counters",
     "groups": "groups of requests",
 }
+#: What is read of ads, besides their attributes.
+_READ = ("sequences", "active", "parts", "prices")
 #: A row takes microseconds to write, unless its writer loses the core meanwhile.
 _TRIES, _SPINS, _PAUSE_SECONDS = 200, 3, 0.0001
 
@@ -63,6 +66,7 @@ class AdArrays:
     the number of a counter's key. ``state`` is revision, active ads, slots in use, loaded;
     ``stream`` is the id of the last entry of changes that was applied;
     ``popular`` [1 + POPULAR_ADS] counts slots in ``popular[0]``, then lists them;
+    ``columns`` are those that ``read`` reads, attributes last;
     ``popular_sequence`` is odd while that is written; ``keyed_…`` [groups, ..] are those of groups
     of requests, by the number of their key, with impressions and clicks of a day in ``keyed_rows``.
 
@@ -100,6 +104,7 @@ class AdArrays:
     values: StringTable
     counters: StringTable
     groups: StringTable
+    columns: Columns
 
     @classmethod
     def create(cls, path: Path, layout: Layout, capacity: int) -> "AdArrays":
@@ -152,7 +157,8 @@ class AdArrays:
         fields: dict[str, Any] = {n: array for n, array in arrays.items() if "." not in n}
         for name, holds in _TABLES.items():
             fields[name] = StringTable(shared_arrays.part(name, arrays), holds)
-        return cls(**fields)
+        columns = Columns([fields[name] for name in _READ], fields["attributes"])
+        return cls(**fields, columns=columns)
 
     @property
     def capacity(self) -> int:
@@ -166,19 +172,17 @@ class AdArrays:
 
     def read(self, slots: NDArray[np.int32]) -> AdRows:
         """The ads in ``slots`` [n], each as it was at one moment."""
+        names = len(self.names)
         for attempt in range(_TRIES):
             if attempt >= _SPINS:  # who writes may need this core
                 sleep(_PAUSE_SECONDS)
-            before = self.sequences.take(slots)
-            rows = AdRows(
-                self.active.take(slots),
-                self.parts.take(slots),
-                self.prices.take(slots),
-                self.attributes[: len(self.names), slots].T,
-            )
-            if not (before & 1).any() and np.array_equal(before, self.sequences.take(slots)):
-                break
-        return rows
+            read = best_kernels().read_rows(self.columns, names, slots)
+            if read is not None:
+                (_, active, parts, prices), attributes = read
+                return AdRows(active, parts, prices, attributes.T)
+        # Who wrote them has died: as far as that came.
+        _, active, parts, prices = (array.take(slots) for array in self.columns.arrays)
+        return AdRows(active, parts, prices, self.attributes[:names, slots].T)
 
     def begin(self, slots: NDArray[np.int32]) -> None:
         """The rows of ``slots`` [n] are about to be written."""

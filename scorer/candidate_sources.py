@@ -33,8 +33,8 @@ class CandidateSources:
         if not len(wanted):
             return retrieved, sources
         if len(retrieved):
-            places = np.searchsorted(retrieved, wanted)
-            wanted = wanted[retrieved.take(places, mode="clip") != wanted]
+            places = np.minimum(np.searchsorted(retrieved, wanted), len(retrieved) - 1)
+            wanted = wanted[retrieved[places] != wanted]
         added = eligible.only(wanted)
         return np.sort(np.concatenate((retrieved, added))), sources
 

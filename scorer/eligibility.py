@@ -33,7 +33,7 @@ class Eligible:
 
     def only(self, slots: NDArray[np.int32]) -> NDArray[np.int32]:
         """Those of the slots [n] that are eligible."""
-        allowed = self.catalogue.arrays.active.take(slots)
+        allowed = self.catalogue.arrays.active[slots]
         if len(self.blocked):
             allowed &= ~np.isin(slots, self.blocked)
         if self.required:

@@ -4,6 +4,7 @@ FULL, then NO_USER (Redis late), RETRIEVAL_ONLY (no time for the tower), POPULAR
 model). Whatever rung it is, the token has the inputs and the probability that was answered.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -122,8 +123,9 @@ class Ranker:
             try:
                 half = served.model.request_half(request.part)
                 parts, prices = candidates.parts_and_prices(catalogue)
-                guess = candidates.usual_tower(served)
-                rung, ctrs = self._ctrs(request, half, parts, guess)
+                rung, ctrs = self._ctrs(
+                    request, half, parts, lambda: candidates.usual_tower(served)
+                )
             except Exception:  # as in rank
                 _log.exception("scoring failed", request_id=question.asker.request_id)
                 request = request.without_model()
@@ -185,7 +187,7 @@ class Ranker:
             rows = catalogue.arrays.read(slots)
         if drawn is not None and not rows.active[-1]:  # it was paused meanwhile
             drawn = None
-        rung, ctrs = self._ctrs(request, half, rows.parts, served.store.usual.take(slots))
+        rung, ctrs = self._ctrs(request, half, rows.parts, lambda: served.store.usual[slots])
         with self._metrics.stage("answer"):
             values = ctrs * rows.prices if question.by_value else ctrs
             ranked = np.flatnonzero(rows.active[: len(chosen)])
@@ -209,7 +211,7 @@ class Ranker:
         return _answer(request, rung, ads)
 
     def _ctrs(
-        self, request: _Request, half: Halves, parts: NDArray[np.void], guess: Floats
+        self, request: _Request, half: Halves, parts: NDArray[np.void], guess: Callable[[], Floats]
     ) -> tuple[Rung, NDArray[np.float64]]:
         """Calibrated probabilities [n] of exactly these parts, with the tower if there is time;
         ``guess`` [n] stands for it if there is none."""
@@ -222,7 +224,7 @@ class Ranker:
         if request.budget.remaining() < self._tower_reserve:
             rung = Rung.RETRIEVAL_ONLY
             ads = model.ad_halves(parts)
-            logits = ads.fm_sums @ half.fm_sums[0] + ads.scalars + half.scalars[0] + guess
+            logits = ads.fm_sums @ half.fm_sums[0] + ads.scalars + half.scalars[0] + guess()
         else:
             rung = request.rung
             with self._metrics.stage("tower"):

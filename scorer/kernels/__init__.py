@@ -3,6 +3,7 @@
 from scorer.kernels.arguments import (
     SOURCES,
     AnsweredAds,
+    Columns,
     ExactWeights,
     Index,
     Knots,
@@ -20,6 +21,7 @@ from scorer.kernels.native import best_kernels
 __all__ = [
     "SOURCES",
     "AnsweredAds",
+    "Columns",
     "ExactWeights",
     "Index",
     "Kernels",

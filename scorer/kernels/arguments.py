@@ -63,6 +63,22 @@ class Index:
 
 
 @dataclass(frozen=True)
+class Columns:
+    """``arrays`` [capacity] of ads, and ``table`` [names, capacity], which are read together. The
+    first array has numbers that are odd while an ad is written, and others afterwards."""
+
+    arrays: Sequence[NDArray[Any]]
+    table: NDArray[np.int32]
+
+    @cached_property
+    def packed(self) -> bytes:
+        """For C: Column in kernels.h, of each."""
+        arrays = (*self.arrays, *self.table)
+        pairs = zip(_addresses(*arrays), (array.itemsize for array in arrays), strict=True)
+        return b"".join(struct.pack("Pq", *pair) for pair in pairs)
+
+
+@dataclass(frozen=True)
 class TowerWeights:
     """Layers of ``towers`` equal towers in 8 bits; widths are multiples of 32, the last hidden's
     is ``widths[-1]``.

@@ -4,7 +4,7 @@ The native ones release the interpreter's lock while they work, unless the proce
 """
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scorer.kernels.arguments import (
     AdColumns,
     AnsweredAds,
+    Columns,
     ExactWeights,
     Floats,
     Index,
@@ -60,6 +61,12 @@ class Kernels(Protocol):
     ) -> tuple[Slots, Floats]:
         """About the best ``wanted`` slots for a query [dim + 2], in no order, and their scores: of
         the ``probes`` lists whose centroids are nearest, and of the open one."""
+
+    def read_rows(
+        self, columns: Columns, names: int, slots: Slots
+    ) -> tuple[Sequence[NDArray[Any]], NDArray[np.int32]] | None:
+        """Of the ads in ``slots`` [n] the rows of all arrays, [n] each, and of the first ``names``
+        of the table, [names, n]; None if an ad was written meanwhile."""
 
     def tower_logits(
         self,

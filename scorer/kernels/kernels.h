@@ -72,6 +72,12 @@ typedef struct {
   int64_t lists, blocks, centroid_blocks, dim;
 } Index;
 
+// An array with a row for each ad.
+typedef struct {
+  const char *begin;
+  int64_t row_bytes;
+} Column;
+
 typedef struct {
   float low, high;
 } Bars;

@@ -1,5 +1,7 @@
 """Kernels compiled by deploy/setup.sh, loaded for the processor at hand."""
 
+import itertools
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -7,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scorer.kernels.arguments import Floats, Index, Lists, Slots
+from scorer.kernels.arguments import Columns, Floats, Index, Lists, Slots
 from scorer.kernels.interface import Kernels
-from scorer.kernels.library import FLOAT, FOLDER, LONG, POINTER, address, load
+from scorer.kernels.library import FLOAT, FOLDER, INT, LONG, POINTER, address, load
 from scorer.kernels.native_ads import NativeAds
 from scorer.kernels.native_model import NativeModel
 from scorer.kernels.plain import PlainKernels
@@ -56,6 +58,9 @@ class NativeKernels(NativeModel, NativeAds):
             POINTER, POINTER, POINTER, LONG, POINTER, FLOAT, FLOAT, POINTER, LONG,
             POINTER, POINTER, LONG,
         )  # fmt: skip
+        self._rows: Any = library.read_rows
+        self._rows.restype = INT
+        self._rows.argtypes = (POINTER, LONG, POINTER, LONG, POINTER)
         self._search: Any = library.index_search
         self._search.restype = LONG
         self._search.argtypes = (POINTER, POINTER, LONG, LONG, POINTER, POINTER, POINTER, LONG)
@@ -98,3 +103,20 @@ class NativeKernels(NativeModel, NativeAds):
             capacity,
         )  # fmt: skip
         return slots[:found], scores[:found]
+
+    def read_rows(
+        self, columns: Columns, names: int, slots: Slots
+    ) -> tuple[Sequence[NDArray[Any]], NDArray[np.int32]] | None:
+        """See Kernels."""
+        rows, singles = len(slots), columns.arrays
+        ends = list(itertools.accumulate(rows * array.itemsize for array in singles))
+        out = np.empty(ends[-1] + 4 * names * rows, np.uint8)
+        count = len(singles) + names
+        if not self._rows(columns.packed, count, slots.tobytes(), rows, address(out)):
+            return None
+        starts = (0, *ends)
+        read: list[NDArray[Any]] = [
+            np.ndarray(rows, array.dtype, out, start)
+            for array, start in zip(singles, starts, strict=False)
+        ]
+        return read, np.ndarray((names, rows), np.int32, out, ends[-1])

@@ -1,6 +1,7 @@
 """The kernels in numpy: what serves where nothing was compiled, and what the others must equal."""
 
 import itertools
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 from scorer.kernels.arguments import (
     BLOCK,
     OUTPUTS,
+    Columns,
     ExactWeights,
     Floats,
     Index,
@@ -87,6 +89,15 @@ class PlainKernels(PlainAds):
             index.rows, starts, ends, codes, scale, price_weight, wanted, allowed
         )
         return index.slots.take(positions), scores
+
+    def read_rows(
+        self, columns: Columns, names: int, slots: Slots
+    ) -> tuple[Sequence[NDArray[Any]], NDArray[np.int32]] | None:
+        """See Kernels."""
+        rows = [array.take(slots) for array in columns.arrays]
+        table = columns.table[:names, slots]
+        changed = rows[0] != columns.arrays[0].take(slots)
+        return None if (changed | (rows[0] & 1)).any() else (rows, table)
 
     def tower_logits(
         self,
