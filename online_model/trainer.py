@@ -33,7 +33,7 @@ class HistoryError(ValueError):
 @dataclass(frozen=True, slots=True)
 class Trained:
     """``validation`` is of the last part of history, ``predicted`` [its rows] before it was learnt
-    and calibrated on what came before it."""
+    and calibrated, where the package is, on what came before it."""
 
     model: Model
     calibration: Calibration
@@ -66,10 +66,13 @@ def train(
     logits = first[begin:]
     unseen = later.part(half, len(later))
     earlier = _calibrated(later.part(0, half), logits[:half], settings)
+    calibration = Calibration()
+    if _is_better(earlier, unseen, logits[half:]):
+        calibration = _calibrated(later, logits, settings)
+    else:
+        earlier = calibration
     predicted = earlier.probabilities(logits[half:])
     validation = quality(unseen.labels, predicted, unseen.weights)
-    needed = _is_better(earlier, unseen, logits[half:])
-    calibration = _calibrated(later, logits, settings) if needed else Calibration()
     return Trained(model, calibration, validation, predicted)
 
 

@@ -86,6 +86,16 @@ def test_a_calibration_that_only_fits_chance_is_left_out() -> None:
     assert fallen.method == SETTINGS.calibration
 
 
+def test_what_is_validated_is_what_is_shipped(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not a calibration that was left out."""
+    monkeypatch.setattr(
+        "online_model.trainer.fit_calibration", lambda *_: Calibration().shifted(5.0)
+    )
+    outcome = trained(history(1000))
+    assert outcome.calibration == Calibration()
+    assert outcome.validation.pcoc == pytest.approx(1.0, abs=0.5)
+
+
 def test_unusable_history_is_refused() -> None:
     past = history(LEAST_ROWS)
     with pytest.raises(HistoryError, match="99 rows, 100 are the least"):
