@@ -19,7 +19,8 @@ from bootstrap.served_states import ServedState, served_states
 from schemas.features import FeatureSpec
 from schemas.lake import SAMPLES
 from schemas.layout import Layout
-from stores.lake.reader import read_table
+from schemas.model_package import Manifest
+from stores.lake.reader import hours_of, read_hour
 from stores.model_versions import ModelVersions
 
 COLUMNS = ("kind", "request_id", "ad_id", "ts", "predicted_ctr", "inputs", "model_version")
@@ -58,23 +59,15 @@ def audit_scores(
     version = versions.current()
     if version is None:
         return ScoreAudit()
-    where = (ds.field("model_version") == version) & (
-        ds.field("feature_fingerprint") == spec.fingerprint
-    )
-    table = read_table(lake, SAMPLES, COLUMNS, where)
-    rows = [
-        row
-        for row in table.to_pylist()
-        if row["kind"] in ("POSITIVE", "NEGATIVE") and len(row["inputs"]) == layout.dtype.itemsize
-    ]
-    rows = sorted(rows, key=lambda row: row["ts"])[-most:]
+    package = versions.fetch(version)
+    rows = _newest(lake, package.manifest, layout.dtype.itemsize, most)
     audit = ScoreAudit(version)
     if not rows:
         return audit
     samples = layout.unpack(b"".join(row["inputs"] for row in rows))
     served_ms = np.array([ms(row["ts"]) for row in rows], np.int64)
     served = np.array([row["predicted_ctr"] for row in rows])
-    states = served_states(client, model, versions.fetch(version), spec)
+    states = served_states(client, model, package, spec)
     nearest = _nearest(states, samples, served_ms, served)
     requests, differing = set[str](), set[str]()
     for row, offline in zip(rows, nearest.tolist(), strict=True):
@@ -100,6 +93,24 @@ def audit_scores(
             )
     audit.different_requests = len(differing) / max(1, len(requests))
     return audit
+
+
+def _newest(lake: Path, manifest: Manifest, size: int, most: int) -> list[dict[str, Any]]:
+    """First labels of what a version scored, in order of time: of the last hours that have
+    ``most``, and none from before there was such a version."""
+    where = (ds.field("model_version") == manifest.version) & (
+        ds.field("feature_fingerprint") == manifest.feature_fingerprint
+    )
+    rows: list[dict[str, Any]] = []
+    for hour in reversed(hours_of(lake, SAMPLES)):
+        if len(rows) >= most or hour.end.timestamp() * 1000 <= manifest.created_ms:
+            break
+        rows += [
+            row
+            for row in read_hour(lake, SAMPLES, hour, COLUMNS, where).to_pylist()
+            if row["kind"] in ("POSITIVE", "NEGATIVE") and len(row["inputs"]) == size
+        ]
+    return sorted(rows, key=lambda row: row["ts"])[-most:]
 
 
 def _nearest(

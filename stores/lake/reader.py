@@ -1,4 +1,4 @@
-"""All rows of a table of the lake: compacted hours and what is not compacted yet, each row once."""
+"""Rows of a table of the lake, all or an hour's, compacted or not yet: each row once."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import Any
 import pyarrow as pa
 
 from schemas.lake import LakeTable
-from stores.lake.folders import HourFolder, LakeError, compacted, hours, landing
+from stores.lake.folders import Hour, HourFolder, LakeError, compacted, hours, landing
 from stores.lake.parquet_files import arrow_schema, each_once, read_file
 
 _ATTEMPTS = 5
@@ -24,18 +24,31 @@ def read_table(
 
     Raises LakeError if there is no such table or a file cannot be read.
     """
+    parts = []
+    for hour in hours_of(lake, table):
+        parts.append(read_hour(lake, table, hour, columns, where))
+        progress(sum(part.num_rows for part in parts))
+    return pa.concat_tables(parts)
+
+
+def hours_of(lake: Path, table: LakeTable) -> list[Hour]:
+    """The hours that there are of a table, at least one. Raises LakeError."""
     if not lake.is_dir():
         raise LakeError(f"lake {lake}: no such folder")
-    needed = list(dict.fromkeys([*table.identity, *columns]))
-    parts = []
-    for hour in hours(lake, table):
-        # Landed files first: compaction moves rows from there to here and never back.
-        rows = _read(landing(lake, table, hour), compacted(lake, table, hour), needed, where)
-        parts.append(rows.select(columns))
-        progress(sum(part.num_rows for part in parts))
-    if not parts:
+    found = hours(lake, table)
+    if not found:
         raise LakeError(f"lake {lake}: no {table.name}, neither compacted nor in landing/")
-    return pa.concat_tables(parts)
+    return found
+
+
+def read_hour(
+    lake: Path, table: LakeTable, hour: Hour, columns: Sequence[str], where: Any = None
+) -> Any:
+    """An Arrow table of one hour's rows. Raises LakeError if a file cannot be read."""
+    needed = list(dict.fromkeys([*table.identity, *columns]))
+    # Landed files first: compaction moves rows from there to here and never back.
+    rows = _read(landing(lake, table, hour), compacted(lake, table, hour), needed, where)
+    return rows.select(columns)
 
 
 def _read(landed: HourFolder, whole: HourFolder, columns: Sequence[str], where: Any) -> Any:

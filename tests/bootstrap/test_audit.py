@@ -21,6 +21,7 @@ from schemas.lake import SAMPLES
 from schemas.layout import Layout
 from schemas.redis_values import CounterRow, versioned
 from schemas.row_delta import RowDelta, row_key
+from stores.lake.folders import LakeError
 from stores.lake.parquet_files import write_file
 from tests.bootstrap.synthetic_lake import write_lake
 
@@ -106,6 +107,17 @@ def test_counters_agree_and_a_wrong_one_is_named(
     assert (found.different, found.differences[0]["key"]) == (1, "ad:ad-1")
     engine.hdel(redis_keys.counters(redis_keys.shard("ad:ad-2")), "ad:ad-2")
     assert audit_counters(engine, spec, lake).different == 2
+
+
+def test_what_no_window_reaches_is_not_read(engine: Any, spec: FeatureSpec, lake: Path) -> None:
+    """A lake of months takes no longer than its last weeks."""
+    folder = lake / SAMPLES.name / "day=2025-12-01" / "hour=00"
+    folder.mkdir(parents=True)
+    (folder / "part-0").write_bytes(b"cannot be read")
+    assert audit_counters(engine, spec, lake).compared == 5
+    assert audit_scores(engine, MODEL, spec, lake, tolerance=1e-6, most=ROWS).compared == ROWS
+    with pytest.raises(LakeError):
+        audit_scores(engine, MODEL, spec, lake, tolerance=1e-6, most=ROWS + 1)
 
 
 def test_scores_agree_and_a_wrong_row_is_noticed(
