@@ -1,5 +1,8 @@
 """One batch at a time: follow the base that is served, learn, publish, say so."""
 
+import time
+from collections.abc import Callable
+
 import structlog
 
 from online_model.quality_drift import QualityDrift
@@ -12,6 +15,8 @@ from streaming.learning.learnt_model import WITHHELD, LearntModel
 from streaming.learning.sample_batch import SampleBatch
 from streaming.metrics import LearnerMetrics
 
+#: As scorers do: what could not be read may have been missing for a moment.
+RETRY_SECONDS = 10.0
 _log = structlog.get_logger(__name__)
 
 
@@ -25,13 +30,15 @@ class ContinualLearning:
         packages: BasePackages,
         publisher: DeltaPublisher,
         metrics: LearnerMetrics,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.model = model
         self._learners = learners
         self._packages = packages
         self._publisher = publisher
         self._metrics = metrics
-        self._unusable = ""
+        self._clock = clock
+        self._unusable, self._retry_at = "", 0.0
         self._drift = QualityDrift()
         self._told_withholding = False
 
@@ -94,14 +101,18 @@ class ContinualLearning:
         """Adopt the package that is served if it is another one than ours."""
         version = self._packages.current()
         base = self.model.learner.base_version
-        if version is None or version in (base, self._unusable):
+        if version in (None, base):
+            return False
+        is_known = version == self._unusable
+        if is_known and self._clock() < self._retry_at:
             return False
         try:
             package = self._packages.fetch(version)
             learner = self._learners.after(self.model.learner, package)
         except PackageError as error:
-            self._unusable = version
-            _log.error("cannot go on from the new package, keeping the old", error=str(error))
+            self._unusable, self._retry_at = version, self._clock() + RETRY_SECONDS
+            if not is_known:
+                _log.error("cannot go on from the new package, keeping the old", error=str(error))
             return False
         self.model.adopt(learner)
         _log.info("adopted a new base", version=version, before=base)

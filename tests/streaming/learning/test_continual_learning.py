@@ -14,7 +14,7 @@ from schemas.layout import Layout
 from schemas.learner_status import LearnerStatus
 from schemas.model_package import PackageError
 from streaming.learning.base_packages import BasePackages, NoBasePackageError
-from streaming.learning.continual_learning import ContinualLearning
+from streaming.learning.continual_learning import RETRY_SECONDS, ContinualLearning
 from streaming.learning.delta_publisher import DeltaPublisher
 from streaming.learning.learnt_model import LearntModel
 from streaming.learning.torch_learners import TorchLearners
@@ -65,6 +65,7 @@ def learning(
     learners: TorchLearners,
     layout: Layout,
     registry: CollectorRegistry,
+    clock: Clock,
 ) -> ContinualLearning:
     publish(new_package("base"))
     return ContinualLearning(
@@ -73,6 +74,7 @@ def learning(
         packages,
         DeltaPublisher(RedisPipeline(redis_url), MODEL),
         learner_metrics(registry),
+        clock,
     )
 
 
@@ -121,15 +123,22 @@ def test_a_damaged_base_is_passed_over(
     publish: Publish,
     new_package: PackageFactory,
     samples: SampleFactory,
-    client: redis.Redis,
+    client: Any,
+    clock: Clock,
 ) -> None:
+    """Until it is whole again, or another one comes."""
     publish(new_package("next"))
-    client.delete(redis_keys.model_chunk(MODEL, "next", "table.npy", 0))
-    for start in (0, 10):
-        assert not learning.process(samples.batch(start, 10))
+    chunk = redis_keys.model_chunk(MODEL, "next", "table.npy", 0)
+    client.rename(chunk, f"{chunk}:away")
+    assert not learning.process(samples.batch(0, 10))
+    client.rename(f"{chunk}:away", chunk)
+    assert not learning.process(samples.batch(10, 10))
     assert learning.model.learner.base_version == "base"
-    publish(new_package("after"))
+    clock.now += RETRY_SECONDS
     assert learning.process(samples.batch(20, 10))
+    assert learning.model.learner.base_version == "next"
+    publish(new_package("after"))
+    assert learning.process(samples.batch(30, 10))
     assert learning.model.learner.base_version == "after"
 
 
