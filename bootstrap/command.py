@@ -10,6 +10,7 @@ import redis
 import typer
 
 from bootstrap.announcer import AnnounceError
+from bootstrap.publishing import GateError
 from bootstrap.row_range import RowRangeError
 from bootstrap.sample_topic import TopicError
 from bootstrap.source import SourceError
@@ -39,9 +40,13 @@ class ModelName(StrEnum):
 
 @contextmanager
 def faults_told() -> Iterator[None]:
-    """A fault that the user can put right is one line on stderr and exit code 1."""
+    """A fault that the user can put right is one line on stderr and exit code 1, a refusal of the
+    gate exit code 3: to try again changes nothing."""
     try:
         yield
+    except GateError as error:
+        print(error, file=sys.stderr)
+        raise typer.Exit(3) from None
     except redis.RedisError as error:
         print(f"Redis (CTR_REDIS_URL): {error}", file=sys.stderr)
         raise typer.Exit(1) from None

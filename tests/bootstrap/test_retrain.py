@@ -243,7 +243,7 @@ def test_it_catches_up_passes_the_gate_and_goes_live(
     monkeypatch.setenv("CTR_BOOTSTRAP_GATE_PCOC_FACTOR", "1.0001")
     monkeypatch.setattr("online_model.publish_gate.SIGMAS", 0.0)
     refused = CliRunner().invoke(app, arguments)
-    assert refused.exit_code == 1
+    assert refused.exit_code == 3
     assert "is not published (--force would): calibration" in refused.stderr
     assert not list(tmp_path.glob("*.checkpoint"))
     assert len(list(tmp_path.glob("*.html"))) == 3
