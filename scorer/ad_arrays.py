@@ -18,6 +18,9 @@ from scorer.string_table import StringTable
 ATTRIBUTE_NAMES = 64
 #: Counters, other than those of a single ad, that features may use.
 SHARED_COUNTERS = 16
+#: Values of attributes, and keys of counters, that there is room for even with few ads: these may
+#: have many different values each, and what is counted need not be an ad of the catalogue.
+LEAST_STRINGS = 1 << 16
 POPULAR_ADS = 4_096
 #: Groups of requests with popular ads of their own, and ads of each.
 KEYED_GROUPS, KEYED_ADS = 4_096, 64
@@ -110,11 +113,11 @@ class AdArrays:
     def create(cls, path: Path, layout: Layout, capacity: int) -> "AdArrays":
         """Room for ``capacity`` ads in a new file."""
         ads = (capacity,)
-        keys = 2 * capacity
+        keys = max(2 * capacity, LEAST_STRINGS)
         tables = {
             "ids": capacity,
             "names": ATTRIBUTE_NAMES,
-            "values": capacity,
+            "values": max(capacity, LEAST_STRINGS),
             "counters": keys,
             "groups": KEYED_GROUPS,
         }

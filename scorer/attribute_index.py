@@ -34,7 +34,7 @@ class AttributeIndex:
     ) -> None:
         self._arrays = arrays
         self._folder = folder
-        self._uses = ValueUses(arrays.values, arrays.capacity, clock)
+        self._uses = ValueUses(arrays.values, clock)
         #: What was put and is not counted yet: attributes before and after.
         self._replaced: list[tuple[NDArray[np.int32], NDArray[np.int32]]] = []
         self._codes: dict[str, int] = {}

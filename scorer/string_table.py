@@ -61,6 +61,11 @@ class StringTable:
         count: int = self._used[_NUMBERS]
         return count
 
+    @property
+    def capacity(self) -> int:
+        """How many strings there is room for at a time."""
+        return len(self._lengths)
+
     def number(self, text: str) -> int | None:
         """The number of a string that is there."""
         return self._find(text.encode())[0]

@@ -19,11 +19,9 @@ _AT_A_TIME = 1_024
 class ValueUses:
     """Counts how many ads have each value. The feeder's."""
 
-    def __init__(
-        self, values: StringTable, capacity: int, clock: Callable[[], float] = monotonic
-    ) -> None:
+    def __init__(self, values: StringTable, clock: Callable[[], float] = monotonic) -> None:
         self._values = values
-        self._uses = np.zeros(capacity, np.int32)
+        self._uses = np.zeros(values.capacity, np.int32)
         #: When values were last had by an ad, oldest first.
         self._unused: dict[int, float] = {}
         self._clock = clock

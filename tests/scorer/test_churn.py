@@ -3,8 +3,11 @@
 import tempfile
 from pathlib import Path
 
+import pytest
+
 from schemas.redis_values import versioned
 from schemas.row_changes import RowChange
+from scorer import ad_arrays
 from scorer.catalogue import SLOT_REUSE_SECONDS, Catalogue
 from scorer.staging import stage_ads, stage_counters
 from tests.scorer.publisher import ad, counter_row
@@ -12,8 +15,15 @@ from tests.scorer.test_catalogue import apply, change_of, new_catalogue
 from tests.scorer.tiny_model import ENCODER
 
 
-def test_what_changes_all_the_time_fills_no_table() -> None:
-    """Ads, values and counters of ads come and go three times as often as there is room for."""
+def test_few_ads_may_have_many_values() -> None:
+    with new_catalogue() as catalogue:
+        ads = [ad(n, title=f"title {n}", text=f"text {n}") for n in range(4_096)]
+        assert stage_ads(catalogue, map(change_of, ads)).damaged == 0
+
+
+def test_what_changes_all_the_time_fills_no_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ads, values and counters of ads come and go as often as fills the tables, and again."""
+    monkeypatch.setattr(ad_arrays, "LEAST_STRINGS", 0)
     now = [0.0]
     with new_catalogue(lambda: now[0]) as catalogue:
         for turn in range(60):
