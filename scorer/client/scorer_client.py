@@ -54,6 +54,8 @@ class ScorerClient:
             raise ValueError(f"addresses: expected a list of host:port, got {addresses!r}")
         if deadline_seconds <= 0:
             raise ValueError(f"deadline_seconds: expected more than 0, got {deadline_seconds}")
+        if hedge_after_seconds is not None and hedge_after_seconds < 0:
+            raise ValueError(f"hedge_after_seconds: expected 0 or more, got {hedge_after_seconds}")
         targets = [*addresses, *addresses] if len(addresses) == 1 else addresses
         self._deadline_seconds = deadline_seconds
         self._hedge_after_seconds = hedge_after_seconds

@@ -118,6 +118,7 @@ def test_many_threads_share_a_client(redis_url: str, scorer: RunningScorer) -> N
         (lambda: ScorerClient([]), "addresses"),
         (lambda: ScorerClient("a:1"), "addresses"),
         (lambda: ScorerClient(["a:1"], 0), "deadline"),
+        (lambda: ScorerClient(["a:1"], hedge_after_seconds=-1), "hedge_after"),
     ],
 )
 def test_wrong_arguments_are_named(make: Callable[[], ScorerClient], named: str) -> None:
