@@ -58,7 +58,7 @@ class Source:
         path, log = self.require_path(), LOGS[self.dataset]
         logged = self.rows.of(log.read(path, None, 0))
         if not logged:
-            raise SourceError(f"--rows: {path} has no such rows")
+            raise SourceError(f"{path}: has no such rows")
         return encode_log(
             spec, logged, self.label_wait_ms if log.has_click_times else None, progress
         )

@@ -77,9 +77,15 @@ def expected_calibration_error(
     bins: int = ECE_BINS,
     weights: Floats | None = None,
 ) -> float:
-    """Mean |predicted − observed| over bins of as many rows (Naeini et al., AAAI'15)."""
+    """Mean |predicted − observed| over bins of as many rows (Naeini et al., AAAI'15).
+
+    Rows of one probability share what was observed of them: which of them is in which bin would
+    be chance, and a constant that is right on average would be far from 0.
+    """
     w = _weights(labels, weights)
-    differences = w * (np.asarray(probabilities, np.float64) - labels)
+    p, tied = np.unique(np.asarray(probabilities, np.float64), return_inverse=True)
+    observed = np.bincount(tied, w * labels) / np.bincount(tied, w)
+    differences = w * (p - observed)[tied]
     order = np.argsort(probabilities, kind="stable")
     gaps = [
         abs(float(np.sum(differences[part])))

@@ -69,6 +69,7 @@ def test_calibration_error_is_the_plain_sum(
 ) -> None:
     labels, p, weights = columns(rows)
     ordered = sorted(range(len(p)), key=lambda row: p[row])
+    observed = [np.average(labels[p == one], weights=weights[p == one]) for one in p]
     size, longer = divmod(len(ordered), min(bins, len(ordered)))
     total = 0.0
     for number in range(min(bins, len(p))):
@@ -76,7 +77,7 @@ def test_calibration_error_is_the_plain_sum(
             ordered[: size + (number < longer)],
             ordered[size + (number < longer) :],
         )
-        total += abs(sum(weights[row] * (p[row] - labels[row]) for row in chosen))
+        total += abs(sum(weights[row] * (p[row] - observed[row]) for row in chosen))
     error = expected_calibration_error(labels, p, bins, weights)
     assert error == pytest.approx(total / weights.sum(), abs=1e-12)
 
@@ -88,6 +89,13 @@ def test_a_calibrated_score_has_no_error_and_a_biased_one_its_bias() -> None:
     assert expected_calibration_error(labels, p) < 0.008
     assert expected_calibration_error(labels, p + 0.1) == pytest.approx(0.1, abs=0.008)
     assert pcoc(labels, 2 * p) == pytest.approx(2.0, abs=0.03)
+
+
+def test_calibration_error_does_not_depend_on_the_order_of_rows() -> None:
+    labels, p = np.array([1, 1, 0, 0, 0, 0, 0, 0]), np.full(8, 0.25)
+    assert expected_calibration_error(labels, p, bins=4) == 0.0
+    p[:2] = 0.5
+    assert expected_calibration_error(labels[::-1], p[::-1], bins=4) == pytest.approx(0.3125)
 
 
 def test_one_class_has_no_auc_and_no_clicks_no_pcoc() -> None:
