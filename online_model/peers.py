@@ -17,6 +17,7 @@ import torch.distributed as dist
 from numpy.typing import NDArray
 from torch import Tensor
 
+from online_model import join_kernels
 from online_model.model import Model
 from online_model.settings import OnlineModelSettings
 
@@ -99,16 +100,13 @@ class SharedTable:
 
     def __init__(self, model: Model, peers: Peers, settings: OnlineModelSettings) -> None:
         self._model, self._peers, self._memory = model, peers, settings.memory
-        fields, dim = model.shape.fields, model.shape.dim
+        fields = model.shape.fields
         prior = [settings.first_order_prior * fields, settings.embedding_prior * fields**2]
-        #: Prior precision of each column of a row.
-        self._prior = torch.tensor([prior[0]] + [prior[1]] * dim)
-        self._columns = torch.tensor([0] + [1] * dim)
+        self._prior = np.array(prior, np.float32)
         self._touched = np.zeros(model.shape.rows, np.bool_)
         if peers.size > 1:
-            self._values = model.table.values.clone()
-            self._curvature = model.table.curvature.clone()
-            self._place = torch.zeros(model.shape.rows, dtype=torch.int64)
+            self._values = model.table.values.numpy().copy()
+            self._curvature = model.table.curvature.numpy().copy()
 
     def touch(self, rows: NDArray[np.integer[Any]]) -> None:
         """These rows changed."""
@@ -118,33 +116,17 @@ class SharedTable:
         """Afterwards the tables of all processes are the same."""
         if self._peers.size == 1:
             return
-        table, own = self._model.table, torch.from_numpy(np.flatnonzero(self._touched))
-        gained = table.curvature[own] - self._curvature[own]
-        evidence = self._precision(table.curvature[own]).mul_(table.values[own])
-        evidence -= self._precision(self._curvature[own]).mul_(self._values[own])
-        ids = self._peers.all_rows(own[:, None])
-        told = self._peers.all_rows(torch.cat([gained, evidence], dim=1))
+        values, curvature = self._model.table.values.numpy(), self._model.table.curvature.numpy()
+        old, prior = (self._values, self._curvature), self._prior
+        own = np.flatnonzero(self._touched).astype(np.int32)
+        told = np.empty((len(own), 2 + values.shape[1]), np.float32)
+        join_kernels.tell(values, curvature, *old, own, prior, told)
+        ids = [part[:, 0].numpy() for part in self._peers.all_rows(torch.from_numpy(own[:, None]))]
         for part in ids:
-            self._touched[part[:, 0].numpy()] = True
-        rows = torch.from_numpy(np.flatnonzero(self._touched))
-        self._place[rows] = torch.arange(len(rows))
-        curvature = self._curvature[rows]
-        mean = self._precision(curvature).mul_(self._values[rows])
-        for part, sums in zip(ids, told, strict=True):
-            place = self._place[part[:, 0]]
-            curvature.index_add_(0, place, sums[:, :2])
-            mean.index_add_(0, place, sums[:, 2:])
-        mean /= self._precision(curvature)
-        curvature.clamp_(max=self._memory)
-        for target, joined in (
-            (table.values, mean),
-            (self._values, mean),
-            (table.curvature, curvature),
-            (self._curvature, curvature),
-        ):
-            target[rows] = joined
+            self._touched[part] = True
+        rows = np.flatnonzero(self._touched).astype(np.int32)
+        join_kernels.open_rows(*old, rows, prior)
+        for part, sums in zip(ids, self._peers.all_rows(torch.from_numpy(told)), strict=True):
+            join_kernels.add(*old, part, sums.numpy())
+        join_kernels.close_rows(values, curvature, *old, rows, prior, self._memory)
         self._touched[:] = False
-
-    def _precision(self, curvature: Tensor) -> Tensor:
-        """[m, 1+dim]"""
-        return self._prior + curvature[:, self._columns]
