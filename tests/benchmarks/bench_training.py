@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal
 import numpy as np
 import torch
 import typer
+from scipy.special import expit, logit
 
 from online_model.export import Origin, export
 from online_model.history import History
@@ -30,7 +31,7 @@ from schemas.model_package import ModelPackage
 from tests.benchmarks.learning_from_kafka import learnt_per_second
 
 FIELDS, DIM, HIDDEN = 20, 16, (256, 128, 64)
-CLICK_RATE = 0.2
+CLICK_RATE, EFFECT = 0.2, 0.2
 Precision = Literal["fp32", "bf16"]
 PRECISIONS: tuple[Precision, ...] = ("fp32", "bf16")
 
@@ -65,7 +66,8 @@ class Work:
         )
 
     def history(self) -> History:
-        """``rows`` samples."""
+        """``rows`` samples. Each value has an effect: of labels that know nothing of the model the
+        guard of the learning job would let none through."""
         random = np.random.default_rng(0)
         layout = Layout.of(self.spec)
         drawn = random.random((self.rows, FIELDS))
@@ -74,7 +76,9 @@ class Work:
         offsets = np.array(list(layout.offsets.values()))
         samples["request_ids"] = (ids + offsets)[:, : FIELDS // 2]
         samples["ad_ids"] = (ids + offsets)[:, FIELDS // 2 :]
-        labels = (random.random(self.rows) < CLICK_RATE).astype(np.float32)
+        effects = random.normal(0.0, EFFECT, layout.rows)
+        scores = effects[ids + offsets].sum(axis=1) + logit(CLICK_RATE)
+        labels = (random.random(self.rows) < expit(scores)).astype(np.float32)
         return History(samples, labels, np.ones(self.rows, np.float32))
 
     def settings(self, precision: Precision) -> OnlineModelSettings:
