@@ -24,6 +24,7 @@ from online_model.label_guard import LabelGuard, Verdict
 from online_model.learn_report import LearnReport
 from online_model.learner import OnlineLearner
 from online_model.learner_state import StateError
+from online_model.row_store import RowStore
 from online_model.settings import OnlineModelSettings
 from schemas.features import FeatureSpec
 from schemas.model_package import ModelPackage
@@ -52,11 +53,12 @@ class GuardedLearner:
 
     @classmethod
     def load(
-        cls, state: bytes, spec: FeatureSpec, settings: OnlineModelSettings
+        cls, state: bytes, spec: FeatureSpec, settings: OnlineModelSettings, store: RowStore
     ) -> "GuardedLearner":
-        """Goes on from a dump, also from one of an OnlineLearner. Raises StateError."""
+        """Goes on from :meth:`save` and its store, also from a state of an OnlineLearner or one
+        with rows in it, as older releases wrote. Raises StateError."""
         if state[: len(_MAGIC)] != _MAGIC:
-            learner = OnlineLearner.load(state, spec, settings)
+            learner = OnlineLearner.load(state, spec, settings, store)
             learner.mark()
             return cls(learner, LabelGuard())
         if len(state) < _HEAD.size:
@@ -64,7 +66,7 @@ class GuardedLearner:
         _, guard_bytes, mark_bytes = _HEAD.unpack_from(state)
         mark_at = _HEAD.size + guard_bytes
         learner_at = mark_at + mark_bytes
-        learner = OnlineLearner.load(state[learner_at:], spec, settings)
+        learner = OnlineLearner.load(state[learner_at:], spec, settings, store)
         learner.load_mark(state[mark_at:learner_at])
         try:
             with np.load(io.BytesIO(state[_HEAD.size : mark_at]), allow_pickle=False) as stored:
@@ -137,11 +139,12 @@ class GuardedLearner:
         """Rows int32 [m] that changed since the base, sorted, and their values [m, 1+dim]."""
         return self.learner.touched_rows()
 
-    def dump(self) -> bytes:
-        """All that :meth:`load` needs, bit for bit."""
+    def save(self, store: RowStore) -> bytes:
+        """Rows that changed since the last time to the store, always the same; the rest is
+        returned. Both are all that :meth:`load` needs, bit for bit."""
         buffer = io.BytesIO()
         guard = self._guard
         np.savez(buffer, armed=guard.armed, withholds=self.withholds, rows=guard.rows)
         judged, mark = buffer.getvalue(), self.learner.dump_mark()
         head = _HEAD.pack(_MAGIC, len(judged), len(mark))
-        return head + judged + mark + self.learner.dump()
+        return head + judged + mark + self.learner.save(store)

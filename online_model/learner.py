@@ -6,7 +6,6 @@ a row of each categorical feature, so their first-order weights act as a bias to
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -20,26 +19,19 @@ from online_model.export import Origin, export
 from online_model.export import load as load_model
 from online_model.late_clicks import LateClicks
 from online_model.learn_report import LearnReport
+from online_model.learner_mark import LearnerMark
 from online_model.learning_step import Objective, adam, learn_batch
 from online_model.metrics import model_metrics
 from online_model.recalibration import BaseRateShift
 from online_model.row_journal import RowJournal
+from online_model.row_store import RowStore
+from online_model.saved_rows import Columns, SavedRows
 from online_model.settings import OnlineModelSettings
 from online_model.told_samples import KINDS, ToldSamples
 from schemas.calibration import Calibration
 from schemas.encoding import Encoder
 from schemas.features import FeatureSpec
 from schemas.model_package import CALIBRATION_FILE, ModelPackage
-
-
-@dataclass(frozen=True, slots=True)
-class _Mark:
-    """What the learner goes back to: rows by the journal, and what is not in rows."""
-
-    journal: RowJournal
-    late_share: LateShare
-    base_rate: BaseRateShift
-    samples_seen: int
 
 
 class OnlineLearner:
@@ -62,9 +54,10 @@ class OnlineLearner:
         self._calibration = Calibration.model_validate_json(package.files[CALIBRATION_FILE])
         self._late_clicks = LateClicks.from_files(package.files, self._model.shape.rows)
         self._touched = np.zeros(self._model.shape.rows, np.bool_)
+        self._saved_rows = SavedRows(self._model.shape.rows)
         self._samples_seen = 0
         self._base_rate = BaseRateShift()
-        self._mark: _Mark | None = None
+        self._mark: LearnerMark | None = None
 
     @classmethod
     def from_package(
@@ -82,15 +75,20 @@ class OnlineLearner:
 
     @classmethod
     def load(
-        cls, state: bytes, spec: FeatureSpec, settings: OnlineModelSettings
+        cls,
+        state: bytes,
+        spec: FeatureSpec,
+        settings: OnlineModelSettings,
+        store: RowStore | None = None,
     ) -> "OnlineLearner":
-        """Goes on from :meth:`dump`, bit for bit.
+        """Goes on from :meth:`dump`, or from :meth:`save` and its store, bit for bit.
 
         Raises StateError if the state is damaged, PackageError if it does not fit the declaration.
         """
-        saved = learner_state.read(state)
+        saved = learner_state.read(state, store)
         learner = cls(saved.package, spec, settings)
         learner._touched[saved.touched] = True
+        learner._saved_rows = saved.saved_rows
         learner._samples_seen = saved.samples_seen
         learner._late_clicks.share = LateShare(saved.early_clicks, saved.late_clicks)
         learner._base_rate = BaseRateShift.from_state(saved.base_rate)
@@ -118,20 +116,10 @@ class OnlineLearner:
 
     def mark(self) -> None:
         """What is now can be gone back to, see :meth:`return_to_mark`."""
-        if self._mark is None:
-            journal = RowJournal(
-                [
-                    self._model.table.values.numpy(),
-                    self._model.table.curvature.numpy(),
-                    self._late_clicks.weights,
-                    self._late_clicks.curvature,
-                ]
-            )
-        else:
-            journal = self._mark.journal
-            journal.forget()
+        journal = self._journal() if self._mark is None else self._mark.journal
+        journal.forget()
         share, rate = self._late_clicks.share, self._base_rate.copy()
-        self._mark = _Mark(journal, share, rate, self._samples_seen)
+        self._mark = LearnerMark(journal, share, rate, self._samples_seen)
 
     def return_to_mark(self) -> NDArray[np.int32]:
         """Forget what was learnt since the mark; returns the rows [m] that changed by that."""
@@ -140,7 +128,9 @@ class OnlineLearner:
         self._late_clicks.share = self._mark.late_share
         self._base_rate = self._mark.base_rate.copy()
         self._samples_seen = self._mark.samples_seen
-        return self._mark.journal.put_back().astype(np.int32)
+        changed = self._mark.journal.put_back()
+        self._saved_rows.changed(changed)
+        return changed.astype(np.int32)
 
     def touched_rows(self) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
         """Rows int32 [m] that changed since the base, sorted, and their values [m, 1+dim]."""
@@ -198,6 +188,7 @@ class OnlineLearner:
             predicted[part], rows = self._learn_batch(told.part(part))
             changed[rows] = True
         self._touched |= changed
+        self._saved_rows.changed(np.flatnonzero(changed))
         self._samples_seen += len(told)
         exported = model_metrics(REGISTRY)
         exported.late_click_share.set(self.late_click_share)
@@ -217,32 +208,41 @@ class OnlineLearner:
             self._base_rate.state(),
         )
 
-    def dump_mark(self) -> bytes:
-        """What :meth:`load_mark` needs beside the dump to go back to where the mark is."""
-        if self._mark is None:
-            return b""
-        return learner_state.write_mark(
-            self._mark.journal.to_arrays(),
-            self._mark.samples_seen,
-            self._mark.late_share,
-            self._mark.base_rate.state(),
+    def save(self, store: RowStore) -> bytes:
+        """Rows that changed since the last time to the store, always the same; the rest is
+        returned. Both are all that :meth:`load` needs."""
+        return learner_state.write_apart(
+            self._package,
+            self._columns(),
+            self._saved_rows,
+            store,
+            self._samples_seen,
+            self._late_clicks,
+            self._base_rate.state(),
         )
+
+    def dump_mark(self) -> bytes:
+        """What :meth:`load_mark` needs beside the rest to go back to where the mark is."""
+        return b"" if self._mark is None else self._mark.to_bytes()
 
     def load_mark(self, data: bytes) -> None:
         """Set the mark that was dumped. Raises StateError."""
-        if not data:
-            return
-        self.mark()
-        assert self._mark is not None
-        kept, samples_seen, late_share, base_rate = learner_state.read_mark(data)
-        self._mark.journal.restore(kept)
-        rate = BaseRateShift.from_state(base_rate)
-        self._mark = _Mark(self._mark.journal, late_share, rate, samples_seen)
+        if data:
+            self._mark = LearnerMark.from_bytes(data, self._journal())
 
     def exported(self, origin: Origin, check: NDArray[np.void]) -> ModelPackage:
         """What is now as a package of its own. Raises ExportError, see export.py."""
         calibration = self._calibration.shifted(self.shift)
         return export(self._model, calibration, self._late_clicks, origin, check)
+
+    def _columns(self) -> Columns:
+        table = self._model.table
+        values, curvature = table.values.numpy(), table.curvature.numpy()
+        return learner_state.columns_of(values, curvature, self._late_clicks, self._touched)
+
+    def _journal(self) -> RowJournal:
+        *learnt, _touched = self._columns().values()
+        return RowJournal(learnt)
 
     def _report(
         self,

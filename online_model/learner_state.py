@@ -1,12 +1,14 @@
 """The learner's state as bytes, complete: it needs no package in Redis to go on.
 
 Rows that were never seen are zero and have no curvature, so the table is kept as the others only.
+They are in the state itself, or apart from it in a :class:`RowStore`, to which a save adds what
+changed.
 """
 
 import io
 import json
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,14 +16,17 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from online_model.delayed_feedback import LateShare
 from online_model.export import CURVATURE_FILE, curvature_file
 from online_model.late_clicks import LATE_CLICKS_FILE, LateClicks
+from online_model.row_store import RowStore
+from online_model.saved_rows import Columns, SavedRows
 from schemas.model_package import TABLE_FILE, Manifest, ModelPackage
 
-FORMAT = "ctr-learner-1"
+#: With rows in it, and with rows apart.
+FORMAT, APART_FORMAT = "ctr-learner-1", "ctr-learner-2"
 _DENSE = "file:"
-_UNREADABLE = (
+#: What reading other bytes raises.
+UNREADABLE = (
     KeyError,
     ValidationError,
     ValueError,
@@ -40,7 +45,7 @@ class StateError(ValueError):
 class LearnerState:
     """``package`` is the base with the table, the curvature and the weights of late clicks as they
     are now, so its checksums hold for its other files only. ``touched`` int32 [m] are the rows
-    that changed since the base.
+    that changed since the base; ``saved_rows`` tells what of them is saved apart.
     """
 
     package: ModelPackage
@@ -49,6 +54,7 @@ class LearnerState:
     early_clicks: float
     late_clicks: float
     base_rate: Sequence[Sequence[float]]
+    saved_rows: SavedRows
 
 
 def write(
@@ -64,23 +70,75 @@ def write(
 
     The same state gives the same bytes.
     """
-    head = {
-        "format": FORMAT,
-        "manifest": base.manifest.model_dump(mode="json"),
-        "table": table.shape,
-        "samples_seen": samples_seen,
-        "early_clicks": late_clicks.share.early.hex(),
-        "late_clicks": late_clicks.share.late.hex(),
-        "base_rate": base_rate,
-    }
     ids = np.flatnonzero(table.any(axis=1) | curvature.any(axis=1)).astype(np.int32)
-    arrays: dict[str, NDArray[Any]] = {
-        "head": np.frombuffer(json.dumps(head).encode(), np.uint8),
+    head = _head(FORMAT, base, samples_seen, late_clicks, base_rate) | {"table": table.shape}
+    rows = {
         "ids": ids,
         "values": table[ids],
         "curvature": curvature[ids],
         "touched": touched,
     }
+    return _written(head, rows, base, late_clicks)
+
+
+def write_apart(
+    base: ModelPackage,
+    columns: Columns,
+    saved_rows: SavedRows,
+    store: RowStore,
+    samples_seen: int,
+    late_clicks: LateClicks,
+    base_rate: Sequence[Sequence[float]],
+) -> bytes:
+    """What is not in rows; rows, see :func:`columns_of`, go to the store as far as they changed."""
+    saved_rows.save(columns, store)
+    head = _head(APART_FORMAT, base, samples_seen, late_clicks, base_rate)
+    head |= {"table": columns["values"].shape, "saved_rows": saved_rows.to_state()}
+    nothing = np.zeros(0, np.float32)
+    without_rows = LateClicks(late_clicks.share, nothing, nothing, late_clicks.precision)
+    return _written(head, {}, base, without_rows)
+
+
+def columns_of(
+    table: NDArray[np.float32],
+    curvature: NDArray[np.float32],
+    late_clicks: LateClicks,
+    touched: NDArray[np.bool_],
+) -> Columns:
+    """All that a learner has for each row."""
+    return {
+        "values": table,
+        "curvature": curvature,
+        "late_weights": late_clicks.weights,
+        "late_curvature": late_clicks.curvature,
+        "touched": touched,
+    }
+
+
+def _head(
+    layout: str,
+    base: ModelPackage,
+    samples_seen: int,
+    late_clicks: LateClicks,
+    base_rate: Sequence[Sequence[float]],
+) -> dict[str, Any]:
+    return {
+        "format": layout,
+        "manifest": base.manifest.model_dump(mode="json"),
+        "samples_seen": samples_seen,
+        "early_clicks": late_clicks.share.early.hex(),
+        "late_clicks": late_clicks.share.late.hex(),
+        "base_rate": base_rate,
+    }
+
+
+def _written(
+    head: dict[str, Any],
+    rows: dict[str, NDArray[Any]],
+    base: ModelPackage,
+    late_clicks: LateClicks,
+) -> bytes:
+    arrays = {"head": np.frombuffer(json.dumps(head).encode(), np.uint8), **rows}
     current = {LATE_CLICKS_FILE: late_clicks.weights_file()}
     for name, data in {**base.files, **current}.items():
         if name not in (TABLE_FILE, CURVATURE_FILE):
@@ -90,61 +148,74 @@ def write(
     return buffer.getvalue()
 
 
-def read(data: bytes) -> LearnerState:
-    """The reverse of :func:`write`. Raises StateError."""
+def read(data: bytes, store: RowStore | None = None) -> LearnerState:
+    """The reverse of :func:`write`, and with the store that has the rows of :func:`write_apart`.
+
+    Raises StateError.
+    """
     try:
         with np.load(io.BytesIO(data), allow_pickle=False) as stored:
             arrays = {name: stored[name] for name in stored.files}
         head = json.loads(arrays["head"].tobytes())
-        if head["format"] != FORMAT:
-            raise StateError(f"learner state: format {head['format']}, this is {FORMAT}")
-        rows, width = head["table"]
-        table = np.zeros((rows, width), np.float32)
-        table[arrays["ids"]] = arrays["values"]
-        buffer = io.BytesIO()
-        np.save(buffer, table, allow_pickle=False)
         files = {
-            TABLE_FILE: buffer.getvalue(),
-            CURVATURE_FILE: curvature_file(arrays["ids"], arrays["curvature"]),
+            name.removeprefix(_DENSE): array.tobytes()
+            for name, array in arrays.items()
+            if name.startswith(_DENSE)
         }
-        for name, array in arrays.items():
-            if name.startswith(_DENSE):
-                files[name.removeprefix(_DENSE)] = array.tobytes()
+        if head["format"] == FORMAT:
+            saved_rows, columns = _rows_within(head, arrays)
+        elif head["format"] == APART_FORMAT and store is not None:
+            saved_rows, columns = _rows_apart(head, files, store)
+        else:
+            raise StateError(
+                f"learner state: format {head['format']}, this is {FORMAT} or {APART_FORMAT}"
+            )
+        buffer = io.BytesIO()
+        np.save(buffer, columns["values"], allow_pickle=False)
+        files[TABLE_FILE] = buffer.getvalue()
+        ids = np.flatnonzero(columns["curvature"].any(axis=1)).astype(np.int32)
+        files[CURVATURE_FILE] = curvature_file(ids, columns["curvature"][ids])
         return LearnerState(
             package=ModelPackage(Manifest.model_validate(head["manifest"]), files),
-            touched=arrays["touched"],
+            touched=np.flatnonzero(columns["touched"]).astype(np.int32),
             samples_seen=int(head["samples_seen"]),
             early_clicks=float.fromhex(head["early_clicks"]),
             late_clicks=float.fromhex(head["late_clicks"]),
             base_rate=head.get("base_rate", []),
+            saved_rows=saved_rows,
         )
     except StateError:
         raise
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         raise StateError(f"learner state cannot be read: {error!r}") from None
 
 
-def write_mark(
-    kept: Mapping[str, NDArray[Any]],
-    samples_seen: int,
-    late_share: LateShare,
-    base_rate: Sequence[Sequence[float]],
-) -> bytes:
-    """What a learner can go back to: arrays of a journal, and what was not in rows then."""
-    head = [samples_seen, late_share.early, late_share.late, base_rate]
-    buffer = io.BytesIO()
-    np.savez(buffer, head=np.frombuffer(json.dumps(head).encode(), np.uint8), **kept)
-    return buffer.getvalue()
+def _rows_within(
+    head: dict[str, Any], arrays: dict[str, NDArray[Any]]
+) -> tuple[SavedRows, Columns]:
+    columns = _no_rows(head)
+    columns["values"][arrays["ids"]] = arrays["values"]
+    columns["curvature"][arrays["ids"]] = arrays["curvature"]
+    columns["touched"][arrays["touched"]] = True
+    return SavedRows(head["table"][0]), columns
 
 
-def read_mark(
-    data: bytes,
-) -> tuple[dict[str, NDArray[Any]], int, LateShare, Sequence[Sequence[float]]]:
-    """The reverse of :func:`write_mark`. Raises StateError."""
-    try:
-        with np.load(io.BytesIO(data), allow_pickle=False) as stored:
-            kept = {name: stored[name] for name in stored.files}
-        seen, early, late, base_rate = json.loads(kept.pop("head").tobytes())
-        return kept, int(seen), LateShare(float(early), float(late)), base_rate
-    except _UNREADABLE as error:
-        raise StateError(f"mark of a learner cannot be read: {error!r}") from None
+def _rows_apart(
+    head: dict[str, Any], files: dict[str, bytes], store: RowStore
+) -> tuple[SavedRows, Columns]:
+    late_clicks = LateClicks.from_files(files, head["table"][0])
+    zero = _no_rows(head)
+    columns = columns_of(zero["values"], zero["curvature"], late_clicks, zero["touched"])
+    saved_rows = SavedRows.from_state(head["saved_rows"])
+    saved_rows.load(columns, store)
+    files[LATE_CLICKS_FILE] = late_clicks.weights_file()
+    return saved_rows, columns
+
+
+def _no_rows(head: dict[str, Any]) -> dict[str, NDArray[Any]]:
+    rows, width = head["table"]
+    return {
+        "values": np.zeros((rows, width), np.float32),
+        "curvature": np.zeros((rows, 2), np.float32),
+        "touched": np.zeros(rows, np.bool_),
+    }

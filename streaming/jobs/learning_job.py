@@ -15,10 +15,15 @@ import structlog
 from prometheus_client import REGISTRY
 from pyflink.common import Types
 from pyflink.datastream import DataStream, KeyedProcessFunction, RuntimeContext
-from pyflink.datastream.state import ListStateDescriptor, ValueStateDescriptor
+from pyflink.datastream.state import (
+    ListStateDescriptor,
+    MapStateDescriptor,
+    ValueStateDescriptor,
+)
 from pyflink.java_gateway import get_gateway
 from pyflink.table import StreamTableEnvironment
 
+from online_model.row_store import Pieces, RowStore
 from schemas import log_lines
 from schemas.addresses import KafkaAddress, RedisAddress
 from schemas.features import FeatureSpec
@@ -31,8 +36,8 @@ from streaming.learning.continual_learning import ContinualLearning
 from streaming.learning.delta_publisher import DeltaPublisher
 from streaming.learning.learner import Learners
 from streaming.learning.learnt_model import LearntModel
+from streaming.learning.model_state import ModelState, States
 from streaming.learning.sample_batch import SampleBatch
-from streaming.learning.state_log import StateLog
 from streaming.metrics import learner_metrics, serve_metrics
 from streaming.redis_sink.pipeline import RedisPipeline
 from streaming.settings import JobName, learner_group
@@ -48,6 +53,8 @@ CONFIGURATION = {
     "python.fn-execution.bundle.size": "1",
     # The state is read once, at the start; a cache of it would hold the model twice.
     "python.state.cache-size": "0",
+    # A piece of rows goes to the state when it is written: all together would be the model again.
+    "python.map-state.write-cache-size": "1",
     # Positives and late clicks are let through as often as event time moves on: in small lots.
     "pipeline.auto-watermark-interval": "50 ms",
     # How long a repeated sample is known, of processing time: well over any replay after a crash.
@@ -116,7 +123,7 @@ def learn(batches: DataStream, options: LearningJobOptions, learners: Learners) 
 
 
 class LearnSamples(KeyedProcessFunction):  # type: ignore[misc]
-    """Learns each batch. In its state are a snapshot of the model and the batches since."""
+    """Learns each batch. In its state are the model as last saved and the batches since."""
 
     def __init__(self, options: LearningJobOptions, learners: Learners) -> None:
         self._options = options
@@ -125,9 +132,7 @@ class LearnSamples(KeyedProcessFunction):  # type: ignore[misc]
 
     def open(self, runtime_context: RuntimeContext) -> None:
         """Called before the first element."""
-        pickled = Types.PICKLED_BYTE_ARRAY()
-        self._snapshot = runtime_context.get_state(ValueStateDescriptor("snapshot", pickled))
-        self._batches = runtime_context.get_list_state(ListStateDescriptor("batches", pickled))
+        self._state = model_state(runtime_context)
         options = self._options
         log_lines.configure(options.log_level)
         self._layout = Layout.of(options.spec)
@@ -143,33 +148,29 @@ class LearnSamples(KeyedProcessFunction):  # type: ignore[misc]
                 return
             self._learning = self._resume()
         has_new_base = self._learning.process(batch)
-        if batch.is_empty and not has_new_base:
-            return
-        data = batch.to_bytes()
-        if self._log.add(len(data)) or has_new_base:
-            self._save(self._learning.model)
-        else:
-            self._batches.add(data)
+        if has_new_base:
+            self._state.save(self._learning.model)
+        elif not batch.is_empty:
+            self._state.add(self._learning.model, batch)
 
     def _has_base(self) -> bool:
         """Whether there is anything to start from: without samples there is no hurry."""
-        return self._snapshot.value() is not None or self._packages.current() is not None
+        return not self._state.is_empty or self._packages.current() is not None
 
     def _resume(self) -> ContinualLearning:
         """From the state, or from the base package that is served when there is none."""
         options = self._options
-        snapshot: bytes | None = self._snapshot.value()
-        if snapshot is None:
+        if self._state.is_empty:
             base = self._packages.wait(options.base_wait_seconds)
             model = LearntModel(self._learners.from_package(base), self._layout)
-            self._save(model)
+            self._state.save(model)
         else:
-            model = self._restored(snapshot)
+            model = self._state.load(self._learners, self._layout)
         _log.info(
             JobName.LEARNING,
             base=model.learner.base_version,
             seen=dict(model.seen),
-            relearnt_batches=self._log.batches,
+            relearnt_batches=self._state.noted_batches,
         )
         return ContinualLearning(
             model,
@@ -179,16 +180,22 @@ class LearnSamples(KeyedProcessFunction):  # type: ignore[misc]
             learner_metrics(REGISTRY),
         )
 
-    def _restored(self, snapshot: bytes) -> LearntModel:
-        model = LearntModel.load(snapshot, self._learners, self._layout)
-        self._log = StateLog(len(snapshot))
-        for data in self._batches.get() or ():
-            model.learn(SampleBatch.from_bytes(data))
-            self._log.add(len(data))
-        return model
 
-    def _save(self, model: LearntModel) -> None:
-        snapshot = model.dump()
-        self._snapshot.update(snapshot)
-        self._batches.clear()
-        self._log = StateLog(len(snapshot))
+def model_state(runtime_context: RuntimeContext) -> ModelState:
+    """The learner's keyed states, whose names are in savepoints."""
+    pickled = Types.PICKLED_BYTE_ARRAY()
+
+    def pieces(name: str) -> Pieces:
+        state: Pieces = runtime_context.get_map_state(
+            MapStateDescriptor(name, Types.INT(), pickled)
+        )
+        return state
+
+    return ModelState(
+        States(
+            snapshot=runtime_context.get_state(ValueStateDescriptor("snapshot", pickled)),
+            rows=RowStore(pieces("blocks"), pieces("changes")),
+            log=pieces("log"),
+            batches=runtime_context.get_list_state(ListStateDescriptor("batches", pickled)),
+        )
+    )

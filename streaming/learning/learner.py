@@ -5,6 +5,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from online_model.row_store import RowStore
 from schemas.model_package import ModelPackage
 
 
@@ -84,8 +85,9 @@ class Learner(Protocol):
     def touched_rows(self) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
         """Rows [m] that differ from the base and their values [m, 1 + dim]."""
 
-    def dump(self) -> bytes:
-        """All that it takes to go on bit by bit."""
+    def save(self, store: RowStore) -> bytes:
+        """Rows that changed since the last time to the store, always the same, and the rest: all
+        that it takes to go on bit by bit."""
 
 
 class Learners(Protocol):
@@ -97,5 +99,5 @@ class Learners(Protocol):
     def after(self, before: Learner, package: ModelPackage) -> Learner:
         """The same, as wary of labels as the one before."""
 
-    def load(self, state: bytes) -> Learner:
-        """One that goes on from a dump."""
+    def load(self, state: bytes, store: RowStore) -> Learner:
+        """One that goes on from what was saved."""

@@ -7,6 +7,7 @@ from dataclasses import asdict
 
 import numpy as np
 
+from online_model.row_store import RowStore
 from schemas.layout import Layout
 from streaming.learning.learner import Learner, Learners, LearnReport
 from streaming.learning.progress import Progress
@@ -68,8 +69,11 @@ class LearntModel:
         """Go on from another base; what was seen stays counted."""
         self.learner = learner
 
-    def dump(self) -> bytes:
-        """Everything, to resume bit by bit."""
+    def save(self, store: RowStore) -> bytes:
+        """Rows that changed since the last time to the store, always the same; returns the rest.
+
+        Both are what it takes to resume bit by bit.
+        """
         account = {
             "seen": self.seen,
             "refused": self.refused,
@@ -79,17 +83,19 @@ class LearntModel:
             "progress": asdict(self.progress),
         }
         head = json.dumps(account).encode()
-        return _HEAD.pack(_MAGIC, len(head)) + head + self.learner.dump()
+        return _HEAD.pack(_MAGIC, len(head)) + head + self.learner.save(store)
 
     @classmethod
-    def load(cls, data: bytes, learners: Learners, layout: Layout) -> "LearntModel":
-        """From :meth:`dump`. Raises SnapshotError on other bytes."""
+    def load(
+        cls, data: bytes, store: RowStore, learners: Learners, layout: Layout
+    ) -> "LearntModel":
+        """From :meth:`save` and its store. Raises SnapshotError on other bytes."""
         magic, head_bytes = _HEAD.unpack_from(data) if len(data) >= _HEAD.size else (b"", 0)
         if magic != _MAGIC:
             raise SnapshotError(f"snapshot: begins with {magic!r}, expected {_MAGIC!r}")
         head_end = _HEAD.size + head_bytes
         account = json.loads(data[_HEAD.size : head_end])
-        model = cls(learners.load(data[head_end:]), layout)
+        model = cls(learners.load(data[head_end:], store), layout)
         model.seen = Counter(account["seen"])
         model.refused = Counter(account["refused"])
         model.watermark_ms = account["watermark_ms"]

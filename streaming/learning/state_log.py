@@ -1,31 +1,30 @@
-"""How a model is kept in a keyed state: a snapshot, and the batches that were learnt since.
+"""When rows that changed are to be saved, and when it is cheaper to note the batch.
 
-Writing a whole model for each batch costs seconds for a large table. A batch is small, and
-learning is deterministic: the same batches again on the snapshot give the same model.
+A batch is small, and learning is deterministic: the same batches again on what was saved give the
+same model. Rows that a batch changes are many times its size, but the same ones again and again.
 """
 
 from dataclasses import dataclass
 
-MAX_BATCHES = 60
-MIN_LOG_BYTES = 1 << 20
+MAX_BATCHES = 300
+MIN_LOG_BYTES, MAX_LOG_BYTES = 1 << 20, 128 << 20
 
 
 @dataclass(slots=True)
 class StateLog:
-    """Sizes of what is in the state; decides when a new snapshot is due.
+    """Sizes of what was saved and noted; decides when to save again.
 
-    With a log of up to a snapshot's size the state is written about twice for each byte that is
-    learnt, and a restore learns no more than MAX_BATCHES again.
+    With a log of up to what a save writes, saves at most double what is written for each byte that
+    is learnt. What limits the log for large tables is that a restore learns it again.
     """
 
-    snapshot_bytes: int
+    saved_bytes: int
     log_bytes: int = 0
     batches: int = 0
 
     def add(self, batch_bytes: int) -> bool:
-        """A batch was learnt: True if a snapshot is due instead of one more batch in the log."""
+        """A batch was learnt: True if the model is to be saved instead of one more batch noted."""
         self.log_bytes += batch_bytes
         self.batches += 1
-        return self.batches > MAX_BATCHES or self.log_bytes > max(
-            self.snapshot_bytes, MIN_LOG_BYTES
-        )
+        most = min(max(self.saved_bytes, MIN_LOG_BYTES), MAX_LOG_BYTES)
+        return self.batches > MAX_BATCHES or self.log_bytes > most

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from online_model.guarded_learner import GuardedLearner
+from online_model.row_store import RowStore
 from online_model.settings import OnlineModelSettings
 from schemas.features import FeatureSpec
 from schemas.model_package import ModelPackage
@@ -26,6 +27,6 @@ class TorchLearners:
         new.be_wary(before.armed, before.withholds)
         return new
 
-    def load(self, state: bytes) -> GuardedLearner:
-        """A learner that goes on from its own dump."""
-        return GuardedLearner.load(state, self.spec, self.settings)
+    def load(self, state: bytes, store: RowStore) -> GuardedLearner:
+        """A learner that goes on from what it saved."""
+        return GuardedLearner.load(state, self.spec, self.settings, store)

@@ -1,5 +1,8 @@
 """A poisoned stream: nothing of it is served, and learning goes on when it is over."""
 
+import io
+import struct
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -9,6 +12,7 @@ from online_model.label_guard import GuardLimits, LabelGuard
 from online_model.learn_report import LearnReport
 from online_model.learner import OnlineLearner
 from online_model.quality import log_loss
+from online_model.row_store import RowStore
 from schemas.model_package import ModelPackage
 from tests.online_model.small_log import SETTINGS, SPEC, clicks, samples
 
@@ -36,6 +40,17 @@ class Stream:
         """Of what is served, by true labels of other rows."""
         given = samples(3000, seed=777)
         return log_loss(clicks(given, seed=778), self.learner.predict(given))
+
+
+def old_state(guarded: GuardedLearner, columns: int = 4) -> bytes:
+    """All in one, as older releases wrote it; without columns there are no rows."""
+    guard = guarded._guard
+    rows = guard.rows[:, :columns] if columns else guard.rows[:0]
+    buffer = io.BytesIO()
+    np.savez(buffer, armed=guard.armed, withholds=guarded.withholds, rows=rows)
+    judged, mark = buffer.getvalue(), guarded.learner.dump_mark()
+    head = struct.pack("<4sQQ", b"CTG1", len(judged), len(mark))
+    return head + judged + mark + guarded.learner.dump()
 
 
 @pytest.fixture
@@ -67,19 +82,33 @@ def test_what_was_served_of_the_poison_is_taken_back(stream: Stream) -> None:
     np.testing.assert_array_equal([stream.served[row] for row in ids.tolist()], values)
 
 
-def test_going_on_from_a_dump_gives_the_same_bits(stream: Stream) -> None:
+def test_going_on_from_what_was_saved_gives_the_same_bits(stream: Stream) -> None:
     assert isinstance(stream.learner, GuardedLearner)
+    store = RowStore()
     for number, flipped in ((20, True), (21, True), (22, True), (40, False), (41, False)):
-        again = Stream(GuardedLearner.load(stream.learner.dump(), SPEC, SETTINGS))
+        state = stream.learner.save(store)
+        again = Stream(GuardedLearner.load(state, SPEC, SETTINGS, store))
         reports = [each.send(number, flipped) for each in (stream, again)]
         assert reports[0].withheld == reports[1].withheld
         np.testing.assert_array_equal(reports[0].values, reports[1].values)
-        assert again.learner.dump() == stream.learner.dump()
+        assert isinstance(again.learner, GuardedLearner)
+        assert old_state(again.learner) == old_state(stream.learner)
+
+
+@pytest.mark.parametrize("columns", [3, 4])
+def test_it_goes_on_from_a_state_of_an_older_release(stream: Stream, columns: int) -> None:
+    """One of three columns did not know which labels are first ones: they are judged anew."""
+    learner = stream.learner
+    assert isinstance(learner, GuardedLearner)
+    restored = GuardedLearner.load(old_state(learner, columns), SPEC, SETTINGS, RowStore())
+    assert old_state(restored) == old_state(learner, 0 if columns == 3 else columns)
+    assert restored.armed
+    assert not Stream(restored).send(40).withheld
 
 
 def test_it_goes_on_from_a_state_without_a_guard(package: ModelPackage) -> None:
     plain = OnlineLearner.from_package(package, SPEC, SETTINGS)
-    guarded = GuardedLearner.load(plain.dump(), SPEC, SETTINGS)
+    guarded = GuardedLearner.load(plain.dump(), SPEC, SETTINGS, RowStore())
     assert (guarded.armed, guarded.withholds) == (False, False)
     assert guarded.base_version == "v1"
 

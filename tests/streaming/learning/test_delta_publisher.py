@@ -7,6 +7,7 @@ import pytest
 import redis
 from numpy.typing import NDArray
 
+from online_model.row_store import RowStore
 from schemas import redis_keys
 from schemas.layout import Layout
 from schemas.learner_status import LearnerStatus
@@ -127,11 +128,12 @@ def test_rows_of_a_lost_run_are_gone_after_a_restart(
     layout: Layout,
 ) -> None:
     publishing.step(0, 5)
-    snapshot = publishing.model.dump()
+    store = RowStore()
+    snapshot = publishing.model.save(store)
     publishing.step(5, 100)
     lost = set(compacted(client))
 
-    resumed = LearntModel.load(snapshot, learners, layout)
+    resumed = LearntModel.load(snapshot, store, learners, layout)
     publisher = DeltaPublisher(RedisPipeline(redis_url), MODEL, lambda: NOW_MS, lambda: "after")
     after = Publishing(resumed, publisher, publishing.samples).step(5, 2)
 

@@ -1,4 +1,4 @@
-"""The model and its account: resumed bit by bit, from a snapshot and a log of batches."""
+"""The model and its account."""
 
 import math
 from dataclasses import replace
@@ -9,11 +9,10 @@ from scipy.special import expit
 from sklearn.metrics import roc_auc_score
 
 from online_model.learn_report import LearnReport
+from online_model.row_store import RowStore
 from schemas.layout import Layout
 from streaming.learning.learnt_model import LearntModel, SnapshotError
 from streaming.learning.progress import HALF_LIFE_SAMPLES, Progress
-from streaming.learning.sample_batch import SampleBatch
-from streaming.learning.state_log import MAX_BATCHES, MIN_LOG_BYTES, StateLog
 from streaming.learning.torch_learners import TorchLearners
 from tests.streaming.learning.contract import PackageFactory
 from tests.streaming.learning.sample_factory import SampleFactory
@@ -29,26 +28,6 @@ def test_each_sample_is_counted_once(model: LearntModel, samples: SampleFactory)
     model.learn(samples.batch(70, 30))
     assert model.seen == {"POSITIVE": 15, "NEGATIVE": 85}
     assert model.watermark_ms == samples.record(99).label_ts
-
-
-def test_snapshot_and_log_resume_bit_by_bit(
-    model: LearntModel, learners: TorchLearners, layout: Layout, samples: SampleFactory
-) -> None:
-    model.learn(samples.batch(0, 150))
-    snapshot = model.dump()
-    log = [samples.batch(start, 90).to_bytes() for start in (150, 240)]
-    for data in log:
-        model.learn(SampleBatch.from_bytes(data))
-
-    resumed = LearntModel.load(snapshot, learners, layout)
-    for data in log:
-        resumed.learn(SampleBatch.from_bytes(data))
-
-    assert resumed.dump() == model.dump()
-    both = model.learn(samples.batch(330, 200)), resumed.learn(samples.batch(330, 200))
-    np.testing.assert_array_equal(both[0].values, both[1].values)
-    assert both[0].log_loss == both[1].log_loss
-    assert resumed.dump() == model.dump()
 
 
 def test_another_base_keeps_the_account(
@@ -67,7 +46,7 @@ def test_another_base_keeps_the_account(
 def test_other_bytes_are_no_snapshot(learners: TorchLearners, layout: Layout) -> None:
     for data in (b"", b"CT", b"PK" + bytes(100)):
         with pytest.raises(SnapshotError, match="expected b'CTL1'"):
-            LearntModel.load(data, learners, layout)
+            LearntModel.load(data, RowStore(), learners, layout)
 
 
 def report(rows: int, clicks: int, predicted: float) -> LearnReport:
@@ -126,15 +105,3 @@ def test_progressive_auc_is_that_of_the_scores() -> None:
     weights = 0.5 ** ((4 - np.arange(5_000) // 1_000) * 1_000 / HALF_LIFE_SAMPLES)
     expected = roc_auc_score(labels, logits, sample_weight=weights)
     assert progress.auc == pytest.approx(expected, abs=1e-3)
-
-
-def test_a_snapshot_is_due_when_the_log_outgrows_it() -> None:
-    large = 10 * MIN_LOG_BYTES
-    log = StateLog(large)
-    assert not log.add(large - 1)
-    assert log.add(2)
-
-
-def test_a_snapshot_is_due_after_many_small_batches() -> None:
-    log = StateLog(0)
-    assert [log.add(1) for _ in range(MAX_BATCHES + 1)] == [False] * MAX_BATCHES + [True]

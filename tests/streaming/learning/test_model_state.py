@@ -1,0 +1,159 @@
+"""A model in keyed states: resumed bit by bit, from what was saved and the batches since."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import pytest
+
+from online_model.guarded_learner import GuardedLearner
+from online_model.learner import OnlineLearner
+from online_model.row_store import PiecesInMemory, RowStore
+from schemas.layout import Layout
+from streaming.learning.learnt_model import LearntModel
+from streaming.learning.model_state import ModelState, States
+from streaming.learning.state_log import MAX_BATCHES, MAX_LOG_BYTES, MIN_LOG_BYTES, StateLog
+from streaming.learning.torch_learners import TorchLearners
+from tests.streaming.learning.contract import PackageFactory
+from tests.streaming.learning.sample_factory import SampleFactory
+
+
+@dataclass
+class Held:
+    """A value state and a list state in one."""
+
+    held: bytes | None = None
+    elements: list[bytes] = field(default_factory=list)
+
+    def value(self) -> bytes | None:
+        return self.held
+
+    def update(self, value: bytes, /) -> None:
+        self.held = value
+
+    def get(self) -> list[bytes]:
+        return self.elements
+
+    def clear(self) -> None:
+        self.elements.clear()
+
+
+@dataclass
+class Kept:
+    """What Flink keeps."""
+
+    snapshot: Held = field(default_factory=Held)
+    rows: RowStore = field(default_factory=RowStore)
+    log: PiecesInMemory = field(default_factory=PiecesInMemory)
+    batches: Held = field(default_factory=Held)
+
+    def state(self) -> ModelState:
+        return ModelState(States(self.snapshot, self.rows, self.log, self.batches))
+
+
+@pytest.fixture
+def kept() -> Kept:
+    return Kept()
+
+
+@pytest.fixture
+def new_model(
+    new_package: PackageFactory, learners: TorchLearners, layout: Layout
+) -> Callable[[str], LearntModel]:
+    return lambda version: LearntModel(learners.from_package(new_package(version)), layout)
+
+
+def bits(model: LearntModel) -> tuple[object, ...]:
+    """All of a model."""
+    learner = model.learner
+    assert isinstance(learner, GuardedLearner)
+    account = (model.seen, model.refused, model.watermark_ms, model.progress)
+    return *account, learner.armed, learner.learner.dump(), learner.learner.dump_mark()
+
+
+@pytest.mark.parametrize("save_after", [0, 150, 240, 330])
+def test_it_resumes_bit_by_bit(
+    kept: Kept,
+    new_model: Callable[[str], LearntModel],
+    learners: TorchLearners,
+    layout: Layout,
+    samples: SampleFactory,
+    save_after: int,
+) -> None:
+    model, state = new_model("base"), kept.state()
+    assert state.is_empty
+    state.save(model)
+    for start in (0, 150, 240):
+        batch = samples.batch(start, 90)
+        model.learn(batch)
+        if start + 90 == save_after + 90 * (save_after == 0):
+            state.save(model)
+        else:
+            state.add(model, batch)
+
+    resumed = kept.state().load(learners, layout)
+    assert bits(resumed) == bits(model)
+    for each in (model, resumed):
+        each.learn(samples.batch(330, 200))
+    assert bits(resumed) == bits(model)
+
+
+def test_a_state_of_an_older_release_is_read_and_goes_on_as_this_one(
+    kept: Kept,
+    new_model: Callable[[str], LearntModel],
+    learners: TorchLearners,
+    layout: Layout,
+    samples: SampleFactory,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It had rows in the snapshot and the batches since in a list."""
+    model = new_model("base")
+    model.learn(samples.batch(0, 150))
+    with monkeypatch.context() as older:
+        older.setattr(OnlineLearner, "save", lambda self, store: self.dump())
+        kept.snapshot.update(model.save(kept.rows))
+    assert kept.rows.written_bytes == 0
+    old = samples.batch(150, 90)
+    model.learn(old)
+    kept.batches.elements.append(old.to_bytes())
+
+    state = kept.state()
+    resumed = state.load(learners, layout)
+    assert bits(resumed) == bits(model)
+    assert state.noted_batches == 1
+    for each in (model, resumed):
+        each.learn(samples.batch(240, 50))
+    state.add(resumed, samples.batch(240, 50))
+    assert bits(kept.state().load(learners, layout)) == bits(model)
+
+    state.save(resumed)
+    assert (kept.batches.elements, kept.log) == ([], {})
+    assert kept.rows.written_bytes > 0
+    assert bits(kept.state().load(learners, layout)) == bits(model)
+
+
+def test_another_base_takes_the_place_of_the_one_before(
+    kept: Kept,
+    new_model: Callable[[str], LearntModel],
+    learners: TorchLearners,
+    layout: Layout,
+    samples: SampleFactory,
+) -> None:
+    model, state = new_model("base"), kept.state()
+    model.learn(samples.batch(0, 90))
+    state.save(model)
+    model.adopt(new_model("next").learner)
+    state.save(model)
+    assert bits(kept.state().load(learners, layout)) == bits(model)
+
+
+def test_the_model_is_saved_when_the_log_outgrows_what_was_saved() -> None:
+    large = 10 * MIN_LOG_BYTES
+    log = StateLog(large)
+    assert not log.add(large - 1)
+    assert log.add(2)
+
+
+def test_the_model_is_saved_when_a_restore_would_take_long() -> None:
+    log = StateLog(0)
+    assert [log.add(1) for _ in range(MAX_BATCHES + 1)] == [False] * MAX_BATCHES + [True]
+    assert StateLog(2 * MAX_LOG_BYTES).add(MAX_LOG_BYTES + 1)
