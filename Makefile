@@ -1,8 +1,8 @@
 # One command per verb; `make help` lists them. Every target that needs it does the set-up itself.
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test-tools test test-console check lint-deploy test-scale sizing \
-  try-images chaos drill bench-streaming bench-counters bench-training bench-scorer fuzz-scorer \
-  bench-ranking bench-retrain client-go exploration-study up down status clean
+  try-images chaos drill bench-streaming bench-counters bench-training bench-state bench-scorer \
+  fuzz-scorer bench-ranking bench-retrain client-go exploration-study up down status clean
 
 python := .venv/bin/python
 SOURCE ?= world
@@ -61,6 +61,9 @@ bench-counters: setup ## counters to a real Redis on one core: engagements/s, an
 bench-training: setup ## rows/s of our trainer and of deepctr-torch; ARGS=--learner: the online learner
 	@$(python) -m pip -q show deepctr-torch 2>/dev/null || $(python) -m pip install -q -c constraints.txt deepctr-torch
 	@OMP_NUM_THREADS=1 $(python) -m tests.benchmarks.bench_training $(ARGS)
+
+bench-state: setup ## bytes that a checkpoint of the learner writes, for tables of 0.1 M to 10 M rows
+	@$(python) -m tests.benchmarks.bench_state $(ARGS)
 
 bench-scorer: setup ## a scorer under load while model, counters and ads change
 	@$(python) -m tests.benchmarks.bench_scorer $(ARGS)
