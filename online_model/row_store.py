@@ -1,6 +1,6 @@
 """Where rows that a learner has are kept: numbered pieces of bytes, as in Flink's keyed state."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 
 
@@ -20,24 +20,12 @@ class Pieces(Protocol):
         """Delete all."""
 
 
-class PiecesInMemory(dict[int, bytes]):
-    """Of a learner that is read back at once."""
-
-    def put(self, number: int, data: bytes, /) -> None:
-        """Write a piece."""
-        self[number] = data
-
-    def remove(self, number: int, /) -> None:
-        """Delete a piece."""
-        del self[number]
-
-
 @dataclass(slots=True)
 class RowStore:
     """Blocks of neighbouring rows, and rows that changed after their blocks were written."""
 
-    blocks: Pieces = field(default_factory=PiecesInMemory)
-    changes: Pieces = field(default_factory=PiecesInMemory)
+    blocks: Pieces
+    changes: Pieces
     written_bytes: int = 0
 
     def put_block(self, number: int, data: bytes) -> None:

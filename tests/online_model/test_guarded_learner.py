@@ -12,8 +12,8 @@ from online_model.label_guard import GuardLimits, LabelGuard
 from online_model.learn_report import LearnReport
 from online_model.learner import OnlineLearner
 from online_model.quality import log_loss
-from online_model.row_store import RowStore
 from schemas.model_package import ModelPackage
+from tests.online_model.rows_in_memory import rows_in_memory
 from tests.online_model.small_log import SETTINGS, SPEC, clicks, samples
 
 BATCH = 100
@@ -84,7 +84,7 @@ def test_what_was_served_of_the_poison_is_taken_back(stream: Stream) -> None:
 
 def test_going_on_from_what_was_saved_gives_the_same_bits(stream: Stream) -> None:
     assert isinstance(stream.learner, GuardedLearner)
-    store = RowStore()
+    store = rows_in_memory()
     for number, flipped in ((20, True), (21, True), (22, True), (40, False), (41, False)):
         state = stream.learner.save(store)
         again = Stream(GuardedLearner.load(state, SPEC, SETTINGS, store))
@@ -100,7 +100,7 @@ def test_it_goes_on_from_a_state_of_an_older_release(stream: Stream, columns: in
     """One of three columns did not know which labels are first ones: they are judged anew."""
     learner = stream.learner
     assert isinstance(learner, GuardedLearner)
-    restored = GuardedLearner.load(old_state(learner, columns), SPEC, SETTINGS, RowStore())
+    restored = GuardedLearner.load(old_state(learner, columns), SPEC, SETTINGS, rows_in_memory())
     assert old_state(restored) == old_state(learner, 0 if columns == 3 else columns)
     assert restored.armed
     assert not Stream(restored).send(40).withheld
@@ -108,7 +108,7 @@ def test_it_goes_on_from_a_state_of_an_older_release(stream: Stream, columns: in
 
 def test_it_goes_on_from_a_state_without_a_guard(package: ModelPackage) -> None:
     plain = OnlineLearner.from_package(package, SPEC, SETTINGS)
-    guarded = GuardedLearner.load(plain.dump(), SPEC, SETTINGS, RowStore())
+    guarded = GuardedLearner.load(plain.dump(), SPEC, SETTINGS, rows_in_memory())
     assert (guarded.armed, guarded.withholds) == (False, False)
     assert guarded.base_version == "v1"
 

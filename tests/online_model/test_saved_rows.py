@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from online_model.row_store import PiecesInMemory, RowStore
+from online_model.row_store import RowStore
 from online_model.saved_rows import SavedRows
+from tests.online_model.rows_in_memory import PiecesInMemory
 
 ROWS, BLOCK_ROWS = 1_000, 16
 BLOCKS = 63

@@ -7,7 +7,6 @@ import pytest
 import redis
 from numpy.typing import NDArray
 
-from online_model.row_store import RowStore
 from schemas import redis_keys
 from schemas.layout import Layout
 from schemas.learner_status import LearnerStatus
@@ -16,6 +15,7 @@ from streaming.learning.delta_publisher import DeltaPublisher
 from streaming.learning.learnt_model import LearntModel
 from streaming.learning.torch_learners import TorchLearners
 from streaming.redis_sink.pipeline import RedisPipeline
+from tests.online_model.rows_in_memory import rows_in_memory
 from tests.streaming.learning.contract import MODEL, PackageFactory
 from tests.streaming.learning.sample_factory import NOW_MS, SampleFactory
 
@@ -128,7 +128,7 @@ def test_rows_of_a_lost_run_are_gone_after_a_restart(
     layout: Layout,
 ) -> None:
     publishing.step(0, 5)
-    store = RowStore()
+    store = rows_in_memory()
     snapshot = publishing.model.save(store)
     publishing.step(5, 100)
     lost = set(compacted(client))

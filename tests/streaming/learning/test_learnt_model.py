@@ -9,11 +9,11 @@ from scipy.special import expit
 from sklearn.metrics import roc_auc_score
 
 from online_model.learn_report import LearnReport
-from online_model.row_store import RowStore
 from schemas.layout import Layout
 from streaming.learning.learnt_model import LearntModel, SnapshotError
 from streaming.learning.progress import HALF_LIFE_SAMPLES, Progress
 from streaming.learning.torch_learners import TorchLearners
+from tests.online_model.rows_in_memory import rows_in_memory
 from tests.streaming.learning.contract import PackageFactory
 from tests.streaming.learning.sample_factory import SampleFactory
 
@@ -46,7 +46,7 @@ def test_another_base_keeps_the_account(
 def test_other_bytes_are_no_snapshot(learners: TorchLearners, layout: Layout) -> None:
     for data in (b"", b"CT", b"PK" + bytes(100)):
         with pytest.raises(SnapshotError, match="expected b'CTL1'"):
-            LearntModel.load(data, RowStore(), learners, layout)
+            LearntModel.load(data, rows_in_memory(), learners, layout)
 
 
 def report(rows: int, clicks: int, predicted: float) -> LearnReport:

@@ -7,12 +7,13 @@ import pytest
 
 from online_model.guarded_learner import GuardedLearner
 from online_model.learner import OnlineLearner
-from online_model.row_store import PiecesInMemory, RowStore
+from online_model.row_store import RowStore
 from schemas.layout import Layout
 from streaming.learning.learnt_model import LearntModel
 from streaming.learning.model_state import ModelState, States
 from streaming.learning.state_log import MAX_BATCHES, MAX_LOG_BYTES, MIN_LOG_BYTES, StateLog
 from streaming.learning.torch_learners import TorchLearners
+from tests.online_model.rows_in_memory import PiecesInMemory, rows_in_memory
 from tests.streaming.learning.contract import PackageFactory
 from tests.streaming.learning.sample_factory import SampleFactory
 
@@ -42,7 +43,7 @@ class Kept:
     """What Flink keeps."""
 
     snapshot: Held = field(default_factory=Held)
-    rows: RowStore = field(default_factory=RowStore)
+    rows: RowStore = field(default_factory=rows_in_memory)
     log: PiecesInMemory = field(default_factory=PiecesInMemory)
     batches: Held = field(default_factory=Held)
 
