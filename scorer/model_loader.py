@@ -35,6 +35,8 @@ _PROBE_REQUESTS = 20
 _SERVED_ADS = 10
 #: Their first layers in float32 stay in the cache.
 _ADS_AT_A_TIME = 1_024
+#: Requests read their users from the same Redis, which does one thing at a time.
+_ROWS_PER_READ = 1_000
 #: Of the time, while another model is served.
 _LOAD_SHARE = 0.5
 _log = structlog.get_logger(__name__)
@@ -110,7 +112,8 @@ class ModelLoader:
         pages, cursor = [], 0
         while True:
             cursor, page = cast(
-                "tuple[int, dict[bytes, bytes]]", self._client.hscan(key, cursor, count=5_000)
+                "tuple[int, dict[bytes, bytes]]",
+                self._client.hscan(key, cursor, count=_ROWS_PER_READ),
             )
             pages.append(page)
             if cursor == 0:

@@ -1,5 +1,12 @@
 """What the scorer's benchmark takes for true is what the engine's own code says."""
 
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -11,6 +18,7 @@ from tests.benchmarks.bench_scorer.fill import counter_row
 from tests.benchmarks.bench_scorer.model import BenchModel
 from tests.benchmarks.bench_scorer.onnx_alone import OnnxAlone
 from tests.benchmarks.bench_scorer.plain_path import PlainPath
+from tests.benchmarks.bench_scorer.shifted_clock import ShiftedClock
 from tests.benchmarks.bench_scorer.truth import Truth
 from tests.benchmarks.bench_scorer.world import World, declaration, user_attributes
 
@@ -46,3 +54,27 @@ def test_the_exact_best_are_the_best_of_all_samples(world: World) -> None:
     )
     _, by_model = truth.best(request, retrieved=50, ranked=10, full=1)
     assert by_model == [set(np.argsort(-logits)[:10].tolist())]
+
+
+@pytest.mark.skipif(shutil.which("cc") is None, reason="no compiler")
+def test_a_shifted_clock_jumps_and_only_the_wall_clock_does(tmp_path: Path) -> None:
+    clock = ShiftedClock.build(tmp_path)
+    script = "import time\nwhile input(): print(time.time(), time.monotonic(), flush=True)"
+    process = subprocess.Popen(
+        [sys.executable, "-c", script],
+        env={**os.environ, **clock.environment},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    with process:
+        for ahead in (0, 3_600, 0):
+            clock.jump_to(ahead)
+            process.stdin.write("next\n")
+            process.stdin.flush()
+            wall, monotonic = map(float, process.stdout.readline().split())
+            assert wall - time.time() == pytest.approx(ahead, abs=60)
+            assert monotonic == pytest.approx(time.monotonic(), abs=60)
+        process.stdin.write("\n")

@@ -15,7 +15,6 @@ from pathlib import Path
 import typer
 
 from tests.benchmarks.bench_scorer.ghz import PROGRAM, ROOT
-from tests.benchmarks.bench_scorer.modes.faults import clock_settings
 from tests.benchmarks.bench_scorer.modes.faults import run as run_faults
 from tests.benchmarks.bench_scorer.modes.live import run as run_live
 from tests.benchmarks.bench_scorer.modes.load import run as run_load
@@ -27,6 +26,7 @@ from tests.benchmarks.bench_scorer.modes.soak import run as run_soak
 from tests.benchmarks.bench_scorer.modes.swap import run as run_swap
 from tests.benchmarks.bench_scorer.report import Report, console
 from tests.benchmarks.bench_scorer.rig import Rig, filled_rig
+from tests.benchmarks.bench_scorer.shifted_clock import ShiftedClock
 from tests.benchmarks.bench_scorer.slow_proxy import SlowProxy
 
 GHZ = "github.com/bojand/ghz/cmd/ghz@v0.120.0"
@@ -81,10 +81,10 @@ def main(
 
 def with_faults(rig: Rig) -> Report:
     """A scorer whose Redis can be slow and whose clock can jump."""
-    clock, proxy = rig.folder / "clock", SlowProxy(rig.redis_port)
+    clock, proxy = ShiftedClock.build(rig.folder), SlowProxy(rig.redis_port)
     try:
         url = f"redis://127.0.0.1:{proxy.port}/0"
-        rig.start(CTR_REDIS_URL=url, **clock_settings(clock))
+        rig.start(CTR_REDIS_URL=url, **clock.environment)
         return run_faults(rig, proxy, clock)
     finally:
         proxy.close()

@@ -3,7 +3,6 @@
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import psutil
 from rich.table import Table
@@ -14,15 +13,15 @@ from tests.benchmarks.bench_scorer.modes import load
 from tests.benchmarks.bench_scorer.open_loop import Event, OpenLoop
 from tests.benchmarks.bench_scorer.report import Bar, Report, console
 from tests.benchmarks.bench_scorer.rig import VERSION, Rig
+from tests.benchmarks.bench_scorer.shifted_clock import ShiftedClock
 from tests.benchmarks.bench_scorer.slow_proxy import SlowProxy
 from tests.benchmarks.process_tree import family
 
-FAKETIME = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1")
 #: A quarter of the maximum is served, so that a rung is never the load's doing.
 LOAD_SHARE = 0.25
 _SECONDS = 4.0
 _AFTER_SECONDS = 5.0
-_JUMP = "+3600"
+_JUMP_SECONDS = 3_600
 _SLOW_SECONDS = 0.2
 _IN_FLIGHT = 16
 _DOCUMENTED_SHARE = 0.99
@@ -65,8 +64,8 @@ class Result:
         return documented >= _DOCUMENTED_SHARE * sum(answers.values())
 
 
-def run(rig: Rig, proxy: SlowProxy, clock: Path) -> Report:
-    """The scorer reaches Redis through ``proxy``; ``clock`` is the file that moves its clock."""
+def run(rig: Rig, proxy: SlowProxy, clock: ShiftedClock) -> Report:
+    """The scorer reaches Redis through ``proxy``; ``clock`` is its wall clock."""
     rig.client.save()
     rate = load.maximum(rig, 5) * LOAD_SHARE
     report = Report("faults", rig.world.ads)
@@ -117,7 +116,7 @@ def _survived(rig: Rig, fault: Fault, rate: float) -> Result:
     return Result(fault, open_loop.counts(during), open_loop.counts(after), recovery)
 
 
-def _faults(rig: Rig, proxy: SlowProxy, clock: Path) -> list[Fault]:
+def _faults(rig: Rig, proxy: SlowProxy, clock: ShiftedClock) -> list[Fault]:
     def slow(seconds: float) -> None:
         proxy.delay_seconds = seconds
 
@@ -140,12 +139,9 @@ def _faults(rig: Rig, proxy: SlowProxy, clock: Path) -> list[Fault]:
         Fault("Redis slow by 200 ms", lambda: slow(_SLOW_SECONDS), lambda: slow(0), _ANY_USER),
         Fault("Redis empty", lambda: rig.client.flushall(), restart, _ANY_USER),
         Fault("corrupt package", corrupt, withdraw),
+        Fault("clock an hour ahead", lambda: clock.jump_to(_JUMP_SECONDS), lambda: None),
+        Fault("clock back again", lambda: clock.jump_to(0), lambda: None),
     ]
-    if FAKETIME.is_file():
-        faults += [
-            Fault("clock an hour ahead", lambda: clock.write_text(_JUMP), lambda: None),
-            Fault("clock back again", lambda: clock.write_text("+0"), lambda: None),
-        ]
     for role in ("feeder", "worker"):
         found = _processes(rig, role)
         if found:
@@ -166,28 +162,11 @@ def _processes(rig: Rig, role: str) -> list[psutil.Process]:
 
 
 def _not_run(rig: Rig) -> list[str]:
-    missing = [
+    return [
         f"{role} killed: there is none, see --workers"
         for role in ("feeder", "worker")
         if not _processes(rig, role)
     ]
-    if not FAKETIME.is_file():
-        missing.append("clock jump: no libfaketime, apt-get install libfaketime")
-    return missing
-
-
-def clock_settings(clock: Path) -> dict[str, str]:
-    """Environment of a scorer whose wall clock a file moves; monotonic clocks go on."""
-    clock.write_text("+0")
-    if not FAKETIME.is_file():
-        return {}
-    return {
-        "LD_PRELOAD": str(FAKETIME),
-        "FAKETIME_TIMESTAMP_FILE": str(clock),
-        "FAKETIME_CACHE_DURATION": "1",
-        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-        "DONT_FAKE_MONOTONIC": "1",
-    }
 
 
 def _show(results: Sequence[Result]) -> None:
