@@ -157,6 +157,10 @@ def backtest(
     with faults_told():
         for missing in (path for path in (*train_files, *test_files) if not path.is_file()):
             raise SourceError(f"{missing}: no such file")
+        if (delays or lag_rows) and not progressive:
+            raise SourceError(
+                "--delays and --lag-rows say how labels come: with --progressive only"
+            )
         train_part = Rows.parse(train_rows, "--train-rows")
         test_part = Rows.parse(test_rows, "--test-rows")
         test = LogBacktest(

@@ -18,7 +18,7 @@ class OnlineModelSettings(Settings):
         env_prefix="CTR_ONLINE_MODEL_", frozen=True, extra="forbid", protected_namespaces=()
     )
 
-    seed: int = Field(0, ge=0, description="of the first weights")
+    seed: int = Field(0, ge=0, lt=2**62, description="of the first weights")
     towers: int = Field(1, ge=1, description="over the same embeddings, averaged in the logit")
     hidden: tuple[int, ...] = Field(
         (64, 32), min_length=1, max_length=9, description="units of their layers"

@@ -213,6 +213,8 @@ def test_wrong_blocks_are_one_line(criteo_log: str) -> None:
     assert_one_line(run(*files, *some), "train.tsv: no such rows of block 7")
     assert_one_line(run(*files, "--test-rows", "5%"), "train.tsv is trained and tested")
     assert_one_line(run(*files, "--test-rows", "5-6"), "--test-rows 5-6: expected A:B")
+    assert_one_line(run(*files, "--delays"), "--delays and --lag-rows say how labels come")
+    assert_one_line(run(*files, "--seed", str(2**70)), "CTR_ONLINE_MODEL_SEED: ")
 
 
 @pytest.mark.parametrize(
