@@ -29,7 +29,7 @@ from scorer.half_store import HalfStore, query
 from scorer.kernels import best_kernels
 from scorer.model_holder import DeltaPosition, ServedModel
 from scorer.popularity import PopularAds
-from scorer.quantised_tower import QuantisedTower
+from scorer.quantised_tower import QuantisedTower, units_of
 from scorer.questions import Asker, RankQuestion
 from scorer.retrieval_index import RetrievalIndex
 from scorer.tower import Tower
@@ -121,7 +121,7 @@ class Bench:
             model=model,
             store=store,
             index=index,
-            quantised=QuantisedTower.of(layers, seen, best_kernels()),
+            quantised=QuantisedTower.of(layers, units_of(layers, seen), best_kernels()),
             popular=PopularAds(np.empty(0, np.int32), np.empty(0), 0.0),
             mean_tower=0.0,
             shortlist=CANDIDATES,

@@ -14,15 +14,25 @@ from schemas.encoding import Encoder
 from schemas.features import FeatureSpec
 from schemas.records import Ad
 from schemas.redis_values import UserRow, split_version
+from tests.benchmarks.bench_ranking import Bench
 from tests.benchmarks.bench_scorer.fill import counter_row
 from tests.benchmarks.bench_scorer.model import BenchModel
 from tests.benchmarks.bench_scorer.onnx_alone import OnnxAlone
 from tests.benchmarks.bench_scorer.plain_path import PlainPath
+from tests.benchmarks.bench_scorer.ranking_race import RankingRace
 from tests.benchmarks.bench_scorer.shifted_clock import ShiftedClock
 from tests.benchmarks.bench_scorer.truth import Truth
 from tests.benchmarks.bench_scorer.world import World, declaration, user_attributes
 
 ADS = 300
+
+
+def test_ours_ranks_as_the_plain_way_does(tmp_path: Path) -> None:
+    bench = Bench(4_000, 3, 8, tmp_path)
+    cases = [bench.next_request() for _ in range(4)]
+    agreement = RankingRace(bench.served, bench.arrays, bench.plain, cases).agreement()
+    assert agreement["same_top_10"] > 0.9
+    assert agreement["apart"] < 1e-4
 
 
 @pytest.fixture(scope="module")

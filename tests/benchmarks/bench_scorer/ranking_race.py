@@ -57,6 +57,7 @@ class RankingRace:
         self._served = served
         self._arrays = arrays
         self._model = model
+        self._plain_path = PlainPath(model)
         self._cases = [Case(part, self._retrieved(part)) for part in requests]
 
     def _retrieved(self, part: NDArray[np.void]) -> NDArray[np.int32]:
@@ -77,7 +78,7 @@ class RankingRace:
 
     def run(self) -> dict[str, object]:
         """Microseconds of each contestant, ratios to ours, and whether the answers are the same."""
-        plain, alone = PlainPath(self._model), OnnxAlone(self._model)
+        plain, alone = self._plain_path, OnnxAlone(self._model)
         whole = replace(self._served, shortlist=CANDIDATES)
         contestants: dict[str, Contestant] = {
             "ours": self.ours,
@@ -93,7 +94,7 @@ class RankingRace:
             "shortlist": self._served.shortlist,
             "finalists": SERVED + self._served.spare,
             "us": times,
-            **self._agreement(contestants["numpy_onnx"]),
+            **self.agreement(),
             **{
                 f"{name}_ratio": {kind: round(us / ours[kind], 1) for kind, us in found.items()}
                 for name, found in times.items()
@@ -119,13 +120,13 @@ class RankingRace:
             "served": median_microseconds(contestant, retrieved),
         }
 
-    def _agreement(self, plain: Contestant) -> dict[str, float]:
+    def agreement(self) -> dict[str, float]:
         """Of the plain way's ten best, the share that ours has; how far their probabilities are
         apart at most, relatively."""
         shares, apart = [], [0.0]
         for case in self._cases:
             slots, ctrs = self.ours(case)
-            wanted, expected = plain(case)
+            wanted, expected = self._plain(self._plain_path.numpy_onnx, case)
             shares.append(np.isin(wanted, slots).mean())
             _, places, others = np.intersect1d(slots, wanted, return_indices=True)
             apart.append(float(np.abs(ctrs[places] / expected[others] - 1).max(initial=0)))
