@@ -8,6 +8,7 @@ at Scale", ACM Queue 2015.
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import cache
 from time import monotonic
 from typing import Any, ParamSpec, TypeVar
 
@@ -118,7 +119,13 @@ class AdmittedService(grpc.GenericRpcHandler):  # type: ignore[type-arg]  # no g
         """``requests`` counts by method, code and rung."""
         self._service = service
         self._pool = pool
-        self._requests = requests
+
+        @cache
+        def refused(method: str) -> Counter:
+            name = method.rpartition("/")[2]
+            return requests.labels(name, grpc.StatusCode.RESOURCE_EXHAUSTED.name, "")
+
+        self._refused = refused
         self._refuse = grpc.stream_unary_rpc_method_handler(_Refusal())
 
     def service(
@@ -128,30 +135,31 @@ class AdmittedService(grpc.GenericRpcHandler):  # type: ignore[type-arg]  # no g
         handler = self._service.service(handler_call_details)
         if handler is None or self._pool.admits():
             return handler
-        method = handler_call_details.method.rpartition("/")[2]
-        self._requests.labels(method, grpc.StatusCode.RESOURCE_EXHAUSTED.name, "").inc()
+        self._refused(handler_call_details.method).inc()
         return self._refuse
 
 
 class _AtOnce(ThreadPoolExecutor):
-    """Calls in the caller's thread."""
+    """Calls in the caller's thread. Nobody asks what came of it: each future is the same."""
+
+    def __init__(self) -> None:
+        super().__init__(1)
+        self._done: Future[Any] = Future()
+        self._done.set_result(None)
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> "Future[T]":
-        future: Future[T] = Future()
-        try:
-            future.set_result(fn(*args, **kwargs))
-        except BaseException as error:
-            future.set_exception(error)
-        return future
+        fn(*args, **kwargs)
+        return self._done
 
 
 class _Refusal:
-    """A behaviour for gRPC, which asks it for its pool."""
+    """A behaviour for gRPC, which asks it for its pool. An exception, as by abort, costs more."""
 
-    experimental_thread_pool = _AtOnce(1)
+    experimental_thread_pool = _AtOnce()
 
-    def __call__(self, _: object, context: grpc.ServicerContext) -> None:
-        context.abort(
-            grpc.StatusCode.RESOURCE_EXHAUSTED,
-            "more requests than this scorer can answer in time: ask another one, or fewer",
+    def __call__(self, _: object, context: grpc.ServicerContext) -> bytes:
+        context.set_code(grpc.StatusCode.RESOURCE_EXHAUSTED)
+        context.set_details(
+            "more requests than this scorer can answer in time: ask another one, or fewer"
         )
+        return b""
