@@ -172,6 +172,18 @@ class AttributeIndex:
             matching &= self._arrays.attributes[column].take(slots) == code
         return matching
 
+    def matching_codes(
+        self, codes: NDArray[np.int32], required: Mapping[str, str]
+    ) -> NDArray[np.bool_]:
+        """The same of n ads whose numbers of values plus 1 [names, n] were read before."""
+        matching = np.ones(codes.shape[1], np.bool_)
+        for item in required.items():
+            column, code = self._code(item)
+            if code == 0 or column >= len(codes):
+                return np.zeros(len(matching), np.bool_)
+            matching &= codes[column] == code
+        return matching
+
     def matching(self, required: Mapping[str, str]) -> NDArray[np.int32]:
         """Slots [n] of the ads that have all of the values, ascending; ``required`` not empty."""
         codes = [self._code(item) for item in required.items()]

@@ -129,7 +129,12 @@ class Catalogue:
 
     def slots_in_use(self) -> NDArray[np.int32]:
         """Slots of all known ads."""
-        return np.flatnonzero(self.arrays.versions[: self.slot_count]).astype(np.int32)
+        return np.flatnonzero(self.arrays.versions[: self.slot_count] != 0).astype(np.int32)
+
+    def active_slots(self) -> NDArray[np.int32]:
+        """Slots of all ads that may be answered."""
+        # Of a copy: numpy gives up on an array that another process changes meanwhile.
+        return np.flatnonzero(self.arrays.active[: self.slot_count].copy()).astype(np.int32)
 
     def changed_after(self, revision: int) -> NDArray[np.int32]:
         """Slots whose ad changed after ``revision``."""

@@ -7,6 +7,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from scorer.ad_arrays import AdRows
 from scorer.catalogue import Catalogue
 
 _NONE = np.empty(0, np.int32)
@@ -14,12 +15,16 @@ _NONE = np.empty(0, np.int32)
 
 @dataclass(frozen=True)
 class Eligible:
-    """As of now. ``slots`` [n] are those that have what is required; None: nothing is."""
+    """As of now. ``slots`` [n] are those that have what is required; None: nothing is.
+
+    ``blocked`` [n] are slots; ``unknown`` are blocked ads that are not there yet.
+    """
 
     catalogue: Catalogue
     blocked: NDArray[np.int32]
     required: Mapping[str, str]
     slots: NDArray[np.int32] | None
+    unknown: frozenset[str] = frozenset()
 
     @cached_property
     def count(self) -> int:
@@ -41,6 +46,19 @@ class Eligible:
         eligible: NDArray[np.int32] = slots[allowed]
         return eligible
 
+    def still(self, slots: NDArray[np.int32], rows: AdRows) -> NDArray[np.bool_]:
+        """Which of the ads in ``slots`` [n] are eligible as they were read: one may have come or
+        changed since it was found."""
+        allowed = rows.active
+        if self.required:
+            codes = rows.attributes.T
+            allowed = allowed & self.catalogue.attributes.matching_codes(codes, self.required)
+        if self.unknown:
+            text = self.catalogue.arrays.ids.text
+            names = (text(slot) for slot in slots.tolist())
+            allowed = allowed & np.array([name not in self.unknown for name in names], np.bool_)
+        return allowed
+
     @property
     def listed(self) -> NDArray[np.int32]:
         """All eligible slots, ascending: for when they are few."""
@@ -57,14 +75,14 @@ class Eligible:
 def eligible_ads(
     catalogue: Catalogue, blocked: Collection[str], required: Mapping[str, str]
 ) -> Eligible:
-    """Eligible ads as of now. Unknown blocked ads do not matter."""
-    unwanted = _NONE
+    """Eligible ads as of now."""
+    unwanted, unknown = _NONE, frozenset[str]()
     if blocked:
-        found = (catalogue.slot(ad_id) for ad_id in blocked)
-        unwanted = np.unique(np.array([slot for slot in found if slot is not None], np.int32))
+        found = [(ad_id, catalogue.slot(ad_id)) for ad_id in blocked]
+        unwanted = np.unique(np.array([slot for _, slot in found if slot is not None], np.int32))
+        unknown = frozenset(ad_id for ad_id, slot in found if slot is None)
+    every = Eligible(catalogue, unwanted, {}, None, unknown)
     if not required:
-        return Eligible(catalogue, unwanted, required, None)
-    matching = catalogue.attributes.matching(required)
-    return Eligible(
-        catalogue, unwanted, required, Eligible(catalogue, unwanted, {}, None).only(matching)
-    )
+        return every
+    slots = every.only(catalogue.attributes.matching(required))
+    return Eligible(catalogue, unwanted, required, slots, unknown)

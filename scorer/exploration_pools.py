@@ -42,7 +42,7 @@ class ExplorationPools:
         if not self._explorations:
             return
         arrays = catalogue.arrays
-        active = np.flatnonzero(arrays.active[: catalogue.slot_count]).astype(np.int32)
+        active = catalogue.active_slots()
         slots = self._looked_at(active)
         impressions, clicks = arrays.impressions.take(slots), arrays.clicks.take(slots)
         self._pools = {

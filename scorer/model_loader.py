@@ -211,7 +211,7 @@ def build_index(
     path: Path, catalogue: Catalogue, store: HalfStore, settings: ScorerSettings
 ) -> RetrievalIndex:
     """An index of the active ads in a new file."""
-    active = np.flatnonzero(catalogue.arrays.active[: catalogue.slot_count]).astype(np.int32)
+    active = catalogue.active_slots()
     return RetrievalIndex.build(
         path,
         store.vectors,

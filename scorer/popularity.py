@@ -59,7 +59,7 @@ class PopularAds:
 
 def popular_ads(catalogue: "Catalogue", count: int) -> PopularAds:
     """The ``count`` most popular ads as of now."""
-    active = np.flatnonzero(catalogue.arrays.active[: catalogue.slot_count]).astype(np.int32)
+    active = catalogue.active_slots()
     impressions = catalogue.arrays.impressions.take(active)
     clicks = catalogue.arrays.clicks.take(active)
     shown, clicked = impressions.sum(dtype=np.float64), clicks.sum(dtype=np.float64)

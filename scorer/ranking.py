@@ -185,12 +185,13 @@ class Ranker:
         slots = chosen if drawn is None else np.append(chosen, np.int32(drawn))
         with self._metrics.stage("gather"):
             rows = catalogue.arrays.read(slots)
-        if drawn is not None and not rows.active[-1]:  # it was paused meanwhile
+        allowed = eligible.still(slots, rows)
+        if drawn is not None and not allowed[-1]:
             drawn = None
         rung, ctrs = self._ctrs(request, half, rows.parts, lambda: served.store.usual[slots])
         with self._metrics.stage("answer"):
             values = ctrs * rows.prices if question.by_value else ctrs
-            ranked = np.flatnonzero(rows.active[: len(chosen)])
+            ranked = np.flatnonzero(allowed[: len(chosen)])
             order = ranked[np.argsort(-values[ranked], kind="stable")]
             slate = exploration.slate(
                 order, slots, question.limit, drawn, distribution, explored.probability
@@ -237,7 +238,7 @@ class Ranker:
         catalogue = self._catalogue
         slots, ctrs = request.popular.best(eligible, question.limit)
         rows = catalogue.arrays.read(slots)
-        order = np.flatnonzero(rows.active)
+        order = np.flatnonzero(eligible.still(slots, rows))
         if question.by_value:
             order = order[np.argsort(-(ctrs * rows.prices)[order], kind="stable")]
         ads = catalogue_ads(
