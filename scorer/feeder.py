@@ -229,7 +229,8 @@ class Feeder(threading.Thread):
             redis_keys.model_deltas(self._model_name, version),
             served.position.entry_id,
             delta_stream.ENTRIES_PER_READ,
-            None if self._refresher.busy else _BLOCK_MS,
+            # Changes that wait are not kept waiting for deltas.
+            None if self._refresher.busy or self._lost_sight else _BLOCK_MS,
         )
         for entry_id, fields in entries:
             try:
