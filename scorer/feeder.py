@@ -98,9 +98,8 @@ class Feeder(threading.Thread):
             except Exception as error:  # the thread must outlive any fault of Redis or its data
                 self._metrics.feeder_errors.inc()
                 self._lost_sight = True
-                if not isinstance(error, redis.RedisError):
-                    if fault != repr(error):  # told once, however often it is tried
-                        _log.exception("feeder step failed")
+                if not isinstance(error, redis.RedisError) and fault != repr(error):
+                    _log.exception("feeder step failed")
                 elif not fault:
                     _log.warning("Redis is away, serving what is in memory", error=str(error))
                 fault = repr(error)
@@ -174,7 +173,7 @@ class Feeder(threading.Thread):
         for entry_id, fields in entries:
             self._apply_entry(fields)
             self._changes_after = entry_id.decode()
-        # A reader that lags so far behind may have been overtaken by the trimming.
+        # A reader that lags so far behind waits for nothing else, and may have missed what was cut.
         self._lost_sight = len(entries) == change_stream.ENTRIES_PER_READ
 
     def _apply_entry(self, fields: dict[bytes, bytes]) -> None:
@@ -229,7 +228,6 @@ class Feeder(threading.Thread):
             redis_keys.model_deltas(self._model_name, version),
             served.position.entry_id,
             delta_stream.ENTRIES_PER_READ,
-            # Changes that wait are not kept waiting for deltas.
             None if self._refresher.busy or self._lost_sight else _BLOCK_MS,
         )
         for entry_id, fields in entries:
