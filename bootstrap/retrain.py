@@ -117,6 +117,11 @@ class Retrain:
                 f"lake {self.stream.lake}: has {len(hours)} hours, and the last {last} are to "
                 "validate; --validate-hours fewer leaves some to train"
             )
+        if self.peers.size > len(hours) - last:
+            raise LakeError(
+                f"lake {self.stream.lake}: {self.peers.size} processes take an hour at a time, and "
+                f"{len(hours) - last} hours are to train; fewer processes have work for each"
+            )
         return hours[:-last], hours[-last:]
 
     def _first(self, train: Sequence[Hour]) -> History:

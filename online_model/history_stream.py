@@ -159,7 +159,7 @@ class StreamTrainer:
         moments = [
             value
             for parameter in parameters
-            for name, value in sorted(self._dense.state.get(parameter, {}).items())
+            for name, value in sorted(self._dense.state[parameter].items())
             if name != "step"
         ]
         return [*parameters, *moments]

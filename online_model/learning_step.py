@@ -74,10 +74,18 @@ def learn_batch(
 
 
 def adam(model: Model, settings: OnlineModelSettings) -> torch.optim.Optimizer:
-    """AdamW (Loshchilov & Hutter, ICLR'19) for the dense part."""
-    return torch.optim.AdamW(
+    """AdamW (Loshchilov & Hutter, ICLR'19) for the dense part; it has its moments from the start,
+    not from its first step: processes that join need as many, whether they have learnt or not."""
+    dense = torch.optim.AdamW(
         model.network.parameters(), lr=settings.dense_step, weight_decay=settings.dense_decay
     )
+    for parameter in model.network.parameters():
+        dense.state[parameter] = {
+            "step": torch.tensor(0.0),
+            "exp_avg": torch.zeros_like(parameter),
+            "exp_avg_sq": torch.zeros_like(parameter),
+        }
+    return dense
 
 
 def pass_over(

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import redis
 import yaml
+from torch import Tensor
 from typer.testing import CliRunner
 
 from bootstrap.__main__ import app
@@ -18,6 +19,8 @@ from bootstrap.lake_stream import Block, LakeStream
 from bootstrap.package_folder import read_package
 from bootstrap.publisher import Publisher
 from bootstrap.retrain import Retrain, Retrained, RetrainOptions
+from online_model.history import History
+from online_model.history_stream import StreamTrainer
 from online_model.package_scorer import PackageScorer
 from online_model.peers import Peers
 from online_model.quality import Quality, quality
@@ -133,6 +136,43 @@ def test_a_lake_that_is_too_short_is_refused(lake: Path) -> None:
     long = replace(run, options=replace(run.options, validate_hours=8))
     with pytest.raises(LakeError, match="has 8 hours, and the last 8 are to validate"):
         long.run()
+
+
+class Fake(Peers):
+    """One of several, the others of which say and do the same."""
+
+    def gathered(self, value: Any) -> list[Any]:
+        return [value] * self.size
+
+
+def test_more_processes_than_hours_are_refused(lake: Path) -> None:
+    run = replace(retraining(lake), peers=Fake(0, 6))
+    with pytest.raises(LakeError, match="6 processes take an hour at a time, and 5 hours"):
+        run.rows()
+
+
+class Counting(Peers):
+    """Tells how many tensors it is to average."""
+
+    def averaged(self, tensors: list[Tensor]) -> None:
+        raise Killed(len(tensors))
+
+
+def test_a_process_without_rows_averages_as_much_as_the_others(lake: Path) -> None:
+    """Or they would wait for each other: an hour may have no row of these features."""
+    stream = LakeStream(lake, SPEC)
+    ((_, _, block),) = stream.blocks(stream.hours()[:1])
+    history = History(block.samples, block.labels, block.weights)
+    counts = []
+    for parts in ([], [(0, history)]):
+        trainer = StreamTrainer.new(
+            SPEC, "deepfm", history, OnlineModelSettings(), Counting(), sync_rows=1
+        )
+        with pytest.raises(Killed) as told:
+            trainer.learn(iter(parts))
+        counts.append(told.value.args[0])
+    parameters = len(list(trainer.model.network.parameters()))
+    assert counts == [3 * parameters, 3 * parameters]
 
 
 def by_two(lake: Path, output: Path, features: Path) -> dict[str, Any]:
