@@ -2,7 +2,8 @@
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test-tools test test-console check lint-deploy test-scale sizing \
   try-images chaos drill bench-streaming bench-counters bench-training bench-state bench-scorer \
-  fuzz-scorer bench-ranking bench-retrain client-go exploration-study up down status clean
+  fuzz-scorer bench-ranking bench-retrain client-go exploration-study delay-study up down status \
+  clean
 
 python := .venv/bin/python
 SOURCE ?= world
@@ -82,6 +83,9 @@ client-go: setup ## generate Go stubs and build the example of a client in Go: .
 
 exploration-study: setup ## curves of policies that explore and of a greedy one, in the simulated world
 	@$(python) -m deploy.exploration $(ARGS)
+
+delay-study: setup ## late clicks of real rows through the real jobs, by method; ARGS='FILE --methods es_dfm,wait'
+	@$(python) -m deploy.delay_study $(ARGS)
 
 up: setup ## start the local stack in the background: Kafka, Redis, both Flink jobs, a scorer, the console
 	@$(python) -m deploy.local up

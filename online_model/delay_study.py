@@ -10,7 +10,7 @@ al., AAAI'21): what undoing the bias of late clicks wins.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +82,36 @@ def read_criteo(
 
 
 @dataclass(frozen=True, slots=True)
+class Lesson:
+    """What one learner is given: impressions of ``samples`` [n], shown at ``ts_ms`` [n] ascending,
+    their clicks at ``click_ms`` [n] (NO_CLICK where there is none), and what labels them.
+
+    The first ``first`` rows are the history of ``package``; from row ``tested`` on each row is to
+    be predicted before what comes later is learnt.
+    """
+
+    name: str
+    method: Method
+    package: ModelPackage
+    samples: NDArray[np.void]
+    ts_ms: NDArray[np.int64]
+    click_ms: NDArray[np.int64]
+    short_ms: int
+    window_ms: int
+    first: int
+    tested: int
+
+    @property
+    def mature(self) -> bool:
+        """Whether final labels come once more, at the end of the window."""
+        return self.method in ("defer", "wait")
+
+
+#: A lesson, and who is to be told of rows that are done -> served probabilities [n - tested].
+Teach = Callable[[Lesson, Callable[[int], None]], NDArray[np.float64]]
+
+
+@dataclass(frozen=True, slots=True)
 class DelayStudy:
     """``pretrain_share`` of the rows are history, the next attribution window is caught up with
     and the rest is measured.
@@ -94,15 +124,22 @@ class DelayStudy:
     law: DelayLaw
     pretrain_share: float
 
-    def work(self, rows: int) -> int:
+    def work(self, rows: int, methods: Sequence[Method] = METHODS) -> int:
         """How many rows :meth:`run` will tell of."""
         first, tested = self._parts(rows)
-        return rows_to_do(first, "deepfm", self.settings) + (rows - tested) * (len(METHODS) + 1)
+        learners = len(methods) + 1
+        return rows_to_do(first, "deepfm", self.settings) + (rows - tested) * learners
 
     def run(
-        self, rows: LabelledRows, seed: int, progress: Callable[[int], None]
+        self,
+        rows: LabelledRows,
+        seed: int,
+        progress: Callable[[int], None],
+        methods: Sequence[Method] = METHODS,
+        teach: Teach | None = None,
     ) -> dict[str, dict[str, float]]:
-        """Metrics over the measured rows by method; ``seed`` draws the delays.
+        """Metrics over the measured rows by method; ``seed`` draws the delays. ``teach`` is who
+        learns, by default a learner in this process.
 
         Raises HistoryError if the first part cannot be learnt from, StudyError if too few rows
         or those of one class only are left to be measured.
@@ -118,24 +155,42 @@ class DelayStudy:
         click_ms = self.law.clicks(rows.ids, ts_ms, rows.labels, seed)
         package = self._pretrained(rows.part(0, first), ts_ms[:first], click_ms[:first], progress)
         served = {"pretrained": self._learner(package, "vanilla").predict(rows.samples[tested:])}
-
-        at_top = np.ones(len(ts_ms), np.int64)
-
-        def learning(method: Method, stream: DelayedStream) -> NDArray[np.float64]:
-            learner = self._learner(package, method)
-            since = stream.since(int(ts_ms[first]))
-            return validate_progressively(
-                learner, rows.samples, at_top, ts_ms, since, 0, progress, tested
-            )
-
+        late = Lesson(
+            name="",
+            method="vanilla",
+            package=package,
+            samples=rows.samples,
+            ts_ms=ts_ms,
+            click_ms=click_ms,
+            short_ms=self.law.short_ms,
+            window_ms=self.law.window_ms,
+            first=first,
+            tested=tested,
+        )
         at_once = np.where(rows.labels > 0.5, ts_ms, NO_CLICK)
-        served["oracle"] = learning("vanilla", DelayedStream.of(ts_ms, at_once, 0, 0))
-        short, window = self.law.short_ms, self.law.window_ms
-        late = DelayedStream.of(ts_ms, click_ms, short, window, mature=True)
-        without_wait = DelayedStream.of(ts_ms, click_ms, AT_ONCE, window)
-        for method in METHODS:
-            served[method] = learning(method, without_wait if method == "fnw" else late)
+        lessons = [replace(late, name="oracle", click_ms=at_once, short_ms=0)]
+        for method in methods:
+            short_ms = AT_ONCE if method == "fnw" else late.short_ms
+            lessons.append(replace(late, name=method, method=method, short_ms=short_ms))
+        for lesson in lessons:
+            served[lesson.name] = (teach or self.teach)(lesson, progress)
         return _compared(truth, served)
+
+    def teach(self, lesson: Lesson, progress: Callable[[int], None]) -> NDArray[np.float64]:
+        """A learner in this process, by the stream as the events job would make it."""
+        stream = DelayedStream.of(
+            lesson.ts_ms, lesson.click_ms, lesson.short_ms, lesson.window_ms, lesson.mature
+        )
+        return validate_progressively(
+            self._learner(lesson.package, lesson.method),
+            lesson.samples,
+            np.ones(len(lesson.ts_ms), np.int64),
+            lesson.ts_ms,
+            stream.since(int(lesson.ts_ms[lesson.first])),
+            0,
+            progress,
+            lesson.tested,
+        )
 
     def _parts(self, rows: int) -> tuple[int, int]:
         """Where history ends and where measuring begins."""

@@ -1,15 +1,17 @@
 """The delay study on a small log: same rows for all, the oracle is 1, the first model is 0."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from typer.testing import CliRunner
 
 from online_model.__main__ import app
 from online_model.click_delays import DAY_MS, HOUR_MS, DelayLaw
 from online_model.datasets.criteo import COLUMNS
-from online_model.delay_study import METHODS, DelayStudy, LabelledRows, StudyError
+from online_model.delay_study import METHODS, DelayStudy, LabelledRows, Lesson, StudyError
 from tests.online_model.small_log import SETTINGS, SPEC, clicks, samples
 
 ROWS = 3000
@@ -30,6 +32,30 @@ def test_methods_are_measured_between_the_first_model_and_the_oracle() -> None:
     assert (report["pretrained"]["ri_nll"], report["oracle"]["ri_nll"]) == (0.0, 1.0)
     assert all(0.5 < of["auc"] < 1.0 for of in report.values())
     assert report["vanilla"]["pcoc"] < min(report["oracle"]["pcoc"], report["es_dfm"]["pcoc"])
+
+
+def test_others_may_teach_the_same_lessons() -> None:
+    study = DelayStudy(SPEC, SETTINGS, LAW, pretrain_share=0.4)
+    taught: list[Lesson] = []
+
+    def teach(lesson: Lesson, progress: Callable[[int], None]) -> NDArray[np.float64]:
+        taught.append(lesson)
+        return study.teach(lesson, progress)
+
+    def told(rows: int) -> None: ...
+
+    given = rows(ROWS)
+    report = study.run(given, 3, told, ("es_dfm", "wait"), teach)
+    assert report == study.run(given, 3, told, ("es_dfm", "wait"))
+    assert [(of.name, of.method, of.mature) for of in taught] == [
+        ("oracle", "vanilla", False),
+        ("es_dfm", "es_dfm", False),
+        ("wait", "wait", True),
+    ]
+    at_once = taught[0].click_ms >= 0
+    np.testing.assert_array_equal(at_once, given.labels > 0.5)
+    assert (taught[0].click_ms[at_once] == taught[0].ts_ms[at_once]).all()
+    assert (taught[1].click_ms[at_once] > taught[1].ts_ms[at_once]).mean() > 0.9
 
 
 def test_too_few_rows_are_refused() -> None:

@@ -1,0 +1,1 @@
+"""What late clicks cost, by method, measured behind the real Flink jobs."""
