@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Annotated, Any
 from urllib.request import urlopen
 
-import psutil
 import typer
 
 from deploy.local.ports import HOST, free_ports
@@ -74,7 +73,7 @@ def learner(task: Task) -> Iterator[subprocess.Popen[bytes]]:
     try:
         yield job
     finally:
-        end(psutil.Process(job.pid))
+        end(job.pid)
 
 
 def batches(task: Task, job: subprocess.Popen[bytes], count: int) -> list[dict[str, Any]]:
