@@ -130,7 +130,7 @@ def _middle_and_most(values: list[float]) -> tuple[float, float]:
 def main(
     rows: Annotated[list[int] | None, typer.Option(help="of the table, × 16 dimensions")] = None,
     samples: Annotated[int, typer.Option(help="a second, of 20 fields")] = 2_000,
-    seconds: Annotated[int, typer.Option(help="that are learnt")] = 700,
+    seconds: Annotated[int, typer.Option(help="that are learnt", min=60)] = 700,
     speed: Annotated[int, typer.Option(help="so many pass in one; a learner can do ten")] = 5,
 ) -> None:
     """Print one JSON object a line for each size: bytes of each checkpoint and times."""
