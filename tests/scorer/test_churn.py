@@ -10,8 +10,8 @@ from schemas.row_changes import RowChange
 from scorer import ad_arrays
 from scorer.catalogue import SLOT_REUSE_SECONDS, Catalogue
 from scorer.staging import stage_ads, stage_counters
+from tests.scorer.catalogues import apply, change_of, new_catalogue
 from tests.scorer.publisher import ad, counter_row
-from tests.scorer.test_catalogue import apply, change_of, new_catalogue
 from tests.scorer.tiny_model import ENCODER
 
 

@@ -4,8 +4,8 @@ import numpy as np
 
 from scorer.eligibility import eligible_ads
 from scorer.staging import stage_ads
+from tests.scorer.catalogues import apply, change_of, new_catalogue
 from tests.scorer.publisher import ad
-from tests.scorer.test_catalogue import apply, change_of, new_catalogue
 
 
 def test_ads_that_came_or_changed_meanwhile_are_not_answered() -> None:
