@@ -38,6 +38,7 @@ from scorer.requirements import (
     features,
     memory_of,
     pools_of,
+    require_kernels,
     room_for_ads,
     serve_metrics,
     token_keys,
@@ -158,6 +159,7 @@ class ScorerProcess:
         encoder = Encoder(features(shared))
         arms = arms_of(shared, settings)
         token_keys(shared)
+        require_kernels()
         connected(shared)
         self._settings = settings
         self._registry = registry

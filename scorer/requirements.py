@@ -12,6 +12,7 @@ from schemas.served_token import TokenKeys
 from schemas.settings import SharedSettings
 from scorer.arms import Arms, ArmsError
 from scorer.exploration_pools import ExplorationPools
+from scorer.kernels import StaleKernelsError, best_kernels
 from scorer.memory import Memory
 from scorer.settings import ScorerSettings
 from scorer.tls import TlsError, TlsFiles
@@ -97,6 +98,14 @@ def token_keys(shared: SharedSettings) -> TokenKeys:
     try:
         return TokenKeys.parse(shared.token_keys)
     except ValueError as error:
+        raise StartError(str(error)) from None
+
+
+def require_kernels() -> None:
+    """Raises StartError if the kernels are not those of the sources."""
+    try:
+        best_kernels()
+    except StaleKernelsError as error:
         raise StartError(str(error)) from None
 
 

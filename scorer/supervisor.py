@@ -28,6 +28,7 @@ from scorer.requirements import (
     connected,
     features,
     memory_of,
+    require_kernels,
     require_tls,
     room_for_ads,
     serve_metrics,
@@ -52,6 +53,7 @@ class Supervisor:
         arms_of(shared, settings)
         token_keys(shared)
         require_tls(settings)
+        require_kernels()
         connected(shared).close()
         self._shared = shared
         self._settings = settings.model_copy(update={"port": _free(settings)})

@@ -16,6 +16,7 @@ from scorer.kernels.arguments import (
     TowerWeights,
 )
 from scorer.kernels.interface import Kernels
+from scorer.kernels.library import StaleKernelsError
 from scorer.kernels.native import best_kernels
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "Lists",
     "RequestHalf",
     "SideWeights",
+    "StaleKernelsError",
     "StoredHalves",
     "Texts",
     "TokenFrame",

@@ -1,6 +1,7 @@
 """Loading a build of the kernels, and passing arrays to it."""
 
 import ctypes
+import hashlib
 import os
 import sys
 from pathlib import Path
@@ -12,6 +13,25 @@ FOLDER = Path(__file__).resolve().parents[2] / ".build" / "kernels"
 POINTER, INT, LONG = ctypes.c_void_p, ctypes.c_int32, ctypes.c_int64
 FLOAT = ctypes.c_float
 _Byte: Any = ctypes.c_char
+
+
+class StaleKernelsError(RuntimeError):
+    """The builds are of other sources; the message has the remedy."""
+
+
+def require_current(folder: Path = FOLDER) -> None:
+    """Raises StaleKernelsError: a call with other arguments than were compiled ruins memory.
+
+    Where there are no sources, as in an image, the builds are taken as they are.
+    """
+    sources = Path(__file__).parent
+    files = sorted(path.name for path in sources.iterdir() if path.suffix in (".c", ".h"))
+    if not files or not folder.exists():
+        return
+    here = hashlib.sha256(b"".join((sources / name).read_bytes() for name in [*files, "build.sh"]))
+    built = folder / "sources"
+    if not built.exists() or built.read_text().strip() != here.hexdigest():
+        raise StaleKernelsError(f"{folder} was built from other sources: run `make setup`")
 
 
 def load(name: str) -> ctypes.CDLL:

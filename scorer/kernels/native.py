@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from scorer.kernels.arguments import Columns, Floats, Index, Lists, Slots
 from scorer.kernels.interface import Kernels
-from scorer.kernels.library import FLOAT, FOLDER, INT, LONG, POINTER, address, load
+from scorer.kernels.library import FLOAT, FOLDER, INT, LONG, POINTER, address, load, require_current
 from scorer.kernels.native_ads import NativeAds
 from scorer.kernels.native_model import NativeModel
 from scorer.kernels.plain import PlainKernels
@@ -28,7 +28,11 @@ WIDEST_LAYER = 1_024
 
 @cache
 def best_kernels() -> Kernels:
-    """The fastest kernels that were built and that this processor can run."""
+    """The fastest kernels that were built and that this processor can run.
+
+    Raises StaleKernelsError.
+    """
+    require_current()
     flags = processor_flags()
     for name, needed in BUILDS.items():
         if needed <= flags and (FOLDER / f"{name}.so").exists():

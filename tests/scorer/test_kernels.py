@@ -21,7 +21,7 @@ from scorer.kernels import (
     TowerWeights,
     native,
 )
-from scorer.kernels.library import FOLDER
+from scorer.kernels.library import FOLDER, StaleKernelsError, require_current
 from scorer.kernels.plain import PlainKernels
 
 PLAIN = PlainKernels()
@@ -289,3 +289,7 @@ def test_the_builds_compile_without_warnings(tmp_path: Path) -> None:
         pytest.skip("no gcc")
     subprocess.run([ROOT / "scorer/kernels/build.sh", tmp_path], check=True)
     assert {path.stem for path in tmp_path.iterdir()} >= {"portable"}
+    require_current(tmp_path)
+    (tmp_path / "sources").write_text("those of the release before")
+    with pytest.raises(StaleKernelsError, match=r"built from other sources: run `make setup`$"):
+        require_current(tmp_path)
