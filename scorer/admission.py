@@ -19,7 +19,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 #: A queue that has not been empty for so long stands.
-BURST_SECONDS = 0.05
+BURST_SECONDS = 0.1
 #: After a standing queue bursts are refused for so long: it is full again at once.
 CALM_SECONDS = 1.0
 _SMOOTHING = 0.05
