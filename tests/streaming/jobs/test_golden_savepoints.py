@@ -104,10 +104,10 @@ def _go_on(run: SessionRun) -> None:
 
 def _drain_learning(run: SessionRun) -> None:
     """While positives wait, which only the end of event time releases."""
+    read = story.seen(run, "NEGATIVE") + PARTITIONS
     for partition in range(PARTITIONS):
         story.send_sample(run, f"held-at-the-end-{partition}", "POSITIVE", LATER, partition)
         story.send_sample(run, f"late-at-the-end-{partition}", "NEGATIVE", LATER, partition)
-    read = story.seen(run, "NEGATIVE") + PARTITIONS
     run.until(lambda: story.seen(run, "NEGATIVE") == read, "the last samples are read")
     result(run.begin("stop", JobName.LEARNING, "--drain", "--json"))
 
