@@ -4,7 +4,6 @@ import ctypes
 import os
 from collections.abc import Iterator
 from mmap import mmap
-from pathlib import Path
 
 import numpy as np
 
@@ -18,19 +17,18 @@ _POPULATE_READ = 22
 _PIECE_BYTES = 1 << 20
 
 
-def map_pages(path: Path, memory: mmap, pace: Pace) -> None:
-    """Of all that was written to a file, which is mapped as ``memory``, in small pieces.
+def map_pages(descriptor: int, memory: mmap, pace: Pace) -> None:
+    """Of all that was written to an open file, which is mapped as ``memory``, in small pieces.
 
     Without the interpreter's lock; where the system cannot, faults do it later.
     """
     address = np.frombuffer(memory, np.uint8).ctypes.data
-    with path.open("rb") as file:
-        for begin, end in _written(file.fileno()):
-            for at in range(begin, end, _PIECE_BYTES):
-                length = min(_PIECE_BYTES, end - at)
-                if _LIBRARY.madvise(address + at, length, _POPULATE_READ) != 0:
-                    return
-                pace.piece_is_done()
+    for begin, end in _written(descriptor):
+        for at in range(begin, end, _PIECE_BYTES):
+            length = min(_PIECE_BYTES, end - at)
+            if _LIBRARY.madvise(address + at, length, _POPULATE_READ) != 0:
+                return
+            pace.piece_is_done()
 
 
 def _written(descriptor: int) -> Iterator[tuple[int, int]]:

@@ -47,9 +47,9 @@ def attach(path: Path, writable: bool = False, pace: Pace | None = None) -> Arra
     with path.open("r+b" if writable else "rb") as file:
         access = mmap.ACCESS_WRITE if writable else mmap.ACCESS_READ
         memory = mmap.mmap(file.fileno(), 0, access=access)
-    memory.madvise(mmap.MADV_HUGEPAGE)
-    if pace is not None:
-        map_pages(path, memory, pace)
+        memory.madvise(mmap.MADV_HUGEPAGE)
+        if pace is not None:
+            map_pages(file.fileno(), memory, pace)
     descriptions = ast.literal_eval(memory[:_HEADER_BYTES].decode().rstrip())
     arrays: Arrays = {}
     at = _HEADER_BYTES

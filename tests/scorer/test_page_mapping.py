@@ -4,12 +4,14 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 import pytest
 
 from scorer import shared_arrays
 from scorer.background import Pace
+from scorer.page_mapping import map_pages
 
 MEMORY = Path("/dev/shm")
 
@@ -46,3 +48,17 @@ def test_what_was_written_is_mapped_and_holes_take_no_memory(folder: Path) -> No
     assert mapped_bytes(path) >= 4 << 20
     assert path.stat().st_blocks == used
     np.testing.assert_array_equal(ahead["many"], plain["many"])
+
+
+def test_a_file_that_is_deleted_meanwhile_is_mapped_all_the_same(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = folder / "arrays"
+    shared_arrays.create(path, {"few": ("<i4", (8,))})["few"][:] = 7
+
+    def deleted_first(*arguments: Any) -> None:
+        path.unlink()
+        map_pages(*arguments)
+
+    monkeypatch.setattr(shared_arrays, "map_pages", deleted_first)
+    assert shared_arrays.attach(path, pace=Pace(1.0))["few"].tolist() == [7] * 8
