@@ -100,7 +100,8 @@ class Kernels(Protocol):
 
         First by the product of their vectors with the request's, which has their usual tower; with
         a ``tower``, the ``shortlist`` best of those by that one. With ``prices`` [..] the best are
-        those of the highest price times probability.
+        those of the highest price times probability, without the floor of ``knots``: below it, too,
+        one is better than another.
         """
 
     def halves(

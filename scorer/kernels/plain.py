@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -146,11 +147,13 @@ class PlainKernels(PlainAds):
         prices: NDArray[np.int64] | None,
     ) -> Slots:
         """See Kernels."""
+        no_floor = replace(knots, floor=0.0)
 
         def best(logits: Floats, count: int) -> NDArray[np.intp]:
             worths: NDArray[np.floating[Any]] = logits
             if prices is not None:
-                worths = self.probabilities(knots, logits.astype(np.float64)) * prices.take(slots)
+                worths = self.probabilities(no_floor, logits.astype(np.float64))
+                worths = worths * prices.take(slots)
             return np.sort(np.argsort(-worths)[:count])
 
         query = np.append(half.sums, np.float32(1))

@@ -231,9 +231,10 @@ def test_exact_scores(kernels: Kernels, towers: int, inputs: int, count: int) ->
     assert found == pytest.approx(expected, rel=1e-4, abs=1e-3)
 
 
-@pytest.mark.parametrize("by_price", [False, True])
+@pytest.mark.parametrize(("by_price", "scalar"), [(False, -1.0), (True, -1.0), (True, -25.0)])
 @pytest.mark.parametrize("with_tower", [False, True])
-def test_finalists(kernels: Kernels, with_tower: bool, by_price: bool) -> None:
+def test_finalists(kernels: Kernels, with_tower: bool, by_price: bool, scalar: float) -> None:
+    """With the last scalar, probabilities are below the floor."""
     random = np.random.default_rng(3)
     ads, wanted, widths = 900, 16, (64, 32)
     stored = StoredHalves(
@@ -243,7 +244,7 @@ def test_finalists(kernels: Kernels, with_tower: bool, by_price: bool) -> None:
         steps=np.full(ads, 0.01, np.float32),
     )
     half = RequestHalf(
-        random.standard_normal(8).astype(np.float32), -1.0,
+        random.standard_normal(8).astype(np.float32), scalar,
         random.standard_normal(widths[0]).astype(np.float32),
     )  # fmt: skip
     slots = np.arange(0, ads, 3, dtype=np.int32)
