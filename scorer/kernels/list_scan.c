@@ -80,7 +80,8 @@ static void make_room(Best *best) {
   if (best->count + BLOCK <= best->capacity) return;
   const int64_t most = best->wanted + best->wanted / 4;
   const Bars bars = bars_of(best->scores, best->count, best->wanted, most);
-  if (bars.low < bars.high) {
+  // What ties where the bar should be does not exceed it: some of those must be kept, too.
+  if (bars.low < bars.high || count_above(best->scores, best->count, bars.high) < best->wanted) {
     best->threshold = keep_best(best->scores, best->positions, best->count, best->wanted);
     best->count = best->wanted;
     return;
