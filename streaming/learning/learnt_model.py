@@ -27,7 +27,7 @@ class LearntModel:
     """``seen`` counts each sample once by kind, ``refused`` what was not learnt by reason; both
     over all bases. ``watermark_ms`` is the newest label's time, ``withheld_since_ms`` that of the
     labels that contradict the model, 0 while they do not; ``drift_ms`` is when which quality last
-    changed."""
+    changed. ``saved_bytes`` is what the last save wrote, rows included."""
 
     def __init__(self, learner: Learner, layout: Layout) -> None:
         self.learner = learner
@@ -37,6 +37,7 @@ class LearntModel:
         self.withheld_since_ms = 0
         self.drift_ms: dict[str, int] = {}
         self.progress = Progress()
+        self.saved_bytes = 0
         self._layout = layout
 
     def learn(self, batch: SampleBatch) -> LearnReport:
@@ -74,6 +75,9 @@ class LearntModel:
 
         Both are what it takes to resume bit by bit.
         """
+        before = store.written_bytes
+        state = self.learner.save(store)
+        self.saved_bytes = len(state) + store.written_bytes - before
         account = {
             "seen": self.seen,
             "refused": self.refused,
@@ -81,9 +85,10 @@ class LearntModel:
             "withheld_since_ms": self.withheld_since_ms,
             "drift_ms": self.drift_ms,
             "progress": asdict(self.progress),
+            "saved_bytes": self.saved_bytes,
         }
         head = json.dumps(account).encode()
-        return _HEAD.pack(_MAGIC, len(head)) + head + self.learner.save(store)
+        return _HEAD.pack(_MAGIC, len(head)) + head + state
 
     @classmethod
     def load(
@@ -102,4 +107,6 @@ class LearntModel:
         model.withheld_since_ms = account.get("withheld_since_ms", 0)
         model.drift_ms = account.get("drift_ms", {})
         model.progress = Progress(**account["progress"])
+        # Older releases did not say; those before them had all rows in the snapshot.
+        model.saved_bytes = account.get("saved_bytes", len(data))
         return model

@@ -64,6 +64,7 @@ class ModelState:
         """The model as it was after the last batch. Raises SnapshotError."""
         snapshot = self._states.snapshot.value() or b""
         model = LearntModel.load(snapshot, self._states.rows, learners, layout)
+        self._log = StateLog(model.saved_bytes)
         for data in self._states.batches.get() or ():
             self._learn_again(model, data)
         while (noted := self._states.log.get(self._next)) is not None:
@@ -82,13 +83,10 @@ class ModelState:
 
     def save(self, model: LearntModel) -> None:
         """The model as it is; nothing is to be learnt again."""
-        rows = self._states.rows
-        before = rows.written_bytes
-        snapshot = model.save(rows)
-        self._states.snapshot.update(snapshot)
+        self._states.snapshot.update(model.save(self._states.rows))
         self._states.batches.clear()
         self._states.log.clear()
-        self._log = StateLog(len(snapshot) + rows.written_bytes - before)
+        self._log = StateLog(model.saved_bytes)
         self._next = 0
 
     @property

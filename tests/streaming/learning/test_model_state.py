@@ -1,8 +1,11 @@
 """A model in keyed states: resumed bit by bit, from what was saved and the batches since."""
 
+import json
+import struct
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+import numpy as np
 import pytest
 
 from online_model.guarded_learner import GuardedLearner
@@ -130,6 +133,46 @@ def test_a_state_of_an_older_release_is_read_and_goes_on_as_this_one(
     assert (kept.batches.elements, kept.log) == ([], {})
     assert kept.rows.written_bytes > 0
     assert bits(kept.state().load(learners, layout)) == bits(model)
+
+
+def without_saved_bytes(snapshot: bytes) -> bytes:
+    """As a release wrote it that did not say how much."""
+    magic, head_bytes = struct.unpack_from("<4sI", snapshot)
+    account = json.loads(snapshot[8 : 8 + head_bytes])
+    del account["saved_bytes"]
+    head = json.dumps(account).encode()
+    return struct.pack("<4sI", magic, len(head)) + head + snapshot[8 + head_bytes :]
+
+
+@pytest.mark.parametrize("is_said", [True, False])
+def test_how_long_the_log_may_get_survives_a_restore(
+    kept: Kept,
+    new_model: Callable[[str], LearntModel],
+    learners: TorchLearners,
+    layout: Layout,
+    samples: SampleFactory,
+    monkeypatch: pytest.MonkeyPatch,
+    is_said: bool,
+) -> None:
+    """A state of an older release does not say what a save writes: the first batch saves."""
+    model, state = new_model("base"), kept.state()
+    write = OnlineLearner.save
+
+    def write_much(learner: OnlineLearner, store: RowStore) -> bytes:
+        store.put_block(-1, bytes(10 * MIN_LOG_BYTES))
+        return write(learner, store)
+
+    monkeypatch.setattr(OnlineLearner, "save", write_much)
+    state.save(model)
+    if not is_said:
+        kept.snapshot.held = without_saved_bytes(kept.snapshot.held or b"")
+    batch = samples.batch(0, 20)
+    click_ts = np.zeros(2 * MIN_LOG_BYTES // 8, np.int64)
+    kept.log.put(0, replace(batch, click_ts=click_ts).to_bytes())
+    state = kept.state()
+    resumed = state.load(learners, layout)
+    state.add(resumed, batch)
+    assert state.noted_batches == (2 if is_said else 0)
 
 
 def test_another_base_takes_the_place_of_the_one_before(
