@@ -9,8 +9,7 @@ from numpy.typing import NDArray
 
 from scorer.half_store import HalfStore
 from scorer.kernels import Kernels, TowerWeights
-from scorer.kernels.arguments import OUTPUTS
-from scorer.kernels.native import WIDEST_LAYER
+from scorer.kernels.arguments import OUTPUTS, WIDEST_LAYER
 from scorer.tower_layers import Layer, in_turn, padded, padded_to
 
 Floats = NDArray[np.float32]

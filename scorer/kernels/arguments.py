@@ -16,6 +16,8 @@ Slots = NDArray[np.int32]
 BLOCK = 16
 #: Outputs of a layer that are computed together; widths are multiples of it.
 OUTPUTS = 32
+#: Layers wider than this do not fit the buffers of tower.c.
+WIDEST_LAYER = 1_024
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ enum { LANES = 8, TOGETHER = 4 };
 enum { LANES = 4, TOGETHER = 4 };
 #endif
 enum { ROWS = 32, BLOCK = 32 };
+const int32_t exact_rows = ROWS;
 typedef float lanes __attribute__((vector_size(4 * LANES), aligned(4)));
 #define LANES_AT(at) (*(lanes *)(at))
 #define CONST_LANES_AT(at) (*(const lanes *)(at))

@@ -82,6 +82,9 @@ typedef struct {
   float low, high;
 } Bars;
 
+// How many rows exact.c computes at a time, and the widest layer that tower.c has room for.
+extern const int32_t exact_rows, widest_layer;
+
 int64_t list_scan(const Lists *of, const int64_t *starts, const int64_t *ends, int64_t lists,
                   const int8_t *query, float scale, float weight, const uint16_t *allowed,
                   int64_t wanted, float *scores, int32_t *positions, int64_t capacity);

@@ -22,8 +22,6 @@ BUILDS = {
     "avx2": {"avx2", "fma"},
     "portable": set[str](),
 }
-#: Layers wider than this do not fit the kernels' buffers.
-WIDEST_LAYER = 1_024
 
 
 @cache

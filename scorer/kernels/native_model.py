@@ -19,14 +19,12 @@ from scorer.kernels.arguments import (
 )
 from scorer.kernels.library import INT, LONG, POINTER, address
 
-#: Rows that the exact kernels have at hand.
-_ROWS = 32
-
 
 class NativeModel:
     """Functions of tower.c, exact.c and choice.c; see Kernels."""
 
     def __init__(self, library: ctypes.CDLL) -> None:
+        self._rows_at_once: int = INT.in_dll(library, "exact_rows").value
         self._tower: Any = library.tower_logits
         self._tower.restype = None
         self._tower.argtypes = (*(POINTER,) * 4, LONG, POINTER, POINTER)
@@ -101,11 +99,11 @@ class NativeModel:
     ) -> tuple[Floats, Floats, Floats]:
         """See Kernels."""
         count, dim = len(parts), table.shape[1] - 1
-        inputs, width = side.first.shape[1], len(side.start)
+        width = len(side.start)
         sums = np.empty((count, dim), np.float32)
         scalars = np.empty(count, np.float32)
         hidden = np.empty((count, width), np.float32)
-        room = np.empty(_ROWS * inputs + 3 * dim + 1, np.float32)
+        room = np.empty(self._halves_room(side, dim), np.float32)
         self._halves(
             side.packed, address(table), dim, parts.tobytes(), parts.itemsize, count,
             address(sums), address(scalars), address(hidden), address(room),
@@ -115,7 +113,7 @@ class NativeModel:
     def exact_logits(self, weights: ExactWeights, hidden: Floats) -> Floats:
         """See Kernels."""
         logits = np.empty(len(hidden), np.float32)
-        room = np.empty(2 * _ROWS * weights.widest, np.float32)
+        room = np.empty(2 * self._rows_at_once * weights.widest, np.float32)
         hidden = np.ascontiguousarray(hidden, np.float32)
         self._exact(weights.packed, address(hidden), len(hidden), address(logits), address(room))
         return logits
@@ -130,10 +128,10 @@ class NativeModel:
     ) -> Floats:
         """See Kernels."""
         count, dim = len(parts), table.shape[1] - 1
-        inputs, width = side.first.shape[1], len(side.start)
+        rows, width = self._rows_at_once, len(side.start)
         logits = np.empty(count, np.float32)
-        rest = max(_ROWS * inputs + 3 * dim + 1, 2 * _ROWS * weights.widest)
-        room = np.empty(_ROWS * (dim + width + 2) + rest, np.float32)
+        rest = max(self._halves_room(side, dim), 2 * rows * weights.widest)
+        room = np.empty(rows * (dim + width + 2) + rest, np.float32)
         self._scores(
             side.packed, weights.packed, address(table), parts.tobytes(),
             parts.itemsize, count, _packed(half), address(logits), address(room),
@@ -145,6 +143,11 @@ class NativeModel:
         found = np.empty(len(logits))
         self._probabilities(knots.packed, address(logits), len(logits), address(found))
         return found
+
+    def _halves_room(self, side: SideWeights, dim: int) -> int:
+        """Floats that side_halves in exact.c works with."""
+        inputs: int = side.first.shape[1]
+        return self._rows_at_once * inputs + 3 * dim + 1
 
 
 def _packed(half: RequestHalf) -> bytes:

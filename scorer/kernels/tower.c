@@ -13,6 +13,7 @@
 #endif
 
 enum { ROWS = 64, AHEAD = 16, BLOCK = 32, WIDEST = 1024 };
+const int32_t widest_layer = WIDEST;
 #if defined(__AVX512VNNI__)
 enum { TOGETHER = 8 };
 typedef uint8_t Activation;

@@ -1,11 +1,16 @@
 """The tower in 8 bits as the loader tests it: on a part of all ads, against the exact tower."""
 
+import ctypes
+
 import numpy as np
+import pytest
 
 from schemas.model_package import TOWER_FILE
 from schemas.redis_values import UserRow
 from scorer.half_store import HalfStore
 from scorer.kernels import best_kernels
+from scorer.kernels.arguments import WIDEST_LAYER
+from scorer.kernels.library import FOLDER, load
 from scorer.package_reader import read_deepfm
 from scorer.quantised_tower import QuantisedTower, overlap, units_of
 from scorer.tower_layers import layers_of
@@ -32,3 +37,10 @@ def test_every_third_ad_scores_as_by_the_exact_tower() -> None:
     logits = exact.tower.logits(seen)
     third = every[::3]
     assert overlap(logits[::3], tower.logits(store, third, half.hidden), 10, 20) == 1.0
+
+
+def test_the_widest_layer_is_what_was_compiled() -> None:
+    if not (FOLDER / "portable.so").exists():
+        pytest.skip("not built: no gcc")
+    compiled = ctypes.c_int32.in_dll(load("portable"), "widest_layer")
+    assert compiled.value == WIDEST_LAYER
