@@ -13,16 +13,17 @@ from scorer.kernels import best_kernels
 from scorer.model_holder import ServedModel
 from scorer.questions import RankQuestion
 
+#: So many ads most requests ask for.
+SERVED_ADS = 10
 #: Candidates that go on to the tower in 8 bits: the first of these that loses next to nothing.
 _SHORTLISTS = (96, 128, 192, 256, 384)
 _LEAST_SHORTLISTED = 0.99
 #: Ads beyond those asked for whose exact probability is computed, as 8 bits rank nearly right: the
-#: first of these with which nearly all of the best are found. With the ten ads that most ask for
-#: they are 12, 16, 24, 32: kernels compute eight or four together.
+#: first of these with which nearly all of the best are found. With SERVED_ADS they
+#: are 12, 16, 24, 32: kernels compute eight or four together.
 _SPARES = (2, 6, 14, 22)
 LARGEST_SPARE = _SPARES[-1]
 _LEAST_FOUND = 0.998
-_SERVED_ADS = 10
 
 
 def finalists(
@@ -64,7 +65,7 @@ def shortlist_and_spare(
         half = served.model.request_half(part)
         slots = served.index.search(query(half, False), candidates)[0]
         parts = ads.parts.take(slots)
-        best = np.argsort(-served.model.logits(half, parts))[:_SERVED_ADS]
+        best = np.argsort(-served.model.logits(half, parts))[:SERVED_ADS]
         usual = best_kernels().gathered_products(served.store.vectors, slots, query(half, False))
         shortlists.append(_ranks(usual)[best])
         if served.quantised is not None:
@@ -72,7 +73,7 @@ def shortlist_and_spare(
             spares.append(_ranks(usual + towers - served.store.usual.take(slots))[best])
     return (
         _least(_SHORTLISTS, shortlists, 0, _LEAST_SHORTLISTED, candidates),
-        _least(_SPARES, spares, _SERVED_ADS, _LEAST_FOUND, LARGEST_SPARE),
+        _least(_SPARES, spares, SERVED_ADS, _LEAST_FOUND, LARGEST_SPARE),
     )
 
 

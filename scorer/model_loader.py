@@ -17,7 +17,7 @@ from scorer.background import Pace
 from scorer.catalogue import Catalogue
 from scorer.deepfm import DeepFm
 from scorer.delta_stream import clicks_between, stream_end
-from scorer.finalists import LARGEST_SPARE, shortlist_and_spare
+from scorer.finalists import LARGEST_SPARE, SERVED_ADS, shortlist_and_spare
 from scorer.half_store import HalfStore, query
 from scorer.kernels import best_kernels
 from scorer.memory import Memory
@@ -32,7 +32,6 @@ from scorer.settings import ScorerSettings
 
 _PROBE_ADS = 512
 _PROBE_REQUESTS = 20
-_SERVED_ADS = 10
 #: Their first layers in float32 stay in the cache.
 _ADS_AT_A_TIME = 1_024
 #: Requests read their users from the same Redis, which does one thing at a time.
@@ -197,7 +196,7 @@ class ModelLoader:
                 products -= file.store.usual.take(probe)
                 exact = products + model.tower.logits(ads.hidden + half.hidden)
                 approximate = products + quantised.logits(file.store, probe, half.hidden)
-                shares.append(overlap(exact, approximate, _SERVED_ADS, _SERVED_ADS + LARGEST_SPARE))
+                shares.append(overlap(exact, approximate, SERVED_ADS, SERVED_ADS + LARGEST_SPARE))
             found = float(np.mean(shares))
             if found < LEAST_OVERLAP:
                 _log.warning("8 bits are too few for this tower", version=version, overlap=found)

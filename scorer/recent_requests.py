@@ -12,16 +12,18 @@ from schemas.encoding import Encoder
 from schemas.redis_values import UserRow
 from scorer.ad_arrays import AdArrays
 from scorer.background import Pace
+from scorer.finalists import SERVED_ADS, finalists
 from scorer.half_store import query
 from scorer.model_holder import ServedModel
+from scorer.questions import Asker, RankQuestion
 
 #: So many are kept, and one is taken in each pause.
 KEPT = 64
 #: As long as there was none, so many are made up: a worker that starts is waited for.
 MADE_UP = 20
 PAUSE_SECONDS = 0.1
-#: Ads that are scored exactly for a request.
-_FINALISTS = 26
+#: What most requests ask for.
+_QUESTION = RankQuestion(Asker("", "", {}), SERVED_ADS)
 
 
 class RecentRequests:
@@ -60,7 +62,6 @@ def warm_up(
         slots = served.index.search(query(half, False), candidates)[0]
         if not len(slots):
             continue
-        if served.quantised is not None:
-            served.quantised.logits(served.store, slots, half.hidden)
-        served.model.logits(half, arrays.parts.take(slots[:_FINALISTS]))
+        chosen = finalists(served, arrays, half, slots, _QUESTION, True)
+        served.model.logits(half, arrays.read(chosen).parts)
         pace.piece_is_done()

@@ -2,11 +2,17 @@
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from schemas.proto.ctr.v1 import scorer_pb2
+from schemas.redis_values import UserRow
+from scorer.background import Pace
+from scorer.deepfm import DeepFm, Floats, Halves
+from scorer.finalists import SERVED_ADS
+from scorer.recent_requests import warm_up
 from tests.scorer.publisher import Publisher, ad
 from tests.scorer.running_scorer import RunningScorer, served
-from tests.scorer.tiny_model import TinyModel
+from tests.scorer.tiny_model import ENCODER, TinyModel
 
 ADS = 400
 
@@ -30,3 +36,22 @@ def test_the_best_of_all_are_served(
     assert [a.ad_id for a in few] == [a.ad_id for a in everyone[:5]]
     assert [a.ctr for a in few] == pytest.approx([a.ctr for a in everyone[:5]], rel=1e-5)
     assert np.isfinite(logits).all()
+
+
+def test_a_model_is_warmed_up_by_what_a_request_does(
+    scorer: RunningScorer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scored: list[list[bytes]] = []
+    logits = DeepFm.logits
+
+    def noted(model: DeepFm, half: Halves, parts: NDArray[np.void]) -> Floats:
+        scored.append(sorted(part.tobytes() for part in parts))
+        return logits(model, half, parts)
+
+    monkeypatch.setattr(DeepFm, "logits", noted)
+    served, arrays = scorer.process.holder.require(), scorer.process.catalogue.arrays
+    warm_up(served, arrays, [ENCODER.request(UserRow("nobody"), {})], ADS, Pace(1.0))
+    scorer.rank(user_id="nobody", limit=SERVED_ADS)
+    warmed, asked = scored
+    assert SERVED_ADS < len(asked) < len(arrays.ids)
+    assert warmed == asked
