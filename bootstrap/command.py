@@ -41,17 +41,19 @@ class ModelName(StrEnum):
 @contextmanager
 def faults_told() -> Iterator[None]:
     """A fault that the user can put right is one line on stderr and exit code 1, a refusal of the
-    gate exit code 3: to try again changes nothing."""
+    gate exit code 3: to try again changes nothing. Code 4: it is served, but Kafka was not told."""
     try:
         yield
     except GateError as error:
         print(error, file=sys.stderr)
         raise typer.Exit(3) from None
+    except AnnounceError as error:
+        print(f"the version is served all the same; {error}", file=sys.stderr)
+        raise typer.Exit(4) from None
     except redis.RedisError as error:
         print(f"Redis (CTR_REDIS_URL): {error}", file=sys.stderr)
         raise typer.Exit(1) from None
     except (
-        AnnounceError,
         CheckpointError,
         DatasetError,
         ExportError,

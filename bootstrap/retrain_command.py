@@ -17,7 +17,7 @@ from bootstrap.command import AsJson, Force, ModelName, connected, faults_told
 from bootstrap.lake_stream import LakeStream
 from bootstrap.package_folder import write_package
 from bootstrap.publisher import Publisher
-from bootstrap.publishing import LIVE, live_package, publish_through_gate
+from bootstrap.publishing import LIVE, GateError, live_package, publish_through_gate
 from bootstrap.report import Report
 from bootstrap.retrain import Retrain, Retrained, RetrainOptions
 from bootstrap.sample_topic import SampleTopic
@@ -111,7 +111,9 @@ def _finished(
     """Export, report and, if wanted, catch up and publish; returns what is told."""
     if not publish:
         package = _exported(retrained, name, spec, settings, None)
-        return _reported(retrained, package, spec, _written(package, output))
+        folder = write_package(package, output)
+        _checkpoint(output, name).unlink(missing_ok=True)
+        return _reported(retrained, package, spec, folder)
     told: dict[str, Any] = {}
     with connected(shared) as client:
         publisher = Publisher(client, name, settings.keep_versions)
@@ -123,17 +125,35 @@ def _finished(
         told["behind_seconds"] = round(caught_up.behind_seconds, 2)
         package = caught_up.package
         told["compared"] = f"{LIVE}log_loss" in package.manifest.metrics
-        folder = _written(package, output)
+        folder = write_package(package, output)
         try:
-            created_ms = package.manifest.created_ms
-            told["overridden"] = publish_through_gate(
-                publisher, package, settings, created_ms, force
-            )
-            announce(shared.kafka, package.manifest, created_ms)
+            told["overridden"] = _published(publisher, package, settings, force, output)
+            announce(shared.kafka, package.manifest, package.manifest.created_ms)
         finally:
             # Not before: what is published should be no older than it must.
             told |= _reported(retrained, package, spec, folder)
     return told
+
+
+def _published(
+    publisher: Publisher,
+    package: ModelPackage,
+    settings: BootstrapSettings,
+    force: bool,
+    output: Path,
+) -> list[str]:
+    """What the gate had against it. Once the gate has decided, the training is done with: a
+    checkpoint that stayed would have the next one end where it ends. Without Redis it stays."""
+    checkpoint = _checkpoint(output, publisher.model)
+    try:
+        overridden = publish_through_gate(
+            publisher, package, settings, package.manifest.created_ms, force
+        )
+    except GateError:
+        checkpoint.unlink(missing_ok=True)
+        raise
+    checkpoint.unlink(missing_ok=True)
+    return overridden
 
 
 def _exported(
@@ -176,14 +196,6 @@ def _window_hours() -> int:
 
 def _checkpoint(output: Path, name: str) -> Path:
     return output / f"{name}.checkpoint"
-
-
-def _written(package: ModelPackage, output: Path) -> Path:
-    """The package's folder. The training is done with, whatever the gate says: a checkpoint that
-    stayed would have the next one end where it ends."""
-    folder = write_package(package, output)
-    _checkpoint(output, package.manifest.model).unlink(missing_ok=True)
-    return folder
 
 
 def _reported(

@@ -146,7 +146,7 @@ def watch(
                 for fault in watching.unheard:
                     print(f"latency is not known: {fault}", file=sys.stderr)
             except (redis.RedisError, TopicError, VersionError) as error:
-                print(f"not judged: {error}", file=sys.stderr)
+                print(f"nothing was done: {error}", file=sys.stderr)
                 done = None
             if done is not None:
                 rolled_back.append(

@@ -17,6 +17,7 @@ from bootstrap.sample_topic import SampleTopic
 from bootstrap.served_quality import ServedWindow, by_version
 from online_model.publish_gate import GateLimits, refusal_reasons
 from schemas.metric_names import REQUEST_SECONDS
+from stores.model_versions import VersionError
 
 TIMEOUT_SECONDS = 5.0
 PERCENTILE = 0.99
@@ -47,12 +48,14 @@ class VersionWatch:
     unheard: list[str] = field(default_factory=list)
     _buckets: dict[str, Buckets] = field(default_factory=dict)
     _current: str | None = None
+    _no_way_back: list[str] = field(default_factory=list)
 
     def step(self, now_ms: int) -> RollBack | None:
         """Read what came since the last step, judge the current version, act.
 
         Raises TopicError, redis.RedisError, or VersionError if another version has become current
-        meanwhile or none can be gone back to: nothing was decided then.
+        meanwhile: nothing was decided then. Also if there is none to go back to, once: it is tried
+        again when there are others.
         """
         current = self.publisher.current()
         if current != self._current:
@@ -67,9 +70,14 @@ class VersionWatch:
         if current is None or before is None:
             return None
         reasons = self.reasons(current, before, latency)
-        if not reasons:
+        kept = [current, *(item.version for item in self.publisher.versions())]
+        if not reasons or kept == self._no_way_back:
             return None
-        served = self.publisher.roll_back("; ".join(reasons), now_ms, expected=current)
+        try:
+            served = self.publisher.roll_back("; ".join(reasons), now_ms, expected=current)
+        except VersionError as error:
+            self._no_way_back = kept
+            raise VersionError(f"{current} is bad ({'; '.join(reasons)}), but {error}") from None
         return RollBack(current, served, reasons)
 
     def reasons(self, current: str, before: str, latency_ms: float | None) -> list[str]:

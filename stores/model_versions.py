@@ -81,7 +81,8 @@ class ModelVersions:
         """Serve another version again and record why; returns which one.
 
         ``to`` None: the one that was published last before the current one, not withdrawn itself
-        and not damaged. ``fingerprint`` is that of the features it must be made for, if given.
+        and not damaged. ``fingerprint`` is that of the features it must be made for; None: those of
+        the current version, or any if ``to`` says which.
         Raises VersionError if there is none, or the one that is wanted cannot be served, or
         another version than ``expected`` is current.
         """
@@ -89,11 +90,13 @@ class ModelVersions:
         place = next((index for index, item in enumerate(versions) if item.current), None)
         if place is None:
             raise VersionError(f"no version of {self.model} is current")
-        bad = versions[place].version
+        bad, manifest = versions[place].version, versions[place].manifest
         if expected is not None:
             self._require_current(expected)
         usable = [item for item in versions if item.manifest and not item.withdrawn]
         if to is None:
+            if fingerprint is None and manifest is not None:
+                fingerprint = manifest.feature_fingerprint
             wanted = [item.version for item in versions[:place] if item in usable]
         else:
             wanted = [item.version for item in versions if item.version == to != bad]

@@ -1,5 +1,6 @@
 """What Redis says of itself, of the learner and of the package that is served."""
 
+import math
 from typing import Any
 
 import redis
@@ -37,13 +38,15 @@ class RedisProbe:
         manifest = None if version is None else self._manifest(version)
         if manifest is not None:
             metrics.model_data_age.set((now_ms - manifest.watermark_ms) / 1000)
-        retrained = [
-            item.manifest.watermark_ms
-            for item in ModelVersions(self._client, self._model).versions()
-            if item.manifest and item.manifest.kind == "FULL" and not item.withdrawn
-        ]
-        if retrained:
-            metrics.model_retrained_age.set((now_ms - max(retrained)) / 1000)
+        versions = ModelVersions(self._client, self._model).versions()
+        if versions:
+            retrained = [
+                item.manifest.watermark_ms
+                for item in versions
+                if item.manifest and item.manifest.kind == "FULL" and not item.withdrawn
+            ]
+            newest_ms = max(retrained, default=-math.inf)
+            metrics.model_retrained_age.set((now_ms - newest_ms) / 1000)
 
     def current(self) -> str | None:
         """The version that is served."""

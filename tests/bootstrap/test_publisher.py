@@ -235,6 +235,18 @@ def test_a_roll_back_of_a_version_that_is_no_longer_current_is_refused(
     assert publisher.roll_back("pcoc 3.1", now_ms=9, expected="v3") == "v2"
 
 
+def test_back_goes_only_to_what_was_made_for_the_same_features(publisher: Publisher) -> None:
+    """Scorers would refuse another and go on with the bad one; who names it knows better."""
+    other = package("v1")
+    change = {"feature_fingerprint": "other"}
+    publisher.publish(ModelPackage(other.manifest.model_copy(update=change), other.files), 1)
+    publisher.publish(package("v2"), 2)
+    with pytest.raises(VersionError, match="v1: made for features other, this process has f"):
+        publisher.roll_back("bad", 3)
+    assert publisher.current() == "v2"
+    assert publisher.roll_back("features, too", 4, to="v1") == "v1"
+
+
 def test_what_became_current_meanwhile_is_not_replaced(publisher: Publisher) -> None:
     """Neither before the package is written nor within the transaction."""
     publisher.publish(package("v1"), 1)

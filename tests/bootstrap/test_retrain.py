@@ -248,6 +248,10 @@ def test_negatives_wait_for_corrections_as_long_as_the_events_job_does(
     assert windows == [72]
 
 
+def lose_redis(*_: object, **__: object) -> None:
+    raise redis.ConnectionError("away")
+
+
 def test_it_catches_up_passes_the_gate_and_goes_live(
     lake: Path,
     tmp_path: Path,
@@ -282,8 +286,12 @@ def test_it_catches_up_passes_the_gate_and_goes_live(
     assert not second["compared"]
     monkeypatch.setenv("CTR_BOOTSTRAP_GATE_PCOC_FACTOR", "1.0001")
     monkeypatch.setattr("online_model.publish_gate.SIGMAS", 0.0)
+    monkeypatch.setattr("bootstrap.publishing.Publisher.publish", lose_redis)
+    lost = CliRunner().invoke(app, [*arguments, "--force"])
+    assert lost.exit_code == 1
+    assert list(tmp_path.glob("*.checkpoint")), "hours of training are not lost with Redis"
     refused = CliRunner().invoke(app, arguments)
     assert refused.exit_code == 3
     assert "is not published (--force would): calibration" in refused.stderr
     assert not list(tmp_path.glob("*.checkpoint"))
-    assert len(list(tmp_path.glob("*.html"))) == 3
+    assert len(list(tmp_path.glob("*.html"))) == 4

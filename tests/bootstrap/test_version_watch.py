@@ -18,7 +18,7 @@ from bootstrap.served_quality import MINUTE_MS, by_version
 from bootstrap.version_watch import VersionWatch, percentile_ms, read_buckets
 from online_model.publish_gate import GateLimits
 from online_model.quality import log_loss, pcoc
-from schemas import metric_names, metrics
+from schemas import metric_names, metrics, redis_keys
 from schemas.records import TrainingSample
 from stores.model_versions import VersionError
 from tests.bootstrap.label_topic import sample, sent
@@ -67,6 +67,24 @@ def test_a_version_that_overpredicts_is_rolled_back(
     assert publisher.current() == "v1"
     assert publisher.versions()[1].withdrawn == "; ".join(done.reasons)
     assert watching.step(now_ms=7) is None, "there is nothing left to go back to"
+
+
+def test_what_no_version_can_replace_is_told_once(
+    client: redis.Redis, publisher: Publisher, topic: SampleTopic
+) -> None:
+    """Each try reads whole packages out of the Redis of the scorers."""
+    watching = watch(publisher, topic)
+    client.delete(redis_keys.model_chunk("m", "v1", "table", 0))
+    sent(topic, served("v1", 1.0) + served("v2", 2.5, seed=1))
+    with pytest.raises(VersionError, match=r"^v2 is bad \(.*calibration.*\), but m cannot"):
+        watching.step(now_ms=5)
+    assert watching.step(now_ms=6) is None
+    publisher.publish(package("v3"), 7)
+    publisher.publish(package("v4"), 8)
+    sent(topic, served("v4", 2.5, seed=2))
+    done = watching.step(now_ms=9)
+    assert done is not None
+    assert (done.withdrawn, done.served) == ("v4", "v3")
 
 
 def test_a_version_that_is_right_stays(publisher: Publisher, topic: SampleTopic) -> None:
@@ -169,7 +187,10 @@ def test_watching_goes_on_after_a_fault(
     options = ("--seconds", "0.5", "--poll-seconds", "0.1", "--json")
     result = CliRunner().invoke(app, ["watch", *options])
     assert result.exit_code == 0, result.output
-    assert result.stderr.splitlines() == ["not judged: v3 is current by now", "not judged: away"]
+    assert result.stderr.splitlines() == [
+        "nothing was done: v3 is current by now",
+        "nothing was done: away",
+    ]
 
 
 def test_a_percentile_is_the_bound_of_its_bucket() -> None:

@@ -1,5 +1,7 @@
 """What the monitor reads of a real Redis: how old the model is, and the last retrain."""
 
+import math
+
 import pytest
 import redis
 from prometheus_client import CollectorRegistry
@@ -54,3 +56,14 @@ def test_hourly_snapshots_make_the_model_younger_but_not_the_last_retrain(
         publisher.publish(package("v3", "FULL", 950_000), 3)
         publisher.roll_back("worse", 4)
         assert ages(client) == pytest.approx((100.0, 600.0))
+
+
+def test_without_any_good_retrain_its_age_is_without_end(redis_url: str) -> None:
+    """One that stood still would never raise an alert."""
+    with redis.Redis.from_url(redis_url) as client:
+        publisher = Publisher(client, "m", keep_versions=5)
+        publisher.publish(package("v1", "DENSE", 900_000), 1)
+        publisher.publish(package("v2", "FULL", 900_000), 2)
+        assert ages(client) == pytest.approx((100.0, 100.0))
+        publisher.roll_back("worse", 3)
+        assert ages(client) == (100.0, math.inf)
