@@ -4,13 +4,14 @@ A live model that has learnt all of the lake is met here: what came after its wa
 to both, and both predict it before they learn it.
 """
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from bootstrap.new_labels import NewLabels
 from bootstrap.sample_topic import SampleTopic
-from bootstrap.side_by_side import LEAST_CLICKS, SideBySide
+from bootstrap.side_by_side import SideBySide, is_enough
 from online_model import learner_state
 from online_model.delayed_feedback import LateShare
 from online_model.guarded_learner import GuardedLearner
@@ -46,7 +47,6 @@ def catch_up(
     topic: SampleTopic,
     progress: Callable[[int], None] = lambda rows: None,
     live: ModelPackage | None = None,
-    least_clicks: int = LEAST_CLICKS,
 ) -> CaughtUp:
     """Learn all labels that came after the package's watermark, beside the ``live`` one if its own
     is no earlier. Raises TopicError."""
@@ -54,7 +54,8 @@ def catch_up(
     other = None if live is None else _beside(package, live, spec, settings)
     labels, compared = NewLabels(package, spec, topic), SideBySide()
     watermark_ms, count, withheld = package.manifest.watermark_ms, 0, 0
-    since_ms = watermark_ms if live is None else live.manifest.watermark_ms
+    # Without another to compare with, nothing is split.
+    since_ms = math.inf if live is None or other is None else live.manifest.watermark_ms
     for batch in labels.batches():
         progress(len(batch))
         for part, is_new in _split(batch, since_ms):
@@ -69,13 +70,12 @@ def catch_up(
             watermark_ms = max(watermark_ms, *(sample.label_ts for sample in part))
             count += len(part)
     metrics = compared.metrics()
-    is_known = least_clicks <= metrics.get("clicks", 0) < metrics.get("rows", 0)
     caught_up = _package_of(
         learner.learner,
         package,
         offsets=labels.offsets,
         watermark_ms=watermark_ms,
-        metrics=metrics if is_known else package.manifest.metrics,
+        metrics=metrics if is_enough(metrics) else package.manifest.metrics,
     )
     return CaughtUp(caught_up, count, withheld, labels.behind_seconds)
 
@@ -92,7 +92,7 @@ def _beside(
 
 
 def _split(
-    batch: list[TrainingSample], since_ms: int
+    batch: list[TrainingSample], since_ms: float
 ) -> Iterator[tuple[list[TrainingSample], bool]]:
     """What a watermark covers, and what came after it."""
     for is_new in (False, True):

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from bootstrap.new_labels import NewLabels
 from bootstrap.sample_topic import SampleTopic
-from bootstrap.side_by_side import SideBySide
+from bootstrap.side_by_side import SideBySide, is_enough
 from bootstrap.training import version_name
 from online_model.export import Origin
 from online_model.guarded_learner import GuardedLearner
@@ -65,8 +65,8 @@ def refresh(
         count += len(batch)
         newest = b"".join(sample.inputs for sample in batch[-CHECK_ROWS:])
     metrics = compared.metrics(share=0.5)
-    clicks, rows = (int(metrics.get(name, 0)) for name in ("clicks", "rows"))
-    if not least_clicks <= clicks < rows:
+    if not is_enough(metrics, least_clicks):
+        clicks, rows = (int(metrics.get(name, 0)) for name in ("clicks", "rows"))
         raise RefreshRefused(
             f"the later half of {count} new labels has {clicks} clicks in {rows} impressions: "
             f"{least_clicks} and some without a click are wanted"

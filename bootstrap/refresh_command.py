@@ -13,6 +13,7 @@ from bootstrap.publishing import publish_through_gate
 from bootstrap.refresh import RefreshRefused, refresh
 from bootstrap.sample_topic import SampleTopic
 from bootstrap.settings import BootstrapSettings
+from bootstrap.side_by_side import LEAST_CLICKS
 from online_model.settings import OnlineModelSettings
 from schemas.features import FeatureSpec
 from schemas.settings import SharedSettings
@@ -23,7 +24,7 @@ def refresh_live(
     model: ModelOption = "",
     least_clicks: Annotated[
         int, typer.Option(min=1, help="in the later half of the new labels; else nothing is done")
-    ] = 200,
+    ] = LEAST_CLICKS,
     as_json: AsJson = False,
 ) -> None:
     """Publish the live model with dense layers that have learnt the labels since its watermark, if

@@ -1,7 +1,7 @@
 """Two learners on the same labels, each batch predicted by both before either learns it: metrics of
 one with those of the other as ``live_…``, as a manifest has them and the gate compares them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import Any
@@ -50,6 +50,11 @@ class SideBySide:
         }
         measured = numbers(quality(labels, own, weights))
         return measured | {f"{LIVE}{name}": value for name, value in others.items()}
+
+
+def is_enough(metrics: Mapping[str, float], least_clicks: int = LEAST_CLICKS) -> bool:
+    """Clicks, and impressions without one, to say which of the two is better."""
+    return least_clicks <= metrics.get("clicks", 0) < metrics.get("rows", 0)
 
 
 def _judged(reports: list[LearnReport], share: float) -> list[NDArray[np.float64]]:

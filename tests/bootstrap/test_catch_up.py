@@ -1,6 +1,7 @@
 """What the topic has beyond the lake is learnt, once, and the package says up to where."""
 
 from dataclasses import replace
+from itertools import pairwise, starmap
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from bootstrap.training import TrainedPackage
 from online_model.learner import OnlineLearner
 from online_model.settings import OnlineModelSettings
 from schemas.features import FeatureSpec
+from schemas.model_package import ModelPackage
 from schemas.records import TrainingSample
 from tests.bootstrap.label_topic import sample, sent
 
@@ -74,13 +76,24 @@ def test_it_learns_what_is_new(
     )
 
 
-@pytest.mark.parametrize(("least_clicks", "is_compared"), [(10, True), (10_000, False)])
+def learnt(package: ModelPackage, log: EncodedLog, spec: FeatureSpec, *edges: int) -> float:
+    """Log loss over the last part of the log, predicted before it was learnt."""
+    learner = OnlineLearner.from_package(package, spec, SETTINGS)
+    for part in starmap(slice, pairwise(edges)):
+        labels = log.labels[part]
+        kinds = ["POSITIVE" if label else "NEGATIVE" for label in labels]
+        ones = np.ones(len(labels))
+        report = learner.learn(log.samples[part], labels, kinds, ones, ones.astype(int))
+    return report.log_loss
+
+
+@pytest.mark.parametrize(("rows", "is_compared"), [(1200, True), (200, False)])
 def test_what_is_new_to_the_live_model_too_compares_the_two(
     trained: TrainedPackage,
     log: EncodedLog,
     spec: FeatureSpec,
     topic: SampleTopic,
-    least_clicks: int,
+    rows: int,
     is_compared: bool,
 ) -> None:
     """The live one has learnt the first 40 of these labels, the lake's model none."""
@@ -88,16 +101,33 @@ def test_what_is_new_to_the_live_model_too_compares_the_two(
     watermark_ms = package.manifest.watermark_ms
     change = {"version": "live", "watermark_ms": watermark_ms + 40}
     live = replace(package, manifest=package.manifest.model_copy(update=change))
-    sent(topic, samples_of(log, spec, watermark_ms + 1))
-    done = catch_up(package, spec, SETTINGS, topic, live=live, least_clicks=least_clicks)
+    sent(topic, samples_of(log, spec, watermark_ms + 1, rows))
+    done = catch_up(package, spec, SETTINGS, topic, live=live)
     metrics = done.package.manifest.metrics
+    assert done.samples == rows
     if is_compared:
-        assert done.samples == 200
-        assert metrics["rows"] == metrics["live_rows"] == 160
-        assert metrics["log_loss"] != metrics["live_log_loss"]
+        assert metrics["rows"] == metrics["live_rows"] == rows - 40
+        own = learnt(package, log, spec, 0, 40, rows)
+        other = learnt(live, log, spec, 40, rows)
+        assert metrics["log_loss"] == pytest.approx(own)
+        assert metrics["live_log_loss"] == pytest.approx(other)
+        assert own != pytest.approx(other)
         assert metrics["live_log_loss_difference_error"] > 0
     else:
         assert metrics == package.manifest.metrics
+
+
+def test_a_live_model_that_cannot_be_compared_changes_no_portion(
+    trained: TrainedPackage, log: EncodedLog, spec: FeatureSpec, topic: SampleTopic
+) -> None:
+    """Rows are learnt in steps of a batch: in other portions they give another table."""
+    package = trained.package
+    watermark_ms = package.manifest.watermark_ms
+    change = {"watermark_ms": watermark_ms + 40, "feature_fingerprint": "other"}
+    live = replace(package, manifest=package.manifest.model_copy(update=change))
+    sent(topic, samples_of(log, spec, watermark_ms + 1))
+    alone, beside = (catch_up(package, spec, SETTINGS, topic, live=each) for each in (None, live))
+    assert alone.package.files == beside.package.files
 
 
 def test_labels_that_contradict_the_model_are_withheld_and_counted(
