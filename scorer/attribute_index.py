@@ -86,6 +86,12 @@ class AttributeIndex:
             if value not in known:
                 self._stored(value)
 
+    def release(self, attributes: Mapping[str, str]) -> None:
+        """The ad that these were reserved for is not taken: what no ad has is free in a while."""
+        numbers = [self._arrays.values.number(value) for value in attributes.values()]
+        there = [number for number in numbers if number is not None]
+        self._uses.note(np.array(there, np.int64))
+
     def _add_names(self, attributes: Mapping[str, str]) -> None:
         names = self._arrays.names
         new = [name for name in attributes if names.number(name) is None]

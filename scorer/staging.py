@@ -78,6 +78,7 @@ def _slots(catalogue: Catalogue, ads: Iterable[Ad]) -> dict[str, int]:
             known = catalogue.slot(ad.ad_id)
             slots[ad.ad_id] = catalogue.allocate(ad.ad_id) if known is None else known
         except TableFullError as error:
+            catalogue.attributes.release(ad.attributes)
             _log.error(
                 "no room for an ad: raise CTR_SCORER_MAX_ADS, or use fewer or shorter attributes",
                 ad_id=ad.ad_id,

@@ -22,7 +22,7 @@ class ValueUses:
     def __init__(self, values: StringTable, clock: Callable[[], float] = monotonic) -> None:
         self._values = values
         self._uses = np.zeros(values.capacity, np.int32)
-        #: When values were last had by an ad, oldest first.
+        #: When values were last had by an ad, or given to one without room, oldest first.
         self._unused: dict[int, float] = {}
         self._clock = clock
 
@@ -33,16 +33,17 @@ class ValueUses:
         gone, new = gone[gone > 0] - 1, new[new > 0] - 1
         np.add.at(self._uses, new, 1)
         np.subtract.at(self._uses, gone, 1)
-        self._note(np.unique(gone).astype(np.int64))
+        self.note(np.unique(gone).astype(np.int64))
 
     def recount(self, attributes: NDArray[np.int32]) -> None:
         """``attributes`` [names, slots] are those of all ads, as another feeder has left them."""
         for column in attributes:
             counts = np.bincount(column, minlength=1)[1:]
             self._uses[: len(counts)] += counts.astype(np.int32)
-        self._note(np.arange(len(self._values)))
+        self.note(np.arange(len(self._values)))
 
-    def _note(self, numbers: NDArray[np.int64]) -> None:
+    def note(self, numbers: NDArray[np.int64]) -> None:
+        """Those of the numbers that no ad has may be given back in a while."""
         now = self._clock()
         for number in numbers[self._uses[numbers] == 0].tolist():
             self._unused.pop(number, None)

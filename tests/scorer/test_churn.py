@@ -21,6 +21,26 @@ def test_few_ads_may_have_many_values() -> None:
         assert stage_ads(catalogue, map(change_of, ads)).damaged == 0
 
 
+def test_ads_without_room_take_none_from_those_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They come again and again, with other values: more than the table has room for."""
+    monkeypatch.setattr(ad_arrays, "LEAST_STRINGS", 0)
+    now = 0.0
+    with new_catalogue(lambda: now) as catalogue:
+        apply(catalogue, stage_ads(catalogue, [change_of(ad(n)) for n in range(4_096)]))
+        for turn in range(12):
+            now += SLOT_REUSE_SECONDS + 1
+            refused = [ad(5_000 + n, budget=f"{turn}.{n}") for n in range(1_000)]
+            staged = stage_ads(catalogue, map(change_of, refused))
+            assert staged.damaged == len(refused)
+            apply(catalogue, staged)
+            changed = ad(turn, budget=f"{turn} of an ad that is there")
+            assert (staged := stage_ads(catalogue, [change_of(changed)])).damaged == 0
+            apply(catalogue, staged)
+            slot = catalogue.slot(changed.ad_id)
+            assert slot is not None
+            assert catalogue.attributes.of(slot) == changed.attributes
+
+
 def test_what_changes_all_the_time_fills_no_table(monkeypatch: pytest.MonkeyPatch) -> None:
     """Ads, values and counters of ads come and go as often as fills the tables, and again."""
     monkeypatch.setattr(ad_arrays, "LEAST_STRINGS", 0)
