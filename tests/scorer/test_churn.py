@@ -34,7 +34,8 @@ def test_ads_without_room_take_none_from_those_in_memory(monkeypatch: pytest.Mon
             assert staged.damaged == len(refused)
             apply(catalogue, staged)
             changed = ad(turn, budget=f"{turn} of an ad that is there")
-            assert (staged := stage_ads(catalogue, [change_of(changed)])).damaged == 0
+            staged = stage_ads(catalogue, [change_of(changed)])
+            assert staged.damaged == 0
             apply(catalogue, staged)
             slot = catalogue.slot(changed.ad_id)
             assert slot is not None
