@@ -26,6 +26,9 @@ POPULAR_ADS = 4_096
 KEYED_GROUPS, KEYED_ADS = 4_096, 64
 #: Changes of ads that look-ups by attribute go through one by one.
 LARGEST_RECENT = 1 << 20
+#: So long, slots of deleted ads and numbers of values that no ad has wait for others, so that no
+#: request in flight mixes two.
+REUSE_SECONDS = 30.0
 #: Of the ads that came last, see scorer.newest_ads.
 NEWEST_ADS = 1_024
 #: Tables of strings, and what errors call their strings.

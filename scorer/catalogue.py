@@ -15,15 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from schemas.encoding import Encoder
-from scorer.ad_arrays import AdArrays
+from scorer.ad_arrays import REUSE_SECONDS, AdArrays
 from scorer.ad_counters import AdCounters
 from scorer.attribute_index import AttributeIndex
 from scorer.keyed_popularity import KeyedPopularity
 from scorer.newest_ads import NewestAds
 from scorer.row_owners import RowOwners
 
-#: A deleted ad's slot waits this long, so that no request in flight mixes two ads.
-SLOT_REUSE_SECONDS = 30.0
 #: Ads that are written at a time.
 SLICE = 256
 _REVISION, _ACTIVE, _SLOTS, _LOADED = range(4)
@@ -144,7 +142,7 @@ class Catalogue:
     def allocate(self, ad_id: str) -> int:
         """A slot for a new ad; it is not seen before its commit. Raises TableFullError."""
         reused = None
-        if self._free and self._free[0][0] + SLOT_REUSE_SECONDS <= self._clock():
+        if self._free and self._free[0][0] + REUSE_SECONDS <= self._clock():
             reused = self._free[0][1]
         slot = self.arrays.ids.add(ad_id, reused)
         if slot == reused:

@@ -22,7 +22,7 @@ from scorer.string_table import TableFullError
 _AD = "ad.ad_id"
 _PUBLISH_SECONDS = 1.0
 #: Groups that are written again each time although nothing was counted, so that all of them are
-#: before a slot of theirs gets another ad, see scorer.catalogue.SLOT_REUSE_SECONDS.
+#: before a slot of theirs gets another ad, see scorer.ad_arrays.REUSE_SECONDS.
 _RENEWED = KEYED_GROUPS // 25
 _TRIES, _TRY_SECONDS = 5, 0.0001
 

@@ -9,10 +9,9 @@ from time import monotonic
 import numpy as np
 from numpy.typing import NDArray
 
+from scorer.ad_arrays import REUSE_SECONDS
 from scorer.string_table import StringTable
 
-#: So long, no request in flight holds the number of a value that is gone.
-REUSE_SECONDS = 30.0
 _AT_A_TIME = 1_024
 
 
@@ -37,6 +36,7 @@ class ValueUses:
 
     def recount(self, attributes: NDArray[np.int32]) -> None:
         """``attributes`` [names, slots] are those of all ads, as another feeder has left them."""
+        self._uses[:] = 0
         for column in attributes:
             counts = np.bincount(column, minlength=1)[1:]
             self._uses[: len(counts)] += counts.astype(np.int32)

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from schemas.records import Ad
 from schemas.redis_values import CounterRow, versioned
 from schemas.row_changes import RowChange
-from scorer.ad_arrays import ATTRIBUTE_NAMES, NEWEST_ADS, AdArrays
+from scorer.ad_arrays import ATTRIBUTE_NAMES, NEWEST_ADS, REUSE_SECONDS, AdArrays
 from scorer.attribute_index import AttributeIndex
-from scorer.catalogue import SLOT_REUSE_SECONDS, AdEntry, Catalogue
+from scorer.catalogue import AdEntry, Catalogue
 from scorer.eligibility import eligible_ads
 from scorer.staging import stage_ads, stage_counters
 from tests.scorer.catalogues import apply, change_of, new_catalogue
@@ -171,7 +171,7 @@ def test_a_slot_is_used_again_only_after_a_while() -> None:
         apply(catalogue, stage_ads(catalogue, [RowChange("ad-1", versioned(2, b""))]))
         apply(catalogue, stage_ads(catalogue, [change_of(ad(2))]))
         assert catalogue.slot("ad-2") != slot
-        now = SLOT_REUSE_SECONDS
+        now = REUSE_SECONDS
         apply(catalogue, stage_ads(catalogue, [change_of(ad(3))]))
         assert catalogue.slot("ad-3") == slot
 

@@ -8,7 +8,8 @@ import pytest
 from schemas.redis_values import versioned
 from schemas.row_changes import RowChange
 from scorer import ad_arrays
-from scorer.catalogue import SLOT_REUSE_SECONDS, Catalogue
+from scorer.ad_arrays import REUSE_SECONDS
+from scorer.catalogue import Catalogue
 from scorer.staging import stage_ads, stage_counters
 from tests.scorer.catalogues import apply, change_of, new_catalogue
 from tests.scorer.publisher import ad, counter_row
@@ -28,7 +29,7 @@ def test_ads_without_room_take_none_from_those_in_memory(monkeypatch: pytest.Mon
     with new_catalogue(lambda: now) as catalogue:
         apply(catalogue, stage_ads(catalogue, [change_of(ad(n)) for n in range(4_096)]))
         for turn in range(12):
-            now += SLOT_REUSE_SECONDS + 1
+            now += REUSE_SECONDS + 1
             refused = [ad(5_000 + n, budget=f"{turn}.{n}") for n in range(1_000)]
             staged = stage_ads(catalogue, map(change_of, refused))
             assert staged.damaged == len(refused)
@@ -48,7 +49,7 @@ def test_what_changes_all_the_time_fills_no_table(monkeypatch: pytest.MonkeyPatc
     now = [0.0]
     with new_catalogue(lambda: now[0]) as catalogue:
         for turn in range(60):
-            now[0] += SLOT_REUSE_SECONDS + 1
+            now[0] += REUSE_SECONDS + 1
             if turn == 30:  # another feeder goes on
                 folder = catalogue.arrays, Path(tempfile.gettempdir())
                 catalogue = Catalogue(ENCODER, *folder, 3, lambda: now[0])
@@ -70,3 +71,16 @@ def test_what_changes_all_the_time_fills_no_table(monkeypatch: pytest.MonkeyPatc
             ]  # fmt: skip
             assert catalogue.attributes.of(int(slots[0])) == ads[0].attributes
             catalogue.remove([item.ad_id for item in ads])
+
+
+def test_values_of_ads_that_are_taken_over_are_counted_once() -> None:
+    now = 0.0
+    with new_catalogue(lambda: now) as catalogue:
+        apply(catalogue, stage_ads(catalogue, [change_of(ad(1, budget="7.5"))]))
+        for _ in range(2):
+            catalogue.take_over()
+        for ts, budget in ((2, "7.4"), (3, "7.3")):
+            apply(catalogue, stage_ads(catalogue, [change_of(ad(1, ts=ts, budget=budget))]))
+            now += REUSE_SECONDS + 1
+        assert catalogue.arrays.values.number("7.5") is None
+        assert catalogue.arrays.values.number("7.3") is not None

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from scorer.catalogue import SLOT_REUSE_SECONDS, Catalogue
+from scorer.ad_arrays import REUSE_SECONDS
+from scorer.catalogue import Catalogue
 from scorer.memory import Memory
 from scorer.staging import stage_ads
 from tests.scorer.catalogues import apply, change_of, new_catalogue
@@ -40,7 +41,7 @@ def test_values_of_an_ad_that_was_cut_off_stay_its_own() -> None:
         after.take_over()
         apply(after, stage_ads(after, [change_of(ad(1, advertiser="first"))]))
         for number in (2, 3):
-            now += 2 * SLOT_REUSE_SECONDS
+            now += 2 * REUSE_SECONDS
             apply(after, stage_ads(after, [change_of(ad(number, advertiser=f"later-{number}"))]))
         slot = after.slot("ad-1")
         assert slot is not None
