@@ -33,7 +33,8 @@ def publish(
     ready: Event,
     stopping: Event,
 ) -> None:
-    """Every second the rows of so many ads, every ``swap_seconds`` the next package.
+    """Every second the rows of so many ads; after half of ``swap_seconds``, and then whenever these
+    have gone by, the next package.
 
     A package's rows are those of the first one: what counts is that all of them are read anew.
     The jobs that it stands for are on other machines, so it takes no time that the load wants.
@@ -49,7 +50,7 @@ def publish(
     first = model.layout.offsets["ad"] + 1
     version = client.get(redis_keys.model_current(MODEL)).decode()
     ready.set()
-    sequence, next_swap, left = 0, time.monotonic() + swap_seconds, list(versions)
+    sequence, next_swap, left = 0, time.monotonic() + swap_seconds / 2, list(versions)
     while not stopping.wait(1.0):
         if left and time.monotonic() >= next_swap:
             version, sequence, next_swap = left.pop(0), 0, next_swap + swap_seconds

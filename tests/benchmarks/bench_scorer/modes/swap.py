@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from schemas import metric_names, redis_keys
+from schemas.layout import Layout
 from tests.benchmarks.bench_scorer import ghz
 from tests.benchmarks.bench_scorer.changes import published
 from tests.benchmarks.bench_scorer.ghz import Outcome
@@ -52,7 +53,7 @@ def run(rig: Rig, seconds: float, turns: int, seed: int) -> Report:
     report.bars = [
         Bar.at_most("p99 with swaps / without", ratio, 1.1),
         Bar.at_least("the last package is served in the end", int(_served(rig)), 1),
-        Bar.at_least("packages published", swaps, 1),
+        Bar.at_least("packages published", swaps, turns * int(seconds / SWAP_SECONDS)),
         Bar.at_most("failed", sum(run.failed for run in busy), 0),
         Bar.at_most("refused, beyond those without swaps", max(0, refused - usual), 0),
     ]
@@ -60,12 +61,20 @@ def run(rig: Rig, seconds: float, turns: int, seed: int) -> Report:
         "per_second": round(rate, 1),
         "packages_published": swaps,
         "rows_applied": rows,
+        "ads_changed_per_second": round(rows * _ads_of_a_row(rig) / (turns * seconds)),
+        "publisher_and_feeder": "SCHED_IDLE on the core of Redis and of the load",
         "refused": {"without": usual, "with_swaps": refused},
         "without": without,
         "with_swaps": with_swaps,
         "codes": dict(sum((Counter(run.codes) for run in busy), Counter())),
     }
     return report
+
+
+def _ads_of_a_row(rig: Rig) -> float:
+    """How many ads have one row of the table in common."""
+    ad = next(f for f in Layout.of(rig.world.spec).ad_categoricals if f.name == "ad")
+    return rig.world.ads / ad.buckets
 
 
 def _current(rig: Rig) -> str:
