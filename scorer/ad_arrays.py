@@ -24,8 +24,8 @@ LEAST_STRINGS = 1 << 16
 POPULAR_ADS = 4_096
 #: Groups of requests with popular ads of their own, and ads of each.
 KEYED_GROUPS, KEYED_ADS = 4_096, 64
-#: Changes of ads that look-ups by attribute go through one by one.
-LARGEST_RECENT = 1 << 20
+#: Changed ads that look-ups by attribute go through one by one, as they are not sorted yet.
+LARGEST_UNSORTED = 1 << 20
 #: So long, slots of deleted ads and numbers of values that no ad has wait for others, so that no
 #: request in flight mixes two.
 REUSE_SECONDS = 30.0
@@ -71,6 +71,10 @@ class AdArrays:
     hold numbers of strings plus 1, 0 for none; ``counter_versions`` and ``counter_rows`` are by
     the number of a counter's key. ``state`` is revision, active ads, slots in use, loaded;
     ``stream`` is the id of the last entry of changes that was applied;
+    ``unsorted`` [2, LARGEST_UNSORTED] are two lists of slots whose attributes changed since they
+    were last sorted; ``unsorted_used`` is the number of the sorted file, which says by its last bit
+    which list goes with it, and how much of each list is used; ``newest`` [NEWEST_ADS] is a ring of
+    the slots of the ads that came last, ``newest_count`` [1] how many ever came into it;
     ``popular`` [1 + POPULAR_ADS] counts slots in ``popular[0]``, then lists them;
     ``columns`` are those that ``read`` reads, attributes last;
     ``popular_sequence`` is odd while that is written; ``keyed_…`` [groups, ..] are those of groups
@@ -94,8 +98,8 @@ class AdArrays:
     counter_rows: NDArray[np.int64]
     state: NDArray[np.int64]
     stream: NDArray[np.bytes_]
-    recent: NDArray[np.int32]
-    recent_used: NDArray[np.int64]
+    unsorted: NDArray[np.int32]
+    unsorted_used: NDArray[np.int64]
     newest: NDArray[np.int32]
     newest_count: NDArray[np.int64]
     popular_sequence: NDArray[np.uint64]
@@ -139,8 +143,8 @@ class AdArrays:
             "counter_rows": ("<i8", (keys, 2 * len(WINDOWS_MS))),
             "state": ("<i8", (4,)),
             "stream": ("S64", (1,)),
-            "recent": ("<i4", (2, LARGEST_RECENT)),
-            "recent_used": ("<i8", (3,)),
+            "unsorted": ("<i4", (2, LARGEST_UNSORTED)),
+            "unsorted_used": ("<i8", (3,)),
             "newest": ("<i4", (NEWEST_ADS,)),
             "newest_count": ("<i8", (1,)),
             "popular_sequence": ("<u8", (1,)),

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scorer import shared_arrays
-from scorer.ad_arrays import ATTRIBUTE_NAMES, LARGEST_RECENT, AdArrays
+from scorer.ad_arrays import ATTRIBUTE_NAMES, LARGEST_UNSORTED, AdArrays
 from scorer.postings import Postings
 from scorer.string_table import TableFullError
 from scorer.value_uses import ValueUses
@@ -26,7 +26,7 @@ _EMPTY: NDArray[np.int32] = np.empty(0, np.int32)
 class AttributeIndex:
     """``put``, ``changed`` and ``sort`` are the feeder's; look-ups read what all processes share.
 
-    ``arrays.recent`` has two lists; the number of the sorted file says which one is in use.
+    ``arrays.unsorted`` has two lists; the number of the sorted file says which one is in use.
     """
 
     def __init__(
@@ -114,12 +114,12 @@ class AttributeIndex:
     def changed(self, slots: NDArray[np.int32]) -> None:
         """The attributes of these ads [n] may differ from those that were sorted."""
         with self._lock:
-            used = self._arrays.recent_used
+            used = self._arrays.unsorted_used
             side = int(used[0]) % 2
             begin, end = int(used[1 + side]), int(used[1 + side]) + len(slots)
-            kept = slots[: max(0, LARGEST_RECENT - begin)]
-            self._arrays.recent[side, begin : begin + len(kept)] = kept
-            used[1 + side] = min(end, LARGEST_RECENT)
+            kept = slots[: max(0, LARGEST_UNSORTED - begin)]
+            self._arrays.unsorted[side, begin : begin + len(kept)] = kept
+            used[1 + side] = min(end, LARGEST_UNSORTED)
         for before, after in self._replaced:
             self._uses.changed(before, after)
         self._replaced.clear()
@@ -127,16 +127,16 @@ class AttributeIndex:
             self._codes.pop(value, None)
 
     @property
-    def recent(self) -> int:
+    def unsorted(self) -> int:
         """How many changes are not sorted yet."""
-        used = self._arrays.recent_used
+        used = self._arrays.unsorted_used
         return int(used[1 + int(used[0]) % 2])
 
     def sort(self) -> None:
         """Sort the slots in use, while others go on changing some of them."""
-        arrays, used = self._arrays, self._arrays.recent_used
+        arrays, used = self._arrays, self._arrays.unsorted_used
         number = int(used[0])
-        side, before = number % 2, self.recent
+        side, before = number % 2, self.unsorted
         # Only now: slots of all changes that are not listed again must be among them.
         slots = arrays.slot_count
         layout: dict[str, shared_arrays.Entry] = {}
@@ -149,8 +149,8 @@ class AttributeIndex:
             postings = Postings(shared_arrays.part(str(column), built))
             postings.fill(arrays.attributes[column, :slots])
         with self._lock:
-            later = arrays.recent[side, before : int(used[1 + side])]
-            arrays.recent[1 - side, : len(later)] = later
+            later = arrays.unsorted[side, before : int(used[1 + side])]
+            arrays.unsorted[1 - side, : len(later)] = later
             used[2 - side] = len(later)
             used[0] = number + 1
         self._path(number).unlink(missing_ok=True)
@@ -195,7 +195,7 @@ class AttributeIndex:
         codes = [self._code(item) for item in required.items()]
         if any(code == 0 for _, code in codes):
             return _EMPTY
-        sorted_columns, recent = self._look()
+        sorted_columns, unsorted = self._look()
         column, code = min(
             codes,
             key=lambda item: (
@@ -203,7 +203,7 @@ class AttributeIndex:
             ),
         )
         listed = sorted_columns[column].of(code) if column < len(sorted_columns) else _EMPTY
-        slots = np.union1d(listed, recent) if len(recent) else listed
+        slots = np.union1d(listed, unsorted) if len(unsorted) else listed
         found: NDArray[np.int32] = slots[self.matches(slots, required)]
         return found
 
@@ -216,18 +216,18 @@ class AttributeIndex:
     def _look(self) -> tuple[list[Postings], NDArray[np.int32]]:
         """The newest sorted columns, and what changed since."""
         arrays = self._arrays
-        number = int(arrays.recent_used[0])
+        number = int(arrays.unsorted_used[0])
         while number != self._sorted[0]:
             try:
                 found = shared_arrays.attach(self._path(number))
             except FileNotFoundError:  # sorted again meanwhile
-                number = int(arrays.recent_used[0])
+                number = int(arrays.unsorted_used[0])
                 continue
             columns = sorted({int(name.partition(".")[0]) for name in found})
             postings = [Postings(shared_arrays.part(str(column), found)) for column in columns]
             self._sorted = (number, postings)
         side = number % 2
-        return self._sorted[1], arrays.recent[side, : int(arrays.recent_used[1 + side])]
+        return self._sorted[1], arrays.unsorted[side, : int(arrays.unsorted_used[1 + side])]
 
     def _path(self, number: int) -> Path:
         return self._folder / f"attributes-{number}"

@@ -23,8 +23,8 @@ _LARGEST_SHARE = 0.1
 #: The index is built again when its open list is so full, or so many rows per ad were written.
 _OPEN_SHARE = 0.3
 _WRITES_PER_AD = 2.0
-#: Changed ads that look-ups go through one by one.
-_RECENT_ADS = 4_096
+#: Changed ads, not sorted yet, that look-ups go through one by one.
+_UNSORTED_ADS = 4_096
 
 
 class IndexKeeper(threading.Thread):
@@ -61,7 +61,7 @@ class IndexKeeper(threading.Thread):
             start = monotonic()
             served = self._holder.current
             try:
-                if self._catalogue.attributes.recent > _RECENT_ADS:
+                if self._catalogue.attributes.unsorted > _UNSORTED_ADS:
                     self._catalogue.sort()
                 if served is not None:
                     self._renew(served)

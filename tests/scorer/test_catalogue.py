@@ -179,15 +179,15 @@ def test_a_slot_is_used_again_only_after_a_while() -> None:
 def test_an_ad_that_comes_while_others_are_sorted_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     with new_catalogue() as catalogue:
         apply(catalogue, stage_ads(catalogue, [change_of(ad(1))]))
-        recent = vars(AttributeIndex)["recent"].fget
+        unsorted = vars(AttributeIndex)["unsorted"].fget
         late = iter([change_of(ad(2))])
 
-        def recent_after_another(index: AttributeIndex) -> int:
+        def unsorted_after_another(index: AttributeIndex) -> int:
             apply(catalogue, stage_ads(catalogue, late))
-            return int(recent(index))
+            return int(unsorted(index))
 
         with monkeypatch.context() as patch:
-            patch.setattr(AttributeIndex, "recent", property(recent_after_another))
+            patch.setattr(AttributeIndex, "unsorted", property(unsorted_after_another))
             catalogue.sort()
         slot = catalogue.slot("ad-2")
         assert slot in eligible_ads(catalogue, (), ad(2).attributes).listed
