@@ -2,7 +2,7 @@
 one with those of the other as ``live_…``, as a manifest has them and the gate compares them."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from operator import attrgetter
 from typing import Any
 
@@ -34,8 +34,8 @@ class SideBySide:
 
     def add(self, own: LearnReport, live: LearnReport) -> None:
         """What both did with the same batch."""
-        self.own.append(own)
-        self.live.append(live)
+        self.own.append(_without_rows(own))
+        self.live.append(_without_rows(live))
 
     def metrics(self, share: float = 1.0) -> dict[str, float]:
         """Of the last ``share`` of the labels; {} if it has none."""
@@ -55,6 +55,11 @@ class SideBySide:
 def is_enough(metrics: Mapping[str, float], least_clicks: int = LEAST_CLICKS) -> bool:
     """Clicks, and impressions without one, to say which of the two is better."""
     return least_clicks <= metrics.get("clicks", 0) < metrics.get("rows", 0)
+
+
+def _without_rows(report: LearnReport) -> LearnReport:
+    """The rows that changed are the most of a report: of an hour they would fill the memory."""
+    return replace(report, ids=report.ids[:0].copy(), values=report.values[:0].copy())
 
 
 def _judged(reports: list[LearnReport], share: float) -> list[NDArray[np.float64]]:

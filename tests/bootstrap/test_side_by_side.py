@@ -1,5 +1,7 @@
 """Each impression counts once, with what is known of it in the end."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -44,3 +46,14 @@ def test_the_last_labels_are_judged_and_none_tell_nothing() -> None:
         compared.add(own=told, live=told)
     assert compared.metrics(share=0.5)["clicks"] == 1
     assert compared.metrics(share=0.5)["rows"] == 2
+
+
+def test_rows_that_changed_are_not_kept() -> None:
+    """They are megabytes of each batch."""
+    compared = SideBySide()
+    told = replace(report([1, 0], [0.5, 0.2], [True, True]), values=np.ones((9, 5), np.float32))
+    compared.add(own=told, live=told)
+    for kept in (*compared.own, *compared.live):
+        assert kept.values.base is None
+        assert not kept.values.size
+    assert told.values.size
