@@ -12,19 +12,11 @@ from typing import Any
 from bootstrap.new_labels import NewLabels
 from bootstrap.sample_topic import SampleTopic
 from bootstrap.side_by_side import SideBySide, is_enough
-from online_model import learner_state
-from online_model.delayed_feedback import LateShare
 from online_model.guarded_learner import GuardedLearner
 from online_model.learner import OnlineLearner
 from online_model.settings import OnlineModelSettings
-from schemas.calibration import Calibration
 from schemas.features import FeatureSpec
-from schemas.model_package import (
-    CALIBRATION_FILE,
-    DELAYED_FEEDBACK_FILE,
-    ModelPackage,
-    file_entries,
-)
+from schemas.model_package import ModelPackage, file_entries
 from schemas.records import TrainingSample
 
 
@@ -103,11 +95,6 @@ def _split(
 
 def _package_of(learner: OnlineLearner, base: ModelPackage, **change: Any) -> ModelPackage:
     """The base with table and calibration as they are now, and a ``change`` of its manifest."""
-    state = learner_state.read(learner.dump())
-    files = {name: state.package.files[name] for name in base.files if name in state.package.files}
-    share = LateShare(state.early_clicks, state.late_clicks)
-    files[DELAYED_FEEDBACK_FILE] = share.to_bytes()
-    calibration = Calibration.model_validate_json(files[CALIBRATION_FILE]).shifted(learner.shift)
-    files[CALIBRATION_FILE] = calibration.model_dump_json().encode()
+    files = learner.files()
     change["files"] = file_entries(files)
     return ModelPackage.checked(base.manifest.model_copy(update=change), files)

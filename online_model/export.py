@@ -26,6 +26,7 @@ from schemas.model_package import (
     CALIBRATION_FILE,
     DELAYED_FEEDBACK_FILE,
     REFERENCE_FILE,
+    TABLE_FILE,
     TOWER_FILE,
     Manifest,
     ModelPackage,
@@ -84,9 +85,7 @@ def export(
         files[REFERENCE_FILE] = origin.reference.model_dump_json().encode()
     files[DELAYED_FEEDBACK_FILE] = late_clicks.share.to_bytes()
     files[LATE_CLICKS_FILE] = late_clicks.weights_file()
-    curvature = model.table.curvature.numpy()
-    ids = np.flatnonzero(curvature.any(axis=1)).astype(np.int32)
-    files[CURVATURE_FILE] = curvature_file(ids, curvature[ids])
+    files[CURVATURE_FILE] = curvature_file(model.table.curvature.numpy())
     spec = model.batcher.spec
     manifest = Manifest(
         model=origin.model,
@@ -134,10 +133,18 @@ def load(package: ModelPackage, spec: FeatureSpec) -> Model:
     return model
 
 
-def curvature_file(ids: NDArray[np.int32], curvature: NDArray[np.float32]) -> bytes:
-    """File of a package: rows [m] and what they gathered [m, 2]; all others have none."""
+def row_files(table: NDArray[np.float32], curvature: NDArray[np.float32]) -> dict[str, bytes]:
+    """Files of a package: its table [rows, 1 + dim] and curvature [rows, 2]."""
     buffer = io.BytesIO()
-    np.savez(buffer, ids=ids, values=curvature)
+    np.save(buffer, table, allow_pickle=False)
+    return {TABLE_FILE: buffer.getvalue(), CURVATURE_FILE: curvature_file(curvature)}
+
+
+def curvature_file(curvature: NDArray[np.float32]) -> bytes:
+    """File of a package, of curvature [rows, 2]: rows that gathered none are left out."""
+    ids = np.flatnonzero(curvature.any(axis=1)).astype(np.int32)
+    buffer = io.BytesIO()
+    np.savez(buffer, ids=ids, values=curvature[ids])
     return buffer.getvalue()
 
 

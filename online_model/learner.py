@@ -14,10 +14,9 @@ from numpy.typing import NDArray
 from prometheus_client import REGISTRY
 
 from online_model import learner_state
-from online_model.delayed_feedback import LateShare
-from online_model.export import Origin, export
+from online_model.export import Origin, export, row_files
 from online_model.export import load as load_model
-from online_model.late_clicks import LateClicks
+from online_model.late_clicks import LATE_CLICKS_FILE, LateClicks
 from online_model.learn_report import LearnReport
 from online_model.learner_mark import LearnerMark
 from online_model.learning_step import Objective, adam, learn_batch
@@ -31,7 +30,7 @@ from online_model.told_samples import KINDS, ToldSamples
 from schemas.calibration import Calibration
 from schemas.encoding import Encoder
 from schemas.features import FeatureSpec
-from schemas.model_package import CALIBRATION_FILE, ModelPackage
+from schemas.model_package import CALIBRATION_FILE, DELAYED_FEEDBACK_FILE, ModelPackage
 
 
 class OnlineLearner:
@@ -67,7 +66,8 @@ class OnlineLearner:
         settings: OnlineModelSettings,
         dense: bool = False,
     ) -> "OnlineLearner":
-        """Starts on a package; with ``dense`` its dense layers learn, too, which no dump holds.
+        """Starts on a package; with ``dense`` its dense layers learn, too, which no state and no
+        file of :meth:`files` holds.
 
         Raises PackageError if it does not fit the declaration.
         """
@@ -81,7 +81,8 @@ class OnlineLearner:
         settings: OnlineModelSettings,
         store: RowStore | None = None,
     ) -> "OnlineLearner":
-        """Goes on from :meth:`dump`, or from :meth:`save` and its store, bit for bit.
+        """Goes on from :meth:`save` and its store, or from a state of an older release, which had
+        the rows in it, bit for bit.
 
         Raises StateError if the state is damaged, PackageError if it does not fit the declaration.
         """
@@ -90,7 +91,7 @@ class OnlineLearner:
         learner._touched[saved.touched] = True
         learner._saved_rows = saved.saved_rows
         learner._samples_seen = saved.samples_seen
-        learner._late_clicks.share = LateShare(saved.early_clicks, saved.late_clicks)
+        learner._late_clicks.share = saved.late_share
         learner._base_rate = BaseRateShift.from_state(saved.base_rate)
         return learner
 
@@ -196,22 +197,10 @@ class OnlineLearner:
         exported.touched_rows.set(int(self._touched.sum()))
         return self._report(told, predicted, np.flatnonzero(changed).astype(np.int32))
 
-    def dump(self) -> bytes:
-        """All that :meth:`load` needs, the dense layers included: rows that were ever seen."""
-        return learner_state.write(
-            self._package,
-            self._model.table.values.numpy(),
-            self._model.table.curvature.numpy(),
-            np.flatnonzero(self._touched).astype(np.int32),
-            self._samples_seen,
-            self._late_clicks,
-            self._base_rate.state(),
-        )
-
     def save(self, store: RowStore) -> bytes:
         """Rows that changed since the last time to the store, always the same; the rest is
         returned. Both are all that :meth:`load` needs."""
-        return learner_state.write_apart(
+        return learner_state.write(
             self._package,
             self._columns(),
             self._saved_rows,
@@ -229,6 +218,17 @@ class OnlineLearner:
         """Set the mark that was dumped. Raises StateError."""
         if data:
             self._mark = LearnerMark.from_bytes(data, self._journal())
+
+    def files(self) -> dict[str, bytes]:
+        """Those of the package as they are now; all that does not learn is that of the base."""
+        table, late_clicks = self._model.table, self._late_clicks
+        return {
+            **self._package.files,
+            **row_files(table.values.numpy(), table.curvature.numpy()),
+            LATE_CLICKS_FILE: late_clicks.weights_file(),
+            DELAYED_FEEDBACK_FILE: late_clicks.share.to_bytes(),
+            CALIBRATION_FILE: self._calibration.shifted(self.shift).model_dump_json().encode(),
+        }
 
     def exported(self, origin: Origin, check: NDArray[np.void]) -> ModelPackage:
         """What is now as a package of its own. Raises ExportError, see export.py."""

@@ -1,8 +1,8 @@
 """The learner's state as bytes, complete: it needs no package in Redis to go on.
 
 Rows that were never seen are zero and have no curvature, so the table is kept as the others only.
-They are in the state itself, or apart from it in a :class:`RowStore`, to which a save adds what
-changed.
+They are apart from the state in a :class:`RowStore`, to which a save adds what changed; older
+releases had them in the state itself.
 """
 
 import io
@@ -16,13 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from online_model.export import CURVATURE_FILE, curvature_file
+from online_model.delayed_feedback import LateShare
+from online_model.export import CURVATURE_FILE, row_files
 from online_model.late_clicks import LATE_CLICKS_FILE, LateClicks
 from online_model.row_store import RowStore
 from online_model.saved_rows import Columns, SavedRows
 from schemas.model_package import TABLE_FILE, Manifest, ModelPackage
 
-#: With rows in it, and with rows apart.
+#: With rows in it, which is read only, and with rows apart.
 FORMAT, APART_FORMAT = "ctr-learner-1", "ctr-learner-2"
 _DENSE = "file:"
 #: What reading other bytes raises.
@@ -51,37 +52,12 @@ class LearnerState:
     package: ModelPackage
     touched: NDArray[np.int32]
     samples_seen: int
-    early_clicks: float
-    late_clicks: float
+    late_share: LateShare
     base_rate: Sequence[Sequence[float]]
     saved_rows: SavedRows
 
 
 def write(
-    base: ModelPackage,
-    table: NDArray[np.float32],
-    curvature: NDArray[np.float32],
-    touched: NDArray[np.int32],
-    samples_seen: int,
-    late_clicks: LateClicks,
-    base_rate: Sequence[Sequence[float]],
-) -> bytes:
-    """State of a learner on ``base`` with its table [rows, 1+dim] and curvature [rows, 2].
-
-    The same state gives the same bytes.
-    """
-    ids = np.flatnonzero(table.any(axis=1) | curvature.any(axis=1)).astype(np.int32)
-    head = _head(FORMAT, base, samples_seen, late_clicks, base_rate) | {"table": table.shape}
-    rows = {
-        "ids": ids,
-        "values": table[ids],
-        "curvature": curvature[ids],
-        "touched": touched,
-    }
-    return _written(head, rows, base, late_clicks)
-
-
-def write_apart(
     base: ModelPackage,
     columns: Columns,
     saved_rows: SavedRows,
@@ -90,13 +66,30 @@ def write_apart(
     late_clicks: LateClicks,
     base_rate: Sequence[Sequence[float]],
 ) -> bytes:
-    """What is not in rows; rows, see :func:`columns_of`, go to the store as far as they changed."""
+    """What is not in rows; rows, see :func:`columns_of`, go to the store as far as they changed.
+
+    The same state gives the same bytes.
+    """
     saved_rows.save(columns, store)
-    head = _head(APART_FORMAT, base, samples_seen, late_clicks, base_rate)
-    head |= {"table": columns["values"].shape, "saved_rows": saved_rows.to_state()}
+    head = {
+        "format": APART_FORMAT,
+        "manifest": base.manifest.model_dump(mode="json"),
+        "samples_seen": samples_seen,
+        "early_clicks": late_clicks.share.early.hex(),
+        "late_clicks": late_clicks.share.late.hex(),
+        "base_rate": base_rate,
+        "table": columns["values"].shape,
+        "saved_rows": saved_rows.to_state(),
+    }
     nothing = np.zeros(0, np.float32)
     without_rows = LateClicks(late_clicks.share, nothing, nothing, late_clicks.precision)
-    return _written(head, {}, base, without_rows)
+    arrays = {"head": np.frombuffer(json.dumps(head).encode(), np.uint8)}
+    for name, data in {**base.files, LATE_CLICKS_FILE: without_rows.weights_file()}.items():
+        if name not in (TABLE_FILE, CURVATURE_FILE):
+            arrays[_DENSE + name] = np.frombuffer(data, np.uint8)
+    buffer = io.BytesIO()
+    np.savez(buffer, **arrays)
+    return buffer.getvalue()
 
 
 def columns_of(
@@ -115,41 +108,8 @@ def columns_of(
     }
 
 
-def _head(
-    layout: str,
-    base: ModelPackage,
-    samples_seen: int,
-    late_clicks: LateClicks,
-    base_rate: Sequence[Sequence[float]],
-) -> dict[str, Any]:
-    return {
-        "format": layout,
-        "manifest": base.manifest.model_dump(mode="json"),
-        "samples_seen": samples_seen,
-        "early_clicks": late_clicks.share.early.hex(),
-        "late_clicks": late_clicks.share.late.hex(),
-        "base_rate": base_rate,
-    }
-
-
-def _written(
-    head: dict[str, Any],
-    rows: dict[str, NDArray[Any]],
-    base: ModelPackage,
-    late_clicks: LateClicks,
-) -> bytes:
-    arrays = {"head": np.frombuffer(json.dumps(head).encode(), np.uint8), **rows}
-    current = {LATE_CLICKS_FILE: late_clicks.weights_file()}
-    for name, data in {**base.files, **current}.items():
-        if name not in (TABLE_FILE, CURVATURE_FILE):
-            arrays[_DENSE + name] = np.frombuffer(data, np.uint8)
-    buffer = io.BytesIO()
-    np.savez(buffer, **arrays)
-    return buffer.getvalue()
-
-
 def read(data: bytes, store: RowStore | None = None) -> LearnerState:
-    """The reverse of :func:`write`, and with the store that has the rows of :func:`write_apart`.
+    """The reverse of :func:`write`, with its store; one with rows in it needs none.
 
     Raises StateError.
     """
@@ -170,17 +130,14 @@ def read(data: bytes, store: RowStore | None = None) -> LearnerState:
             raise StateError(
                 f"learner state: format {head['format']}, this is {FORMAT} or {APART_FORMAT}"
             )
-        buffer = io.BytesIO()
-        np.save(buffer, columns["values"], allow_pickle=False)
-        files[TABLE_FILE] = buffer.getvalue()
-        ids = np.flatnonzero(columns["curvature"].any(axis=1)).astype(np.int32)
-        files[CURVATURE_FILE] = curvature_file(ids, columns["curvature"][ids])
+        files |= row_files(columns["values"], columns["curvature"])
         return LearnerState(
             package=ModelPackage(Manifest.model_validate(head["manifest"]), files),
             touched=np.flatnonzero(columns["touched"]).astype(np.int32),
             samples_seen=int(head["samples_seen"]),
-            early_clicks=float.fromhex(head["early_clicks"]),
-            late_clicks=float.fromhex(head["late_clicks"]),
+            late_share=LateShare(
+                float.fromhex(head["early_clicks"]), float.fromhex(head["late_clicks"])
+            ),
             base_rate=head.get("base_rate", []),
             saved_rows=saved_rows,
         )

@@ -130,8 +130,7 @@ def test_damaged_curvature_is_refused(data: bytes | None) -> None:
 
 
 def test_rows_beyond_the_table_are_refused() -> None:
-    ids = np.array([100_000], np.int32)
-    beyond = exporting.curvature_file(ids, np.ones((1, 2), np.float32))
+    beyond = exporting.curvature_file(np.ones((100_000, 2), np.float32))
     with pytest.raises(PackageError, match=CURVATURE_FILE):
         load(with_file(exported(), CURVATURE_FILE, beyond), SPEC)
 

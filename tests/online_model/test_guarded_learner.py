@@ -13,6 +13,7 @@ from online_model.learn_report import LearnReport
 from online_model.learner import OnlineLearner
 from online_model.quality import log_loss
 from schemas.model_package import ModelPackage
+from tests.online_model.older_states import dump
 from tests.online_model.rows_in_memory import rows_in_memory
 from tests.online_model.small_log import SETTINGS, SPEC, clicks, samples
 
@@ -50,7 +51,7 @@ def old_state(guarded: GuardedLearner, columns: int = 4) -> bytes:
     np.savez(buffer, armed=guard.armed, withholds=guarded.withholds, rows=rows)
     judged, mark = buffer.getvalue(), guarded.learner.dump_mark()
     head = struct.pack("<4sQQ", b"CTG1", len(judged), len(mark))
-    return head + judged + mark + guarded.learner.dump()
+    return head + judged + mark + dump(guarded.learner)
 
 
 @pytest.fixture
@@ -108,7 +109,7 @@ def test_it_goes_on_from_a_state_of_an_older_release(stream: Stream, columns: in
 
 def test_it_goes_on_from_a_state_without_a_guard(package: ModelPackage) -> None:
     plain = OnlineLearner.from_package(package, SPEC, SETTINGS)
-    guarded = GuardedLearner.load(plain.dump(), SPEC, SETTINGS, rows_in_memory())
+    guarded = GuardedLearner.load(dump(plain), SPEC, SETTINGS, rows_in_memory())
     assert (guarded.armed, guarded.withholds) == (False, False)
     assert guarded.base_version == "v1"
 

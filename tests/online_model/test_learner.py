@@ -11,7 +11,8 @@ from online_model.package_scorer import PackageScorer
 from online_model.settings import OnlineModelSettings
 from schemas import metric_names
 from schemas.features import FeatureSpec
-from schemas.model_package import ModelPackage, PackageError
+from schemas.model_package import ModelPackage, PackageError, file_entries
+from tests.online_model.older_states import dump
 from tests.online_model.small_log import LAYOUT, SETTINGS, SPEC, clicks, samples
 
 
@@ -49,10 +50,10 @@ def test_it_begins_with_the_predictions_of_its_package(package: ModelPackage) ->
 
 def test_predicting_changes_nothing(learner: OnlineLearner) -> None:
     learn(learner, samples(120, seed=1))
-    before = learner.dump()
+    before = dump(learner)
     first = learner.predict(samples(300, seed=2))
     assert np.array_equal(learner.predict(samples(300, seed=2)), first)
-    assert learner.dump() == before
+    assert dump(learner) == before
 
 
 def test_learning_changes_the_rows_it_tells_and_no_others(learner: OnlineLearner) -> None:
@@ -115,9 +116,9 @@ def test_the_report_is_of_what_was_predicted_before(learner: OnlineLearner) -> N
 def test_mature_and_weightless_samples_are_not_learnt(
     learner: OnlineLearner, kinds: str, weight: float
 ) -> None:
-    before = learner.dump()
+    before = dump(learner)
     report = learn(learner, samples(20), [kinds] * 20, weight)
-    assert learner.dump() == before
+    assert dump(learner) == before
     assert len(report.ids) == 0
     assert np.isnan(report.log_loss)
     assert sum(report.counts.values()) == 0
@@ -131,16 +132,16 @@ def test_passed_over_samples_do_not_shift_the_others(package: ModelPackage) -> N
     mixed.learn(given, np.zeros(30), kinds, np.ones(30), positions)
     chosen = np.arange(30) % 3 != 0
     alone.learn(given[chosen], np.zeros(20), ["NEGATIVE"] * 20, np.ones(20), positions[chosen])
-    assert mixed.dump() == alone.dump()
+    assert dump(mixed) == dump(alone)
 
 
 def test_it_goes_back_to_its_mark(learner: OnlineLearner) -> None:
     """Rows, their curvature, late clicks and base rate: all that was learnt since is forgotten."""
     learn(learner, samples(120, seed=1))
     learner.mark()
-    before, told = learner.dump(), learner.touched_rows()[0]
+    before, told = dump(learner), learner.touched_rows()[0]
     changed = [learn(learner, samples(60, seed=seed), ["CORRECTION"] * 60).ids for seed in (2, 3)]
-    marked = OnlineLearner.load(learner.dump(), SPEC, SETTINGS)
+    marked = OnlineLearner.load(dump(learner), SPEC, SETTINGS)
     marked.load_mark(learner.dump_mark())
     for each in (learner, marked):
         back = each.return_to_mark()
@@ -160,10 +161,10 @@ def test_it_goes_back_to_its_mark(learner: OnlineLearner) -> None:
 def test_what_is_assessed_is_reported_and_not_learnt(learner: OnlineLearner) -> None:
     given = samples(40, seed=1)
     labels, kinds = clicks(given), ["NEGATIVE"] * 40
-    before = learner.dump()
+    before = dump(learner)
     ones, first = np.ones(40), np.ones(40, np.int64)
     report = learner.assess(given, labels, kinds, ones, first)
-    assert learner.dump() == before
+    assert dump(learner) == before
     assert (report.withheld, len(report.ids)) == (True, 0)
     learnt = learner.learn(given, labels, kinds, ones, first)
     np.testing.assert_allclose(report.predicted, learnt.predicted, rtol=1e-4)
@@ -186,9 +187,9 @@ def test_the_base_rate_is_followed_by_a_shift(package: ModelPackage) -> None:
 
 
 def test_no_samples_are_no_news(learner: OnlineLearner) -> None:
-    before = learner.dump()
+    before = dump(learner)
     assert len(learn(learner, samples(0)).ids) == 0
-    assert learner.dump() == before
+    assert dump(learner) == before
 
 
 def test_the_position_where_it_was_shown_is_learnt(learner: OnlineLearner) -> None:
@@ -209,11 +210,11 @@ def test_the_late_share_follows_corrections(learner: OnlineLearner) -> None:
 
 def test_going_on_from_a_dump_gives_the_same_bits(learner: OnlineLearner) -> None:
     learn(learner, samples(170, seed=1))
-    restored = OnlineLearner.load(learner.dump(), SPEC, SETTINGS)
-    assert restored.dump() == learner.dump()
+    restored = OnlineLearner.load(dump(learner), SPEC, SETTINGS)
+    assert dump(restored) == dump(learner)
     for each in (learner, restored):
         learn(each, samples(130, seed=2), position=3)
-    assert restored.dump() == learner.dump()
+    assert dump(restored) == dump(learner)
     given = samples(100, seed=3)
     assert np.array_equal(restored.predict(given), learner.predict(given))
     assert restored.samples_seen == learner.samples_seen == 300
@@ -222,10 +223,23 @@ def test_going_on_from_a_dump_gives_the_same_bits(learner: OnlineLearner) -> Non
     assert np.array_equal(restored.touched_rows()[0], learner.touched_rows()[0])
 
 
+def test_its_files_are_a_package_that_begins_where_it_is(learner: OnlineLearner) -> None:
+    base = learner._package
+    learn(learner, samples(170, seed=1), ["CORRECTION"] * 170)
+    files = learner.files()
+    assert files.keys() == base.files.keys()
+    manifest = base.manifest.model_copy(update={"files": file_entries(files)})
+    again = OnlineLearner.from_package(ModelPackage.checked(manifest, files), SPEC, SETTINGS)
+    given = samples(100, seed=3)
+    np.testing.assert_allclose(again.predict(given), learner.predict(given), rtol=1e-6)
+    assert again.late_click_share == pytest.approx(learner.late_click_share)
+    assert again.files() == files
+
+
 def test_a_state_of_other_features_is_refused(learner: OnlineLearner) -> None:
     other = FeatureSpec.model_validate({**SPEC.model_dump(), "name": "other"})
     with pytest.raises(PackageError, match=f"this process has {other.fingerprint}"):
-        OnlineLearner.load(learner.dump(), other, SETTINGS)
+        OnlineLearner.load(dump(learner), other, SETTINGS)
 
 
 def test_late_clicks_do_not_pull_predictions_down(package: ModelPackage) -> None:

@@ -11,12 +11,13 @@ from online_model.late_clicks import LateClicks
 from online_model.learner import OnlineLearner
 from online_model.learner_state import StateError
 from schemas.model_package import ModelPackage, file_entries
+from tests.online_model.older_states import dump, write
 from tests.online_model.small_log import SETTINGS, SPEC
 
 
 @pytest.fixture(scope="module")
 def state(package: ModelPackage) -> bytes:
-    return OnlineLearner.from_package(package, SPEC, SETTINGS).dump()
+    return dump(OnlineLearner.from_package(package, SPEC, SETTINGS))
 
 
 def test_all_of_it_comes_back(package: ModelPackage) -> None:
@@ -28,15 +29,15 @@ def test_all_of_it_comes_back(package: ModelPackage) -> None:
     late_clicks = LateClicks(LateShare(0.1, 1 / 3), np.arange(20, dtype=np.float32))
     late_clicks.curvature[5] = 1.5
     rate = [[0.1, 1 / 3], [1e300, 2.0], [0.5, 0.5]]
-    data = learner_state.write(package, table, curvature, touched, 42, late_clicks, rate)
+    data = write(package, table, curvature, touched, 42, late_clicks, rate)
     back = learner_state.read(data)
-    assert (back.samples_seen, back.early_clicks, back.late_clicks) == (42, 0.1, 1 / 3)
+    assert (back.samples_seen, back.late_share) == (42, LateShare(0.1, 1 / 3))
     assert back.touched.tolist() == [3, 11]
     assert back.package.manifest == package.manifest
     restored = LateClicks.from_files(back.package.files, rows=20)
     assert (restored.weights[5], restored.curvature[5]) == (5.0, 1.5)
     assert back.base_rate == rate
-    again = learner_state.write(back.package, table, curvature, touched, 42, late_clicks, rate)
+    again = write(back.package, table, curvature, touched, 42, late_clicks, rate)
     assert again == data
 
 
@@ -46,10 +47,8 @@ def test_it_keeps_every_file_of_the_base(package: ModelPackage, state: bytes) ->
     assert file_entries(back)["tower.onnx"] == package.manifest.files["tower.onnx"]
 
 
-def test_another_format_is_named(package: ModelPackage, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(learner_state, "FORMAT", "ctr-learner-9")
-    newer = OnlineLearner.from_package(package, SPEC, SETTINGS).dump()
-    monkeypatch.undo()
+def test_another_format_is_named(package: ModelPackage) -> None:
+    newer = dump(OnlineLearner.from_package(package, SPEC, SETTINGS), "ctr-learner-9")
     with pytest.raises(
         StateError, match="format ctr-learner-9, this is ctr-learner-1 or ctr-learner-2"
     ):

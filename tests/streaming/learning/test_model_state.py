@@ -16,6 +16,7 @@ from streaming.learning.learnt_model import LearntModel
 from streaming.learning.model_state import ModelState, States
 from streaming.learning.state_log import MAX_BATCHES, MAX_LOG_BYTES, MIN_LOG_BYTES, StateLog
 from streaming.learning.torch_learners import TorchLearners
+from tests.online_model.older_states import dump
 from tests.online_model.rows_in_memory import PiecesInMemory, rows_in_memory
 from tests.streaming.learning.contract import PackageFactory
 from tests.streaming.learning.sample_factory import SampleFactory
@@ -71,7 +72,7 @@ def bits(model: LearntModel) -> tuple[object, ...]:
     learner = model.learner
     assert isinstance(learner, GuardedLearner)
     account = (model.seen, model.refused, model.watermark_ms, model.progress)
-    return *account, learner.armed, learner.learner.dump(), learner.learner.dump_mark()
+    return *account, learner.armed, dump(learner.learner), learner.learner.dump_mark()
 
 
 @pytest.mark.parametrize("save_after", [0, 150, 240, 330])
@@ -114,7 +115,7 @@ def test_a_state_of_an_older_release_is_read_and_goes_on_as_this_one(
     model = new_model("base")
     model.learn(samples.batch(0, 150))
     with monkeypatch.context() as older:
-        older.setattr(OnlineLearner, "save", lambda self, store: self.dump())
+        older.setattr(OnlineLearner, "save", lambda self, store: dump(self))
         kept.snapshot.update(model.save(kept.rows))
     assert kept.rows.written_bytes == 0
     old = samples.batch(150, 90)
