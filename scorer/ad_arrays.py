@@ -14,6 +14,8 @@ from scorer import shared_arrays
 from scorer.kernels import Columns, best_kernels
 from scorer.string_table import StringTable
 
+#: Places in ``AdArrays.state``.
+REVISION, ACTIVE, SLOTS, LOADED = range(4)
 #: Different names of attributes that ads may have.
 ATTRIBUTE_NAMES = 64
 #: Counters, other than those of a single ad, that features may use.
@@ -178,7 +180,7 @@ class AdArrays:
     @property
     def slot_count(self) -> int:
         """How many slots were ever used."""
-        return int(self.state[2])
+        return int(self.state[SLOTS])
 
     def read(self, slots: NDArray[np.int32]) -> AdRows:
         """The ads in ``slots`` [n], each as it was at one moment."""

@@ -6,7 +6,7 @@ reads of an ad belongs together, see AdArrays. Workers read the same arrays in o
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic
@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from schemas.encoding import Encoder
-from scorer.ad_arrays import REUSE_SECONDS, AdArrays
+from scorer.ad_arrays import ACTIVE, LOADED, REUSE_SECONDS, REVISION, SLOTS, AdArrays
 from scorer.ad_counters import AdCounters
 from scorer.attribute_index import AttributeIndex
 from scorer.keyed_popularity import KeyedPopularity
@@ -24,7 +24,6 @@ from scorer.row_owners import RowOwners
 
 #: Ads that are written at a time.
 SLICE = 256
-_REVISION, _ACTIVE, _SLOTS, _LOADED = range(4)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,12 +85,12 @@ class Catalogue:
     @property
     def revision(self) -> int:
         """How many commits there were."""
-        return int(self._state[_REVISION])
+        return int(self._state[REVISION])
 
     @property
     def active_ads(self) -> int:
         """How many ads may be answered."""
-        return int(self._state[_ACTIVE])
+        return int(self._state[ACTIVE])
 
     @property
     def slot_count(self) -> int:
@@ -101,11 +100,11 @@ class Catalogue:
     @property
     def loaded(self) -> bool:
         """Whether all ads of Redis are here."""
-        return bool(self._state[_LOADED])
+        return bool(self._state[LOADED])
 
     def set_loaded(self) -> None:
         """All ads of Redis are here."""
-        self._state[_LOADED] = 1
+        self._state[LOADED] = 1
 
     def slot(self, ad_id: str) -> int | None:
         """The slot of a known ad, active or paused."""
@@ -152,21 +151,20 @@ class Catalogue:
     def commit(self, update: Update) -> None:
         """Make an update of at most a few hundred ads visible."""
         arrays, slots = self.arrays, update.slots
-        self._state[_REVISION] += 1
+        self._state[REVISION] += 1
         new = np.fromiter(update.entries, np.int32, len(update.entries))
         entries = list(update.entries.values())
         codes = self.attributes.coded([entry.attributes for entry in entries])
         came = new[arrays.versions[new] == 0]
+        versions = np.array([entry.version for entry in entries], np.int64)
+        active = np.array([entry.active for entry in entries], np.bool_)
+        prices = np.array([entry.price for entry in entries], np.int64)
         # Who reads one of these rows waits for the end: what takes time is done before and after.
         arrays.begin(slots)
-        self._put(new, entries, codes)
-        arrays.parts[slots] = update.parts
-        arrays.revisions[slots] = self.revision
-        arrays.end(slots)
+        self._put(new, versions, active, prices, codes)
+        self._end(slots, update.parts)
         self.counters.own(new, [(entry.ad_id, entry.attributes) for entry in entries])
-        self._state[_SLOTS] = max(self.slot_count, 1 + int(new.max(initial=-1)))
-        self.row_owners.changed(new)
-        self.attributes.changed(new)
+        self._changed(new)
         if self.loaded:  # which of the first ones came last is not known
             self.newest.add(came)
 
@@ -180,39 +178,48 @@ class Catalogue:
         attributes: NDArray[np.int32],
     ) -> None:
         """Ads [n] whose slots were not used before; ``attributes`` [names, n]."""
+        self._state[REVISION] += 1
+        self.arrays.begin(slots)
+        self._put(slots, versions, active, prices, attributes)
+        self._end(slots, parts)
+        self._changed(slots)
+
+    def _put(
+        self,
+        slots: NDArray[np.int32],
+        versions: NDArray[np.int64],
+        active: NDArray[np.bool_],
+        prices: NDArray[np.int64],
+        attributes: NDArray[np.int32],
+    ) -> None:
+        """What is said of the ads in ``slots`` [n]; within ``begin`` and ``end``."""
         arrays = self.arrays
-        self._state[_REVISION] += 1
-        arrays.begin(slots)
-        self._state[_ACTIVE] += int(active.sum())
+        self._state[ACTIVE] += int(active.sum()) - int(arrays.active[slots].sum())
         arrays.versions[slots] = versions + 1
         arrays.active[slots] = active
         arrays.prices[slots] = prices
         self.attributes.put(slots, attributes)
+
+    def _end(self, slots: NDArray[np.int32], parts: NDArray[np.void]) -> None:
+        """The rows of ``slots`` [n] are written, once they have their parts."""
+        arrays = self.arrays
         arrays.parts[slots] = parts
         arrays.revisions[slots] = self.revision
         arrays.end(slots)
-        self._state[_SLOTS] = max(self.slot_count, 1 + int(slots.max(initial=-1)))
+
+    def _changed(self, slots: NDArray[np.int32]) -> None:
+        """What was said of these ads [n] may be another: look-ups hear of it."""
+        self._state[SLOTS] = max(self.slot_count, 1 + int(slots.max(initial=-1)))
         self.row_owners.changed(slots)
         self.attributes.changed(slots)
-
-    def _put(
-        self, slots: NDArray[np.int32], entries: Sequence[AdEntry], codes: NDArray[np.int32]
-    ) -> None:
-        arrays = self.arrays
-        active = np.array([entry.active for entry in entries], np.bool_)
-        self._state[_ACTIVE] += int(active.sum()) - int(arrays.active[slots].sum())
-        arrays.versions[slots] = [entry.version + 1 for entry in entries]
-        arrays.active[slots] = active
-        arrays.prices[slots] = [entry.price for entry in entries]
-        self.attributes.put(slots, codes)
 
     def remove(self, ad_ids: Iterable[str]) -> NDArray[np.int32]:
         """Deleted ads are seen no more; their slots [n], which are used again later."""
         arrays = self.arrays
         found = [slot for ad_id in ad_ids if (slot := self.slot(ad_id)) is not None]
         slots = np.array(found, np.int32)
-        self._state[_REVISION] += 1
-        self._state[_ACTIVE] -= int(arrays.active[slots].sum())
+        self._state[REVISION] += 1
+        self._state[ACTIVE] -= int(arrays.active[slots].sum())
         arrays.begin(slots)
         arrays.active[slots] = False
         arrays.versions[slots] = 0
@@ -232,7 +239,7 @@ class Catalogue:
         deleted = odd[arrays.versions[odd] == 0]
         arrays.active[deleted] = False
         arrays.end(deleted)
-        self._state[_ACTIVE] = int(arrays.active.sum())
+        self._state[ACTIVE] = int(arrays.active.sum())
         for slot in np.flatnonzero(arrays.versions[: self.slot_count] == 0).tolist():
             ad_id = arrays.ids.text(slot)
             if arrays.ids.number(ad_id) == slot:

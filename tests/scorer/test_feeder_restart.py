@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from scorer.ad_arrays import REUSE_SECONDS
+from scorer.ad_arrays import REUSE_SECONDS, SLOTS
 from scorer.catalogue import Catalogue
 from scorer.memory import Memory
 from scorer.staging import stage_ads
@@ -36,7 +36,7 @@ def test_values_of_an_ad_that_was_cut_off_stay_its_own() -> None:
     now = 0.0
     with new_catalogue(lambda: now) as catalogue:
         apply(catalogue, stage_ads(catalogue, [change_of(ad(1, advertiser="first"))]))
-        catalogue.arrays.state[2] = 0
+        catalogue.arrays.state[SLOTS] = 0
         after = Catalogue(ENCODER, catalogue.arrays, catalogue.attributes._folder, 3, lambda: now)
         after.take_over()
         apply(after, stage_ads(after, [change_of(ad(1, advertiser="first"))]))
