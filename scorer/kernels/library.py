@@ -46,7 +46,7 @@ def address(array: NDArray[Any]) -> int:
     """Where a contiguous array begins."""
     try:
         return ctypes.addressof(_Byte.from_buffer(array))
-    except (TypeError, ValueError):  # it is read-only, or empty: four times as long
+    except (TypeError, ValueError):  # it is read-only, or empty
         begin: int = array.__array_interface__["data"][0]
         return begin
 

@@ -57,8 +57,8 @@ static int64_t count_above(const float *scores, int64_t n, float bar) {
 }
 
 // A bar, twice, that `least` to `most` of n scores exceed; if there is none, as scores are equal, the
-// nearest ones that too many and too few exceed. Counting what exceeds a bar is ten times faster than
-// sorting out the best: no branch depends on a score.
+// nearest ones that too many and too few exceed. Counting what exceeds a bar is faster than sorting
+// out the best: no branch depends on a score.
 Bars bars_of(const float *scores, int64_t n, int64_t least, int64_t most) {
   Bars bars = {scores[0], scores[0]};
   for (int64_t i = 1; i < n; i++) {

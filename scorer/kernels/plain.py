@@ -27,7 +27,7 @@ from scorer.kernels.plain_ads import PlainAds
 
 
 class PlainKernels(PlainAds):
-    """Ten times slower than the native ones."""
+    """By far slower than the native ones."""
 
     name = "numpy"
 
