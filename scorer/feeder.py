@@ -21,6 +21,7 @@ from scorer.metrics import ScorerMetrics
 from scorer.model_file import publish_popular
 from scorer.model_follower import ModelFollower
 from scorer.model_holder import ModelHolder, ServedModel
+from scorer.retired_models import RetiredModels
 from scorer.staging import Staged, stage_ads, stage_counters
 
 _log = structlog.get_logger(__name__)
@@ -32,7 +33,6 @@ _PAGE = 1 << 14
 _REPORT_SECONDS = 5.0
 _BACKOFF_SECONDS = 0.25
 _ROWS_PER_LOCK = 4_096
-_RETIRED_SECONDS = 5.0
 
 
 class Feeder(threading.Thread):
@@ -68,9 +68,7 @@ class Feeder(threading.Thread):
         #: True at first: one that goes on with the ads of another may have missed something.
         self._lost_sight = True
         self._resyncing = False
-        #: Workers may answer from it until they have the next one. Then this process frees it.
-        self._retired: ServedModel | None = None
-        self._retired_until = 0.0
+        self._retired = RetiredModels()
 
     @property
     def _changes_after(self) -> str | None:
@@ -104,13 +102,13 @@ class Feeder(threading.Thread):
                     _log.warning("Redis is away, serving what is in memory", error=str(error))
                 fault = repr(error)
                 self._stopping.wait(_BACKOFF_SECONDS)
+        self._retired.close()
 
     def _step(self) -> None:
         if self._changes_after is None or self._must_reload(self._changes_after):
             self._reload()
         self._lost_sight = False
-        if monotonic() > self._retired_until:
-            self._retired = None
+        self._retired.let_go()
         prepared = self._follower.take_prepared()
         if prepared is not None:
             self._swap(prepared)
@@ -213,8 +211,8 @@ class Feeder(threading.Thread):
         served, arrays = self._holder.current, self._catalogue.arrays
         if served is not None:
             self._tell_left_out(served.put(slots, arrays))
-        if self._retired is not None:
-            self._retired.put(slots, arrays)
+        for retired in self._retired:
+            retired.put(slots, arrays)
 
     def _tell_left_out(self, left_out: int) -> None:
         if left_out:
@@ -258,7 +256,8 @@ class Feeder(threading.Thread):
             self._tell_left_out(prepared.put(changed[start : start + SLICE], catalogue.arrays))
         version = prepared.manifest.version
         self._holder.current = prepared
-        self._retired, self._retired_until = old, monotonic() + _RETIRED_SECONDS
+        if old is not None:
+            self._retired.add(old)
         self._resyncing = False
         same = old is not None and old.manifest.version == version
         self._refresher.reset(seen=same)

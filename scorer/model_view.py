@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from time import monotonic
 
@@ -17,6 +18,7 @@ from scorer.metrics import ScorerMetrics
 from scorer.model_file import ModelFile, published_popular
 from scorer.model_holder import ModelHolder
 from scorer.recent_requests import RecentRequests, warm_up
+from scorer.retired_models import hold
 from scorer.retrieval_index import RetrievalIndex
 from scorer.settings import ScorerSettings
 
@@ -54,6 +56,7 @@ class ModelView(threading.Thread):
         self._stopping = threading.Event()
         self._seen: tuple[Path, Path] | None = None
         self._file: ModelFile | None = None
+        self._held = ExitStack()
         self._shift = 0.0
         self._popular_at = 0.0
 
@@ -65,6 +68,7 @@ class ModelView(threading.Thread):
         """Work until stopped; a fault is logged and tried again."""
         while not self._stopping.wait(_LOOK_SECONDS):
             self.look()
+        self._held.close()
 
     def look(self) -> None:
         """Serve what is published. Before the first request, so that a worker in the place of one
@@ -75,7 +79,7 @@ class ModelView(threading.Thread):
             return
         except Exception:  # the old model goes on being served
             self._metrics.feeder_errors.inc()
-            _log.exception("what was published cannot be served")
+            _log.exception("what was published cannot be served: answers go stale")
             self._stopping.wait(1.0)
 
     def _look(self) -> None:
@@ -103,6 +107,13 @@ class ModelView(threading.Thread):
             served.index = index
             return
         pace = Pace(1.0 if served is None else _SHARE)
+        with ExitStack() as held:
+            held.enter_context(hold(model_path))
+            self._serve(model_path, index, pace)
+            self._held.close()
+            self._held = held.pop_all()
+
+    def _serve(self, model_path: Path, index: RetrievalIndex, pace: Pace) -> None:
         file = ModelFile(model_path, shared_arrays.attach(model_path, pace=pace))
         popular = published_popular(self._catalogue.arrays)
         prepared = file.attached(self._catalogue.encoder, index, popular)
