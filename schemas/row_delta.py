@@ -78,25 +78,15 @@ class RowDelta:
         return delta
 
 
-def row_key(row: int) -> bytes:
-    """Field of the compacted rows hash."""
-    return row.to_bytes(4, "little")
-
-
-def rows_to_hash(ids: NDArray[np.int32], values: NDArray[np.float32]) -> dict[bytes, bytes]:
-    """Fields of the compacted rows hash: row id -> its 1 + dim floats, little-endian.
-
-    A publisher writes them before (or in one transaction with) the stream's entry, so that who
-    notes the stream's end and then reads the hash misses nothing.
-    """
-    rows = np.ascontiguousarray(values, "<f4")
-    return {row_key(int(row)): rows[i].tobytes() for i, row in enumerate(ids)}
-
-
 def rows_from_hash(
     fields: Mapping[bytes, bytes], dim: int
 ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-    """Row ids int32 [n] and values float32 [n, 1 + dim]. Raises DeltaError on a wrong size."""
+    """Row ids int32 [n] and values float32 [n, 1 + dim]. Raises DeltaError on a wrong size.
+
+    Fields of the compacted rows hash: row id, int32 -> its 1 + dim floats, all little-endian. A
+    publisher writes them before (or in one transaction with) the stream's entry, so that who notes
+    the stream's end and then reads the hash misses nothing.
+    """
     try:
         ids: NDArray[Any] = np.frombuffer(b"".join(fields), "<i4")
         values: NDArray[Any] = np.frombuffer(b"".join(fields.values()), "<f4")

@@ -5,8 +5,8 @@ from numpy.typing import NDArray
 
 
 def put_rows(key: str, ids: NDArray[np.int32], values: NDArray[np.float32]) -> bytes:
-    """HSET of rows [n] with values [n, 1 + dim] as schemas.row_delta.rows_to_hash has them, in
-    Redis' protocol (RESP: an array of strings, each after its length)."""
+    """HSET of rows [n] with values [n, 1 + dim] as schemas.row_delta.rows_from_hash reads them,
+    in Redis' protocol (RESP: an array of strings, each after its length)."""
     size = 4 * values.shape[1]
     head = b"*%d\r\n$4\r\nHSET\r\n$%d\r\n%s\r\n" % (
         2 + 2 * len(ids),

@@ -20,10 +20,11 @@ from schemas.features import FeatureSpec
 from schemas.lake import SAMPLES
 from schemas.layout import Layout
 from schemas.redis_values import CounterRow, versioned
-from schemas.row_delta import RowDelta, row_key
+from schemas.row_delta import RowDelta
 from stores.lake.folders import LakeError
 from stores.lake.parquet_files import write_file
 from tests.bootstrap.synthetic_lake import write_lake
+from tests.schemas.rows_hash import row_key
 
 MODEL = "audited"
 ROWS = 400

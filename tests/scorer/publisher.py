@@ -19,7 +19,8 @@ from schemas.redis_values import (
     versioned,
 )
 from schemas.row_changes import ChangeKind, RowChange
-from schemas.row_delta import RowDelta, rows_to_hash
+from schemas.row_delta import RowDelta
+from tests.schemas.rows_hash import rows_to_hash
 from tests.scorer.tiny_model import SPEC
 
 MODEL = "deepfm"

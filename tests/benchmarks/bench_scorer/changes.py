@@ -13,10 +13,11 @@ import redis
 
 from schemas import redis_keys
 from schemas.features import FeatureSpec
-from schemas.row_delta import RowDelta, rows_to_hash
+from schemas.row_delta import RowDelta
 from tests.benchmarks.bench_scorer.fill import RawRedis, write_package
 from tests.benchmarks.bench_scorer.model import BenchModel
 from tests.benchmarks.bench_scorer.rig import take_what_is_left
+from tests.schemas.rows_hash import rows_to_hash
 from tests.scorer.publisher import MODEL, wall_ms
 
 _READY_SECONDS = 60.0

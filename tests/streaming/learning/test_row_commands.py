@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from schemas.row_delta import rows_to_hash
 from streaming.learning.row_commands import put_rows
 from streaming.redis_sink.raw_commands import packed
+from tests.schemas.rows_hash import rows_to_hash
 
 
 def test_rows_are_packed_as_the_client_packs_them() -> None:
