@@ -96,11 +96,12 @@ class Feeder(threading.Thread):
             except Exception as error:  # the thread must outlive any fault of Redis or its data
                 self._metrics.feeder_errors.inc()
                 self._lost_sight = True
-                if not isinstance(error, redis.RedisError) and fault != repr(error):
-                    _log.exception("feeder step failed")
-                elif not fault:
+                before, away = fault, isinstance(error, redis.RedisError)
+                fault = "Redis is away" if away else repr(error)
+                if fault != before and away:
                     _log.warning("Redis is away, serving what is in memory", error=str(error))
-                fault = repr(error)
+                elif fault != before:
+                    _log.exception("feeder step failed")
                 self._stopping.wait(_BACKOFF_SECONDS)
         self._retired.close()
 
