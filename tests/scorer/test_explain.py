@@ -9,7 +9,7 @@ from schemas.proto.ctr.v1 import scorer_pb2
 from schemas.redis_values import CounterRow
 from scorer.tower_gradient import TowerGradient
 from tests.scorer.publisher import Publisher
-from tests.scorer.running_scorer import RunningScorer, refusal, served
+from tests.scorer.running_scorer import RunningScorer, eventually, refusal, served
 from tests.scorer.tiny_model import CALIBRATION, ENCODER, LAYOUT, TinyModel
 
 CONTEXT = {"device": "phone", "hour": "13"}
@@ -34,9 +34,24 @@ def question(publisher: Publisher) -> scorer_pb2.ScoreRequest:
     )
 
 
+def value_of(ad: scorer_pb2.ExplainedAd, field: str) -> str:
+    return next(part.value for part in ad.contributions if part.field == field)
+
+
 def test_contributions_sum_to_what_is_served(
-    scorer: RunningScorer, model: TinyModel, question: scorer_pb2.ScoreRequest
+    scorer: RunningScorer,
+    publisher: Publisher,
+    model: TinyModel,
+    question: scorer_pb2.ScoreRequest,
 ) -> None:
+    publisher.counters({"ad:ad-1": CounterRow((380, 900, 900, 900), (23, 90, 90, 90))}, ts=1)
+
+    def counted() -> list[str]:
+        ads = scorer.stub.Explain(question).ads
+        return [value_of(ad, "ad_clicks.15m.ctr") for ad in ads]
+
+    # (23 clicks + 0.05 * 20) of (380 + 20) impressions; the other ad was never shown.
+    eventually(lambda: counted() == ["0.06", "0.05"])
     explained = scorer.stub.Explain(question)
     scored = scorer.stub.Score(question)
     assert explained.request_id == "r-1"
