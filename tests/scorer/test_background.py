@@ -3,8 +3,10 @@
 import shutil
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import grpc
 import numpy as np
@@ -99,14 +101,13 @@ def test_an_index_is_built_again_by_what_was_written_of_its_own_model(
             eventually(lambda served=served, before=before: served.index is not before)  # type: ignore[misc]
 
 
-def test_a_worker_comes_back_while_redis_is_away(tmp_path: Path) -> None:
-    """It serves what is in the shared memory, without users."""
+@contextmanager
+def worker_without_redis(memory: Memory) -> Iterator[Any]:
+    """A worker that starts while Redis is away."""
     absent, port = free_ports(2)
     shared = SharedSettings(
         redis_url=f"redis://127.0.0.1:{absent}/0", features=str(SPEC_FILE), token_keys=KEYS
     )
-    memory = Memory.create(tmp_path)
-    AdArrays.create(memory.ads, LAYOUT, 10)
     settings = ScorerSettings(**{**QUICK, "port": port})
     stopping = threading.Event()
     worker = threading.Thread(
@@ -115,12 +116,27 @@ def test_a_worker_comes_back_while_redis_is_away(tmp_path: Path) -> None:
     worker.start()
     try:
         with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
-            request = scorer_pb2.RankRequest(request_id="r", user_id="u")
-            rank = partial(stub_of(channel).Rank, request, wait_for_ready=True, timeout=20)
-            assert refusal(rank)[0] == grpc.StatusCode.UNAVAILABLE
+            yield stub_of(channel)
     finally:
         stopping.set()
         worker.join(20)
+
+
+def test_a_worker_comes_back_while_redis_is_away(scorer: RunningScorer, tmp_path: Path) -> None:
+    """It serves what is in the shared memory, without users; before a model, it says so."""
+    request = scorer_pb2.RankRequest(request_id="r", user_id="u", limit=5)
+    with worker_without_redis(scorer.process._memory) as stub:
+        answer = stub.Rank(request, wait_for_ready=True, timeout=20)
+        assert answer.rung == scorer_pb2.NO_USER
+        assert answer.model_version == "v1"
+        assert [shown.ad_id for shown in answer.ads] == [
+            shown.ad_id for shown in scorer.rank(user_id="u", limit=5).ads
+        ]
+    empty = Memory.create(tmp_path)
+    AdArrays.create(empty.ads, LAYOUT, 10)
+    with worker_without_redis(empty) as stub:
+        rank = partial(stub.Rank, request, wait_for_ready=True, timeout=20)
+        assert refusal(rank)[0] == grpc.StatusCode.UNAVAILABLE
 
 
 def test_popular_ads_are_read_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
