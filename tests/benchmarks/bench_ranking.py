@@ -129,6 +129,7 @@ class Bench:
             built_revision=0,
             position=DeltaPosition("", "", -1),
         )
+        assert self.served.quantised is not None
         warm = [self.requests[i : i + 1] for i in range(20)]
         self.served.shortlist, self.served.spare = shortlist_and_spare(
             self.served, self.arrays, warm, CANDIDATES

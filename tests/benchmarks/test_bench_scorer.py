@@ -29,9 +29,9 @@ ADS = 300
 
 def test_ours_ranks_as_the_plain_way_does(tmp_path: Path) -> None:
     bench = Bench(4_000, 3, 8, tmp_path)
-    cases = [bench.next_request() for _ in range(4)]
+    cases = [bench.next_request() for _ in range(40)]
     agreement = RankingRace(bench.served, bench.arrays, bench.plain, cases).agreement()
-    assert agreement["same_top_10"] > 0.9
+    assert agreement["same_top_10"] > 0.98
     assert agreement["apart"] < 1e-4
 
 
