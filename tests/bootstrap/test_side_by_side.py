@@ -27,15 +27,20 @@ def test_a_late_click_takes_its_negative_back() -> None:
     predicted = [0.1 * number for number in range(1, 9)]
     labels, first = [1, *[0] * 7, 1], [*[True] * 8, False]
     told = report(labels, [*predicted, predicted[4]], first)
+    other = [0.9 - 0.1 * number for number in range(8)]
     compared = SideBySide()
-    compared.add(own=told, live=told)
+    compared.add(own=told, live=report(labels, [*other, other[4]], first))
     found = compared.metrics()
-    p, known = np.array(predicted), np.array([1, 0, 0, 0, 1, 0, 0, 0])
+    p, q, known = np.array(predicted), np.array(other), np.array([1, 0, 0, 0, 1, 0, 0, 0])
     assert (found["rows"], found["clicks"]) == (8, 2)
     assert found["log_loss"] == pytest.approx(log_loss(known, p))
     assert found["pcoc"] == pytest.approx(pcoc(known, p))
     assert found["pcoc"] == pytest.approx(told.predicted_sum / told.observed_sum)
-    assert found["live_auc"] == found["auc"]
+    assert found["live_log_loss"] == pytest.approx(log_loss(known, q))
+    assert found["live_pcoc"] == pytest.approx(pcoc(known, q))
+    # Of the six without a click, own ranks three below one click and none below the other.
+    assert found["auc"] == pytest.approx(3 / 12)
+    assert found["live_auc"] == pytest.approx(9 / 12)
 
 
 def test_the_last_labels_are_judged_and_none_tell_nothing() -> None:

@@ -19,6 +19,8 @@ def test_a_period_that_ends_before_it_begins_is_refused() -> None:
 
 
 def test_warnings_leave_standard_output_to_the_answer(capsys: pytest.CaptureFixture[str]) -> None:
+    # Of the whole process: a test before this one may have configured it.
+    structlog.reset_defaults()
     CliRunner().invoke(app, ["poison-study", "--files", "/no/such/file"])
     structlog.get_logger().warning("labels contradict the model")
     written = capsys.readouterr()
