@@ -18,7 +18,7 @@ from deploy.local.ports import free_ports
 from schemas.model_package import PackageError
 from schemas.proto.ctr.v1 import scorer_pb2
 from schemas.settings import SharedSettings
-from scorer import model_file
+from scorer import model_file, model_view
 from scorer.ad_arrays import AdArrays
 from scorer.background import Pace
 from scorer.memory import Memory
@@ -122,8 +122,12 @@ def worker_without_redis(memory: Memory) -> Iterator[Any]:
         worker.join(20)
 
 
-def test_a_worker_comes_back_while_redis_is_away(scorer: RunningScorer, tmp_path: Path) -> None:
-    """It serves what is in the shared memory, without users; before a model, it says so."""
+def test_a_worker_comes_back_while_redis_is_away(
+    scorer: RunningScorer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It serves what is in the shared memory, without users and from its first request on; before
+    there is a model, it says so."""
+    monkeypatch.setattr(model_view, "_LOOK_SECONDS", 60.0)
     request = scorer_pb2.RankRequest(request_id="r", user_id="u", limit=5)
     with worker_without_redis(scorer.process._memory) as stub:
         answer = stub.Rank(request, wait_for_ready=True, timeout=20)
