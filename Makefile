@@ -84,7 +84,7 @@ client-go: setup ## generate Go stubs and build the example of a client in Go: .
 exploration-study: setup ## curves of policies that explore and of a greedy one, in the simulated world
 	@$(python) -m deploy.exploration $(ARGS)
 
-delay-study: setup ## late clicks of real rows through the real jobs, by method; ARGS='FILE --methods es_dfm,wait'
+delay-study: setup ## late clicks of real rows through the real jobs, by method; ARGS='--files FILE --methods es_dfm wait'
 	@$(python) -m deploy.delay_study $(ARGS)
 
 up: setup ## start the local stack in the background: Kafka, Redis, both Flink jobs, a scorer, the console

@@ -28,8 +28,8 @@ from bootstrap.settings import BootstrapSettings
 from bootstrap.source import Source, SourceError
 from bootstrap.study import VARIANTS, Study
 from bootstrap.training import TrainedPackage, Training, numbers
-from online_model.many_values import ManyValues
 from online_model.model import Architecture
+from online_model.repeated_options import RepeatedOptions
 from online_model.settings import OnlineModelSettings
 from online_model.trainer import rows_to_do
 from schemas import log_lines
@@ -125,7 +125,7 @@ def train(
         display.show_trained(trained)
 
 
-@app.command(cls=ManyValues)
+@app.command(cls=RepeatedOptions)
 def backtest(
     train_files: Annotated[list[Path], typer.Option("--train", help="files of history")],
     test_files: Annotated[list[Path], typer.Option("--test", help="files of what follows")],
@@ -186,7 +186,7 @@ def backtest(
         display.show_report(f"backtest {dataset.value}", report)
 
 
-@app.command(cls=ManyValues)
+@app.command(cls=RepeatedOptions)
 def study(
     train_files: Annotated[list[Path], typer.Option("--train", help="files of history")],
     dataset: Annotated[LogDataset, typer.Option()] = LogDataset.CRITEO,

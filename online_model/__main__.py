@@ -12,8 +12,8 @@ from rich.table import Table
 from online_model.calibration_commands import calibrate, calibration_study
 from online_model.delay_commands import delay_study
 from online_model.export import load
-from online_model.many_values import ManyValues
 from online_model.poison_commands import poison_study
+from online_model.repeated_options import RepeatedOptions
 from schemas import log_lines, redis_keys
 from schemas.calibration import Calibration
 from schemas.features import FeatureError, FeatureSpec
@@ -24,8 +24,8 @@ from stores.redis_client import connect
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False)
 app.command()(calibrate)
 app.command()(calibration_study)
-app.command(cls=ManyValues)(delay_study)
-app.command(cls=ManyValues)(poison_study)
+app.command(cls=RepeatedOptions)(delay_study)
+app.command(cls=RepeatedOptions)(poison_study)
 
 
 @app.callback()

@@ -4,10 +4,23 @@ from pathlib import Path
 
 from typer.testing import CliRunner
 
-from deploy.delay_study.__main__ import app
+from deploy.delay_study.__main__ import MethodName, app
+from online_model.delay_study import METHODS
+
+
+def test_each_method_has_a_name() -> None:
+    assert set(MethodName) == set(METHODS)
 
 
 def test_an_unknown_method_is_refused_before_anything_starts(tmp_path: Path) -> None:
-    result = CliRunner().invoke(app, [str(tmp_path / "rows.tsv"), "--methods", "es_dfm,hope"])
+    files = ["--files", str(tmp_path / "rows.tsv")]
+    result = CliRunner().invoke(app, [*files, "--methods", "es_dfm", "hope"])
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "'hope' is not one of 'es_dfm'" in result.stderr
+
+
+def test_files_that_are_not_there_are_told(tmp_path: Path) -> None:
+    files = ["--files", *(str(tmp_path / name) for name in ("a.tsv", "b.tsv"))]
+    result = CliRunner().invoke(app, [*files, "--methods", "es_dfm", "wait"])
     assert (result.exit_code, result.stdout) == (1, "")
-    assert result.stderr.startswith("methods es_dfm, hope: expected some of es_dfm, defer, fnw")
+    assert "a.tsv" in result.stderr

@@ -6,7 +6,7 @@ import typer
 from typer.core import TyperCommand, TyperOption
 
 
-class ManyValues(TyperCommand):
+class RepeatedOptions(TyperCommand):
     """A command without arguments, whose options that may be repeated need not be: a shell puts
     all files of a pattern behind one."""
 
