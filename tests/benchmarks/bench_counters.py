@@ -29,9 +29,9 @@ from deploy.local.redis_server import redis_part
 from deploy.local.supervisor import Supervisor
 from deploy.scrape import Scrape
 from schemas import metric_names
-from streaming.flink_rest import FlinkRest, FlinkRestError
+from streaming.flink_rest import FlinkRest
 from streaming.jobs.counting import Gathering
-from tests.benchmarks.bench_streaming import ENDLESS, Run, measure
+from tests.benchmarks.bench_streaming import ENDLESS, Run, measure, records_read
 from tests.benchmarks.counter_variants import UNPACED
 from tests.benchmarks.process_tree import each_cpu_seconds
 
@@ -159,7 +159,7 @@ class Job:
         """One variant to its end."""
         work, job, rest, _ = self._start(variant, engagements, UNPACED, gathering)
         seen: list[tuple[float, CpuSeconds, int]] = [
-            (time.monotonic(), cpu_seconds(job.pid), done)
+            (time.monotonic(), task_cpu_seconds(job.pid), done)
             for done in self._watch(job, rest, work, engagements)
             if done
         ]
@@ -213,7 +213,7 @@ class Job:
         """
         quiet_since, before = time.monotonic(), 0
         while job.poll() is None:
-            done = made_up(rest)
+            done = records_read(rest)
             if done != before or not done:
                 quiet_since, before = time.monotonic(), done
             patience = MOST_QUIET_SECONDS if done < engagements else END_SECONDS
@@ -255,15 +255,7 @@ class Job:
         return int(stats.get("cmdstat_hset", {"calls": 0})["calls"])
 
 
-def made_up(rest: FlinkRest) -> int:
-    """Engagements that the source of the only job has made up; 0 while there is none."""
-    try:
-        return sum(rest.operator_records(job.id, "Source") for job in rest.jobs())
-    except FlinkRestError:
-        return 0
-
-
-def cpu_seconds(process_id: int) -> CpuSeconds:
+def task_cpu_seconds(process_id: int) -> CpuSeconds:
     """Of a process and all that it started."""
     tasks = everything = 0.0
     for process, seconds in each_cpu_seconds(process_id):

@@ -23,7 +23,7 @@ import typer
 from deploy.local.ports import HOST, free_ports
 from streaming.recovery import newest_of
 from streaming.settings import JobName, StreamingSettings
-from tests.benchmarks.bench_streaming import end
+from tests.benchmarks.process_tree import kill
 from tests.benchmarks.state_in_flink import Task
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -73,7 +73,7 @@ def learner(task: Task) -> Iterator[subprocess.Popen[bytes]]:
     try:
         yield job
     finally:
-        end(job.pid)
+        kill(job.pid)
 
 
 def batches(task: Task, job: subprocess.Popen[bytes], count: int) -> list[dict[str, Any]]:

@@ -20,7 +20,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-import psutil
 import typer
 from confluent_kafka import Producer
 from rich.console import Console
@@ -32,7 +31,7 @@ from deploy.local.supervisor import Supervisor
 from streaming.flink_rest import FlinkRest, FlinkRestError
 from tests.benchmarks.join_events import events
 from tests.benchmarks.join_variants import ATTRIBUTION_WINDOW_MS, LABEL_WAIT_MS, Task
-from tests.benchmarks.process_tree import cpu_seconds, family
+from tests.benchmarks.process_tree import cpu_seconds, kill
 
 ROOT = Path(__file__).resolve().parents[2]
 POLL_SECONDS = 0.5
@@ -210,7 +209,7 @@ def rate_of(task: Task, pending: int) -> Rate:
             if read < 0.99 * total:
                 state_bytes = checkpointed_bytes(rest) or state_bytes
             elif task.variant == ENDLESS:
-                end(job.pid)
+                kill(job.pid)
                 return Rate.of(seen, total, pending, state_bytes)
         time.sleep(POLL_SECONDS)
     if job.returncode:
@@ -218,16 +217,8 @@ def rate_of(task: Task, pending: int) -> Rate:
     return Rate.of(seen, total, pending, state_bytes)
 
 
-def end(process_id: int) -> None:
-    """Kill a process and what it started."""
-    members = family(process_id)
-    for member in reversed(members):
-        member.kill()
-    psutil.wait_procs(members)
-
-
 def records_read(rest: FlinkRest) -> int:
-    """By all sources of the only job; 0 while there is none."""
+    """By all sources of the only job, or made up by them; 0 while there is none."""
     try:
         return sum(rest.operator_records(job.id, "Source") for job in rest.jobs())
     except FlinkRestError:

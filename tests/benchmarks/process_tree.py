@@ -1,4 +1,4 @@
-"""CPU time of a process with all that it started."""
+"""A process with all that it started: its CPU time, and its end."""
 
 from collections.abc import Iterator
 
@@ -27,3 +27,11 @@ def each_cpu_seconds(process_id: int) -> Iterator[tuple[psutil.Process, float]]:
 def cpu_seconds(process_id: int) -> float:
     """Of all of them so far; what has ended counts no longer."""
     return sum(seconds for _, seconds in each_cpu_seconds(process_id))
+
+
+def kill(process_id: int) -> None:
+    """Kill all of them; returns once they have ended."""
+    members = family(process_id)
+    for member in reversed(members):
+        member.kill()
+    psutil.wait_procs(members)
