@@ -9,7 +9,7 @@ from torch import Tensor
 
 from schemas.crosses import cross_ids
 from schemas.features import FeatureSpec
-from schemas.layout import Layout
+from schemas.layout import Layout, raw_numbers
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +52,6 @@ class Batcher:
             torch.from_numpy(samples["sequence"].astype(np.int64)),
             torch.from_numpy(numbers),
         )
-
-
-def raw_numbers(samples: NDArray[np.void]) -> NDArray[np.float32]:
-    """Numbers [n, numbers] as encoded, the request's first."""
-    return np.concatenate([samples["request_numbers"], samples["ad_numbers"]], axis=1)
 
 
 def standardisation(

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from schemas.calibration import Calibration
 from schemas.crosses import cross_ids
 from schemas.features import FeatureSpec
-from schemas.layout import Layout
+from schemas.layout import Layout, raw_numbers
 from schemas.model_arrays import ModelArrays
 from schemas.model_package import CALIBRATION_FILE, TOWER_FILE, ModelPackage, PackageError
 
@@ -66,7 +66,7 @@ class PackageScorer:
 
     def _scores(self, samples: NDArray[np.void]) -> NDArray[np.float32]:
         arrays = self._arrays
-        numbers = np.concatenate([samples["request_numbers"], samples["ad_numbers"]], axis=1)
+        numbers = raw_numbers(samples)
         z = (numbers - arrays.mean) / arrays.std
         fields = self._fields(samples)
         scores = fields[:, :, 0].sum(axis=1) + z @ arrays.number_weights + np.float32(arrays.bias)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
-from schemas.layout import Layout
+from schemas.layout import Layout, raw_numbers
 
 COMMONEST = 30
 QUANTILES = 10
@@ -71,7 +71,7 @@ def feature_values(layout: Layout, samples: NDArray[np.void]) -> Mapping[str, ND
             values[feature.name] = samples[part][:, column] - layout.offsets[feature.name]
     if layout.sequence is not None:
         values[layout.sequence.name] = (samples["sequence"] >= 0).sum(axis=1)
-    numbers = np.concatenate([samples["request_numbers"], samples["ad_numbers"]], axis=1)
+    numbers = raw_numbers(samples)
     values.update(zip(layout.number_names, numbers.T, strict=True))
     return values
 

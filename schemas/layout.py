@@ -120,6 +120,11 @@ class Layout:
         return np.frombuffer(inputs, self.dtype)
 
 
+def raw_numbers(samples: NDArray[np.void]) -> NDArray[np.float32]:
+    """Numbers [n, numbers] of samples [n] as encoded, the request's first."""
+    return np.concatenate((samples["request_numbers"], samples["ad_numbers"]), axis=1)
+
+
 def width(feature: Numeric | Counter) -> int:
     """How many numbers a feature yields."""
     return 1 if isinstance(feature, Numeric) else 2 * len(feature.windows)

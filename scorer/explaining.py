@@ -3,9 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from schemas.features import ID_ATTRIBUTES, POSITION, Categorical, Numeric
+from schemas.layout import raw_numbers
 from schemas.redis_values import UserRow
 from scorer.assignment import Assignment
 from scorer.budget import Budget
@@ -69,7 +68,7 @@ class Explaining:
         request_part = encoder.request(user, asker.context)
         samples = encoder.layout.joined(request_part, parts)
         explanations = explained(scored_by.model, encoder, samples)
-        numbers = np.concatenate((samples["request_numbers"], samples["ad_numbers"]), axis=1)
+        numbers = raw_numbers(samples)
         ads = [
             ExplainedAd(
                 ad_id,

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from schemas.encoding import Encoder
-from schemas.layout import Layout
+from schemas.layout import Layout, raw_numbers
 from scorer.deepfm import DeepFm
 from scorer.logistic_regression import LogisticRegression
 from scorer.tower_gradient import TowerGradient
@@ -106,7 +106,7 @@ class _DeepFmExplainer:
     def _numbers(self, samples: Any) -> Doubles:
         """Standardised numbers [n, N]."""
         arrays = self._model.arrays
-        numbers = np.concatenate((samples["request_numbers"], samples["ad_numbers"]), axis=1)
+        numbers = raw_numbers(samples)
         standardised: Doubles = (numbers.astype(np.float64) - arrays.mean) / arrays.std
         return standardised
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from schemas.calibration import Calibration
 from schemas.crosses import cross_ids
 from schemas.features import FeatureSpec
-from schemas.layout import Layout
+from schemas.layout import Layout, raw_numbers
 from schemas.model_arrays import ModelArrays
 
 
@@ -42,7 +42,7 @@ class LogisticRegression:
         parts.append(table[samples["ad_ids"]])
         if self._spec.crosses:
             parts.append(table[cross_ids(self._spec, self._layout, samples)])
-        numbers = np.concatenate((samples["request_numbers"], samples["ad_numbers"]), axis=1)
+        numbers = raw_numbers(samples)
         standardised = (numbers - arrays.mean) / arrays.std
         fields: NDArray[np.float64] = np.concatenate(parts, axis=1, dtype=np.float64)
         return fields, standardised * np.asarray(arrays.number_weights, np.float64)

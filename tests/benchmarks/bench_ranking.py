@@ -24,22 +24,22 @@ from schemas.redis_values import UserRow
 from scorer import shared_arrays
 from scorer.ad_arrays import AdArrays
 from scorer.deepfm import DeepFm, Halves
-from scorer.finalists import LARGEST_SPARE, finalists, shortlist_and_spare
+from scorer.finalists import LARGEST_SPARE, SERVED_ADS, shortlist_and_spare
 from scorer.half_store import HalfStore, query
 from scorer.kernels import best_kernels
 from scorer.model_holder import DeltaPosition, ServedModel
 from scorer.popularity import PopularAds
 from scorer.quantised_tower import QuantisedTower, units_of
-from scorer.questions import Asker, RankQuestion
 from scorer.retrieval_index import RetrievalIndex
 from scorer.tower import Tower
 from scorer.tower_layers import layers_of
 from tests.benchmarks.bench_scorer.model import BenchModel
 from tests.benchmarks.bench_scorer.ranking_race import (
     CANDIDATES,
-    SERVED,
     RankingRace,
+    likely_best,
     microseconds,
+    retrieved,
 )
 from tests.benchmarks.bench_scorer.world import declaration
 
@@ -48,7 +48,6 @@ CLUSTERS = 2_000
 OWN = ("ad", "campaign", "landing")
 _AT_A_TIME = 1 << 10
 _REQUESTS = 1_000
-_QUESTION = RankQuestion(Asker("", "", {}), SERVED)
 
 
 def ad_parts(model: BenchModel, ads: int, random: np.random.Generator) -> NDArray[np.void]:
@@ -151,7 +150,7 @@ class Bench:
 
     def retrieve(self, half: Halves) -> NDArray[np.int32]:
         """About the best candidates, ascending."""
-        return np.sort(self.served.index.search(query(half, False), CANDIDATES)[0])
+        return retrieved(self.served, half)
 
     def exact(self, half: Halves, slots: NDArray[np.int32]) -> NDArray[np.float32]:
         """Logits as they are served."""
@@ -159,22 +158,21 @@ class Bench:
 
     def ranked(self, half: Halves, slots: NDArray[np.int32]) -> NDArray[np.int32]:
         """The best of the slots, the best first, as they are served."""
-        chosen = finalists(self.served, self.arrays, half, slots, _QUESTION, True)
-        order = np.argsort(-self.exact(half, chosen))
-        return chosen.take(order[:SERVED])
+        chosen, logits = likely_best(self.served, self.arrays, half, slots)
+        return chosen.take(np.argsort(-logits)[:SERVED_ADS])
 
     def recalls(self, count: int) -> tuple[float, float]:
         """Of the true best 500 by inner product; of the ten best of them by the whole model."""
-        retrieved, served = [], []
+        recalled, served = [], []
         for _ in range(count):
             half = self.next_half()
             scores = self.served.store.vectors @ query(half, False)
             true = np.argpartition(-scores, CANDIDATES)[:CANDIDATES].astype(np.int32)
             found = self.retrieve(half)
-            retrieved.append(np.isin(true, found).mean())
-            best_true = true[np.argsort(-self.exact(half, true))[:SERVED]]
+            recalled.append(np.isin(true, found).mean())
+            best_true = true[np.argsort(-self.exact(half, true))[:SERVED_ADS]]
             served.append(np.isin(best_true, self.ranked(half, found)).mean())
-        return float(np.mean(retrieved)), float(np.mean(served))
+        return float(np.mean(recalled)), float(np.mean(served))
 
     def recall_of_all(self, count: int) -> float:
         """Of the ten best by the whole model among all ads."""
@@ -189,7 +187,7 @@ class Bench:
                 logits += model.tower.logits(ads.hidden + half.hidden)
                 all_slots = np.concatenate((bests[i][0], slots))
                 all_logits = np.concatenate((bests[i][1], logits))
-                kept = np.argpartition(-all_logits, SERVED)[:SERVED]
+                kept = np.argpartition(-all_logits, SERVED_ADS)[:SERVED_ADS]
                 bests[i] = (all_slots[kept], all_logits[kept])
         found = [
             np.isin(true, self.ranked(half, self.retrieve(half))).mean()

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from online_model import tower_graph
+from schemas.layout import raw_numbers
 from tests.benchmarks.bench_scorer.model import BenchModel, Floats
 
 #: The first one in which all reductions take their axes as an input.
@@ -28,13 +29,12 @@ class OnnxAlone:
     def logits(self, samples: NDArray[np.void]) -> Floats:
         """Logits [n]."""
         sequence = samples["sequence"][0]
-        numbers = np.concatenate((samples["request_numbers"], samples["ad_numbers"]), axis=1)
         inputs = {
             "table": self._table,
             "request_ids": np.ascontiguousarray(samples["request_ids"]),
             "ad_ids": np.ascontiguousarray(samples["ad_ids"]),
             "clicked": sequence[sequence >= 0],
-            "numbers": numbers,
+            "numbers": raw_numbers(samples),
         }
         outputs: list[Any] = self._session.run(None, inputs)
         logits: Floats = outputs[0]

@@ -8,6 +8,7 @@ import onnxruntime
 import torch
 from numpy.typing import NDArray
 
+from schemas.layout import raw_numbers
 from tests.benchmarks.bench_scorer.model import BenchModel, Floats
 
 
@@ -41,7 +42,7 @@ class PlainPath:
         request_rows, ad_rows = table.take(request_ids, axis=0), table.take(ad_ids, axis=0)
         parts = (request_rows, self._pooled(samples), ad_rows)
         rows = np.concatenate(parts, axis=1)
-        numbers = (_numbers(samples) - arrays.mean) / arrays.std
+        numbers = (raw_numbers(samples) - arrays.mean) / arrays.std
         embeddings = rows[:, :, 1:]
         sums = embeddings.sum(axis=1)
         logits = rows[:, :, 0].sum(axis=1) + numbers @ arrays.number_weights + arrays.bias
@@ -59,7 +60,7 @@ class PlainPath:
                 torch.from_numpy(samples[name].copy()) for name in ("request_ids", "ad_ids")
             )
             rows = torch.cat((self._table[request_ids], pooled, self._table[ad_ids]), dim=1)
-            numbers = (torch.from_numpy(_numbers(samples)) - self._mean) / self._std
+            numbers = (torch.from_numpy(raw_numbers(samples)) - self._mean) / self._std
             embeddings = rows[:, :, 1:]
             sums = embeddings.sum(dim=1)
             logits = rows[:, :, 0].sum(dim=1) + numbers @ self._number_weights
@@ -74,7 +75,3 @@ class PlainPath:
         known = sequence[sequence >= 0]
         row = table[known].sum(axis=0) / np.float32(max(1, len(known)))
         return np.broadcast_to(row, (len(samples), 1, len(row))).copy()
-
-
-def _numbers(samples: NDArray[np.void]) -> Floats:
-    return np.concatenate((samples["request_numbers"], samples["ad_numbers"]), axis=1)

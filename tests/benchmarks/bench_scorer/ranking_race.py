@@ -18,7 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scorer.ad_arrays import AdArrays
-from scorer.finalists import finalists
+from scorer.deepfm import Halves
+from scorer.finalists import SERVED_ADS, finalists
 from scorer.half_store import query
 from scorer.model_holder import ServedModel
 from scorer.questions import Asker, RankQuestion
@@ -26,10 +27,10 @@ from tests.benchmarks.bench_scorer.model import BenchModel, Floats
 from tests.benchmarks.bench_scorer.onnx_alone import OnnxAlone
 from tests.benchmarks.bench_scorer.plain_path import PlainPath
 
-CANDIDATES, SERVED = 500, 10
+CANDIDATES = 500
 _RUNS = 200
 T = TypeVar("T")
-_QUESTION = RankQuestion(Asker("", "", {}), SERVED)
+_QUESTION = RankQuestion(Asker("", "", {}), SERVED_ADS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,15 +64,13 @@ class RankingRace:
         self._cases = [Case(part, self._retrieved(part)) for part in requests]
 
     def _retrieved(self, part: NDArray[np.void]) -> NDArray[np.int32]:
-        vector = query(self._served.model.request_half(part), False)
-        return np.sort(self._served.index.search(vector, CANDIDATES)[0])
+        return retrieved(self._served, self._served.model.request_half(part))
 
     def ours(self, case: Case, served: ServedModel | None = None) -> Ranked:
         """As the scorer does it."""
         served = served or self._served
         half = served.model.request_half(case.part)
-        chosen = finalists(served, self._arrays, half, case.slots, _QUESTION, True)
-        logits = served.model.logits(half, self._arrays.parts.take(chosen))
+        chosen, logits = likely_best(served, self._arrays, half, case.slots)
         return _best(chosen, served.model.probabilities(logits))
 
     def _plain(self, network: Callable[[NDArray[np.void]], Floats], case: Case) -> Ranked:
@@ -94,7 +93,7 @@ class RankingRace:
         return {
             "candidates": CANDIDATES,
             "shortlist": self._served.shortlist,
-            "finalists": SERVED + self._served.spare,
+            "finalists": SERVED_ADS + self._served.spare,
             "us": times,
             **self.agreement(),
             **{
@@ -111,12 +110,14 @@ class RankingRace:
         def another() -> Case:
             return next(turns)
 
-        def retrieved() -> Case:
+        def after_retrieval() -> Case:
             case = next(turns)
             self._retrieved(case.part)
             return case
 
-        cold, served = (seconds_of(contestant, next_case) for next_case in (another, retrieved))
+        cold, served = (
+            seconds_of(contestant, next_case) for next_case in (another, after_retrieval)
+        )
         return {
             "hot": microseconds(contestant, lambda: first),
             "cold": _at(cold, 10),
@@ -138,8 +139,21 @@ class RankingRace:
         return {"same_top_10": round(float(np.mean(shares)), 4), "apart": round(max(apart), 6)}
 
 
+def retrieved(served: ServedModel, half: Halves) -> NDArray[np.int32]:
+    """About the best candidates of a request, ascending."""
+    return np.sort(served.index.search(query(half, False), CANDIDATES)[0])
+
+
+def likely_best(
+    served: ServedModel, arrays: AdArrays, half: Halves, slots: NDArray[np.int32]
+) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+    """Those of the slots that may be among the best [n], and their logits [n] as served."""
+    chosen = finalists(served, arrays, half, slots, _QUESTION, True)
+    return chosen, served.model.logits(half, arrays.parts.take(chosen))
+
+
 def _best(slots: NDArray[np.int32], ctrs: NDArray[np.float64]) -> Ranked:
-    order = np.argsort(-ctrs)[:SERVED]
+    order = np.argsort(-ctrs)[:SERVED_ADS]
     return slots[order], ctrs[order]
 
 

@@ -13,6 +13,7 @@ from schemas.redis_values import user_row
 from schemas.served_token import TokenKeys
 from scorer import shared_arrays
 from scorer.ad_arrays import AdArrays
+from scorer.finalists import SERVED_ADS
 from scorer.kernels import best_kernels
 from scorer.model_file import ModelFile, published_popular
 from scorer.retrieval_index import RetrievalIndex
@@ -20,7 +21,7 @@ from scorer.settings import ScorerSettings
 from tests.benchmarks.bench_scorer import ghz
 from tests.benchmarks.bench_scorer.gauges import Reading, rungs_between, stages_between
 from tests.benchmarks.bench_scorer.ghz import Outcome
-from tests.benchmarks.bench_scorer.ranking_race import RankingRace
+from tests.benchmarks.bench_scorer.ranking_race import CANDIDATES, RankingRace
 from tests.benchmarks.bench_scorer.report import Bar, Report
 from tests.benchmarks.bench_scorer.rig import Rig
 from tests.benchmarks.bench_scorer.truth import Truth, recall
@@ -30,8 +31,6 @@ from tests.scorer.running_scorer import KEYS, stub_of
 REQUESTS = rank_requests(20_000, seed=1)
 RUNGS = ("FULL", "NO_USER", "RETRIEVAL_ONLY", "POPULAR")
 _RACE_REQUESTS = 1_000
-_CANDIDATES = 500
-_TOP = 10
 
 
 def run(rig: Rig, seconds: float, recall_requests: int, ranker_requests: int) -> Report:
@@ -46,8 +45,8 @@ def run(rig: Rig, seconds: float, recall_requests: int, ranker_requests: int) ->
     ranking = ranking_race(rig)
     report.bars = [
         Bar.at_least("requests/s on one core", most.per_second, 1_000),
-        Bar.at_least(f"recall of the true top {_CANDIDATES}", products, 0.93),
-        Bar.at_least(f"recall of the ranker's true top {_TOP}", full, 0.97),
+        Bar.at_least(f"recall of the true top {CANDIDATES}", products, 0.93),
+        Bar.at_least(f"recall of the ranker's true top {SERVED_ADS}", full, 0.97),
         Bar.at_most("p99 at half load, ms", half.percentile(99), 10),
         Bar.at_least("ranking: torch eager / ours", ranking["torch_eager_ratio"]["cold"], 20),
         Bar.at_least("ranking: numpy + ONNX fp32 / ours", ranking["numpy_onnx_ratio"]["cold"], 20),
@@ -97,7 +96,7 @@ def wide_answers(rig: Rig, count: int) -> list[scorer_pb2.RankResponse]:
         stub = stub_of(channel)
         return [
             stub.Rank(scorer_pb2.RankRequest(**request), timeout=10)
-            for request in rank_requests(count, seed=2, limit=_CANDIDATES)
+            for request in rank_requests(count, seed=2, limit=CANDIDATES)
         ]
 
 
@@ -114,8 +113,10 @@ def recalls(
     found = [[int(ad.ad_id[1:]) for ad in answer.ads] for answer in answers]
     parts = np.concatenate([samples(rig, answer)[:1] for answer in answers])
     truth = Truth(rig.world, rig.model)
-    by_product, by_model = truth.best(parts, _CANDIDATES, _TOP, min(ranker_requests, len(parts)))
-    first = [set(ads[:_TOP]) for ads in found[: len(by_model)]]
+    by_product, by_model = truth.best(
+        parts, CANDIDATES, SERVED_ADS, min(ranker_requests, len(parts))
+    )
+    first = [set(ads[:SERVED_ADS]) for ads in found[: len(by_model)]]
     return recall([set(ads) for ads in found], by_product), recall(first, by_model)
 
 
