@@ -28,10 +28,10 @@ from bootstrap.settings import BootstrapSettings
 from bootstrap.source import Source, SourceError
 from bootstrap.study import VARIANTS, Study
 from bootstrap.training import TrainedPackage, Training, numbers
-from online_model.model import Architecture
+from online_model.network.model import Architecture
 from online_model.repeated_options import RepeatedOptions
 from online_model.settings import OnlineModelSettings
-from online_model.trainer import rows_to_do
+from online_model.training.trainer import rows_to_do
 from schemas import log_lines
 from schemas.features import FeatureSpec
 from schemas.settings import SharedSettings

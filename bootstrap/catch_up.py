@@ -12,8 +12,8 @@ from typing import Any
 from bootstrap.new_labels import NewLabels
 from bootstrap.sample_topic import SampleTopic
 from bootstrap.side_by_side import SideBySide, is_enough
-from online_model.guarded_learner import GuardedLearner
-from online_model.learner import OnlineLearner
+from online_model.learning.guarded_learner import GuardedLearner
+from online_model.learning.learner import OnlineLearner
 from online_model.settings import OnlineModelSettings
 from schemas.features import FeatureSpec
 from schemas.model_package import ModelPackage, file_entries
@@ -23,8 +23,9 @@ from schemas.records import TrainingSample
 @dataclass(frozen=True, slots=True)
 class CaughtUp:
     """``package`` covers ``samples`` more, not ``withheld`` others: they contradict it, see
-    online_model/label_guard.py. ``behind_seconds`` passed since its topic was read. Its metrics are
-    those of the labels that were new to it and to the live model, if these had clicks enough."""
+    online_model/learning/label_guard.py. ``behind_seconds`` passed since its topic was read. Its
+    metrics are those of the labels that were new to it and to the live model, if these had clicks
+    enough."""
 
     package: ModelPackage
     samples: int

@@ -15,10 +15,10 @@ from bootstrap.row_range import RowRangeError
 from bootstrap.sample_topic import TopicError
 from bootstrap.source import SourceError
 from online_model.datasets.text_table import DatasetError
-from online_model.export import ExportError
-from online_model.peers import PeersError
-from online_model.trainer import HistoryError
-from online_model.training_checkpoint import CheckpointError
+from online_model.training.export import ExportError
+from online_model.training.peers import PeersError
+from online_model.training.trainer import HistoryError
+from online_model.training.training_checkpoint import CheckpointError
 from schemas.features import FeatureError
 from schemas.model_package import PackageError
 from schemas.settings import SettingsError, SharedSettings

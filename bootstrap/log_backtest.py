@@ -18,14 +18,14 @@ from bootstrap.logged_rows import LoggedRow
 from bootstrap.position_study import PositionStudy
 from bootstrap.settings import BootstrapSettings
 from bootstrap.training import TrainedPackage, Training
-from online_model.delayed_stream import DelayedStream
-from online_model.field_quality import field_calibration_errors, field_ids
-from online_model.learner import OnlineLearner
-from online_model.model import Architecture
-from online_model.package_scorer import PackageScorer
-from online_model.progressive import validate_progressively
+from online_model.calibration.field_quality import field_calibration_errors, field_ids
+from online_model.learning.learner import OnlineLearner
+from online_model.network.model import Architecture
 from online_model.quality import log_loss, quality
 from online_model.settings import OnlineModelSettings
+from online_model.studies.delayed_stream import DelayedStream
+from online_model.studies.progressive import validate_progressively
+from online_model.training.package_scorer import PackageScorer
 from schemas.encoding import Encoder
 from schemas.features import FeatureSpec
 

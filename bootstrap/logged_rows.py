@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from online_model.delayed_stream import NO_CLICK as NO_CLICK
+from online_model.studies.delayed_stream import NO_CLICK as NO_CLICK
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,9 @@ import numpy as np
 
 from bootstrap.known_labels import KnownLabels
 from bootstrap.sample_topic import Offsets, SampleTopic
-from online_model.guarded_learner import GuardedLearner
-from online_model.learn_report import LearnReport
-from online_model.learner import OnlineLearner
+from online_model.learning.guarded_learner import GuardedLearner
+from online_model.learning.learn_report import LearnReport
+from online_model.learning.learner import OnlineLearner
 from schemas.features import FeatureSpec
 from schemas.layout import Layout
 from schemas.model_package import ModelPackage

@@ -13,10 +13,10 @@ from bootstrap.new_labels import NewLabels
 from bootstrap.sample_topic import SampleTopic
 from bootstrap.side_by_side import SideBySide, is_enough
 from bootstrap.training import version_name
-from online_model.export import Origin
-from online_model.guarded_learner import GuardedLearner
-from online_model.learner import OnlineLearner
+from online_model.learning.guarded_learner import GuardedLearner
+from online_model.learning.learner import OnlineLearner
 from online_model.settings import OnlineModelSettings
+from online_model.training.export import Origin
 from schemas.feature_reference import FeatureReference
 from schemas.features import FeatureSpec
 from schemas.layout import Layout

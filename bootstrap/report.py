@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from sklearn.metrics import precision_recall_curve, roc_curve
 
 from bootstrap.held_out import Tested
-from online_model.field_quality import field_calibration_errors, field_ids, field_names
-from online_model.package_scorer import PackageScorer
+from online_model.calibration.field_quality import field_calibration_errors, field_ids, field_names
 from online_model.quality import log_loss
+from online_model.training.package_scorer import PackageScorer
 from schemas.layout import Layout
 
 mpl.use("Agg")

@@ -19,15 +19,15 @@ import numpy as np
 
 from bootstrap.held_out import Tested, Validation, joined, thinned, time_order, validation_of
 from bootstrap.lake_stream import Block, LakeStream
-from online_model.calibration import fit_calibration
+from online_model.calibration.methods import fit_calibration
 from online_model.history import History
-from online_model.history_stream import StreamTrainer
-from online_model.late_clicks import LateClicks
-from online_model.model import Architecture, Model
-from online_model.peers import Peers
+from online_model.network.model import Architecture, Model
 from online_model.settings import OnlineModelSettings
-from online_model.trainer import HistoryError
-from online_model.training_checkpoint import CheckpointError, read_checkpoint
+from online_model.training.history_stream import StreamTrainer
+from online_model.training.late_clicks import LateClicks
+from online_model.training.peers import Peers
+from online_model.training.trainer import HistoryError
+from online_model.training.training_checkpoint import CheckpointError, read_checkpoint
 from schemas.calibration import Calibration
 from stores.lake.folders import Hour, LakeError
 

@@ -23,11 +23,11 @@ from bootstrap.retrain import Retrain, Retrained, RetrainOptions
 from bootstrap.sample_topic import SampleTopic
 from bootstrap.settings import BootstrapSettings
 from bootstrap.training import live_metrics, numbers, version_name
-from online_model.export import Origin, export
 from online_model.history import History
-from online_model.package_scorer import PackageScorer
-from online_model.peers import Peers
 from online_model.settings import OnlineModelSettings
+from online_model.training.export import Origin, export
+from online_model.training.package_scorer import PackageScorer
+from online_model.training.peers import Peers
 from schemas.feature_reference import FeatureReference
 from schemas.features import FeatureSpec
 from schemas.layout import Layout

@@ -8,7 +8,7 @@ import numpy as np
 import redis
 from numpy.typing import NDArray
 
-from online_model.package_scorer import PackageScorer
+from online_model.training.package_scorer import PackageScorer
 from schemas import redis_keys
 from schemas.features import FeatureSpec
 from schemas.model_package import ModelPackage

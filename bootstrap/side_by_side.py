@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from bootstrap.publishing import LIVE
 from bootstrap.training import numbers
-from online_model.learn_report import LearnReport
+from online_model.learning.learn_report import LearnReport
 from online_model.paired_errors import auc_difference_error, log_loss_difference_error
 from online_model.quality import quality
 

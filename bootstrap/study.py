@@ -13,10 +13,10 @@ import numpy as np
 
 from bootstrap.encoded_log import EncodedLog
 from online_model.history import History
-from online_model.model import Architecture
+from online_model.network.model import Architecture
 from online_model.quality import quality
 from online_model.settings import OnlineModelSettings
-from online_model.trainer import train
+from online_model.training.trainer import train
 from schemas.features import FeatureSpec
 
 

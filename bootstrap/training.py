@@ -11,15 +11,15 @@ from numpy.typing import NDArray
 from bootstrap.encoded_log import EncodedLog
 from bootstrap.publishing import LIVE
 from bootstrap.settings import BootstrapSettings
-from online_model.export import Origin, export
 from online_model.history import History
-from online_model.late_clicks import LateClicks
-from online_model.model import Architecture
-from online_model.package_scorer import PackageScorer
+from online_model.network.model import Architecture
 from online_model.paired_errors import auc_difference_error, log_loss_difference_error
 from online_model.quality import Quality, quality
 from online_model.settings import OnlineModelSettings
-from online_model.trainer import train
+from online_model.training.export import Origin, export
+from online_model.training.late_clicks import LateClicks
+from online_model.training.package_scorer import PackageScorer
+from online_model.training.trainer import train
 from schemas.feature_reference import FeatureReference
 from schemas.features import FeatureSpec
 from schemas.layout import Layout
@@ -31,7 +31,7 @@ REFERENCE_ROWS = 50_000
 
 @dataclass(frozen=True, slots=True)
 class TrainedPackage:
-    """``validation`` is of the last rows of history, see :mod:`online_model.trainer`."""
+    """``validation`` is of the last rows of history, see :mod:`online_model.training.trainer`."""
 
     package: ModelPackage
     validation: Quality

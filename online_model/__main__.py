@@ -9,11 +9,11 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from online_model.calibration_commands import calibrate, calibration_study
-from online_model.delay_commands import delay_study
-from online_model.export import load
-from online_model.poison_commands import poison_study
 from online_model.repeated_options import RepeatedOptions
+from online_model.studies.calibration_commands import calibrate, calibration_study
+from online_model.studies.delay_commands import delay_study
+from online_model.studies.poison_commands import poison_study
+from online_model.training.export import load
 from schemas import log_lines, redis_keys
 from schemas.calibration import Calibration
 from schemas.features import FeatureError, FeatureSpec

@@ -10,19 +10,19 @@ import structlog
 from numpy.typing import NDArray
 
 from schemas import redis_keys, row_changes
-from scorer import change_stream, delta_stream
-from scorer.bulk_load import load_page
-from scorer.catalogue import SLICE, Catalogue
-from scorer.delta_stream import DeltaGapError
-from scorer.half_refresher import HalfRefresher
-from scorer.index_keeper import IndexKeeper
-from scorer.memory import Memory
+from scorer.ads import change_stream
+from scorer.ads.bulk_load import load_page
+from scorer.ads.catalogue import SLICE, Catalogue
+from scorer.ads.staging import Staged, stage_ads, stage_counters
+from scorer.memory.memory_folder import Memory
 from scorer.metrics import ScorerMetrics
-from scorer.model_file import publish_popular
-from scorer.model_follower import ModelFollower
-from scorer.model_holder import ModelHolder, ServedModel
-from scorer.retired_models import RetiredModels
-from scorer.staging import Staged, stage_ads, stage_counters
+from scorer.model.delta_stream import ENTRIES_PER_READ, DeltaGapError, following
+from scorer.model.half_refresher import HalfRefresher
+from scorer.model.index_keeper import IndexKeeper
+from scorer.model.model_file import publish_popular
+from scorer.model.model_follower import ModelFollower
+from scorer.model.model_holder import ModelHolder, ServedModel
+from scorer.model.retired_models import RetiredModels
 
 _log = structlog.get_logger(__name__)
 #: Fewer ads than this share of those in memory: Redis was emptied, not so many ads deleted.
@@ -226,12 +226,12 @@ class Feeder(threading.Thread):
             self._client,
             redis_keys.model_deltas(self._model_name, version),
             served.position.entry_id,
-            delta_stream.ENTRIES_PER_READ,
+            ENTRIES_PER_READ,
             None if self._refresher.busy or self._lost_sight else _BLOCK_MS,
         )
         for entry_id, fields in entries:
             try:
-                delta, position = delta_stream.following(
+                delta, position = following(
                     served.position, entry_id, fields, version, model.table.shape
                 )
             except DeltaGapError as error:

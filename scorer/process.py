@@ -10,26 +10,32 @@ from prometheus_client import CollectorRegistry
 
 from schemas.encoding import Encoder
 from schemas.settings import SharedSettings
-from scorer.ad_arrays import AdArrays
-from scorer.arms import Arms
-from scorer.assignment import Assignment
-from scorer.background import go_behind_requests
-from scorer.catalogue import Catalogue
-from scorer.challengers import Challengers
-from scorer.explaining import Explaining
-from scorer.exploration_pools import ExplorationPools
+from scorer.ads.ad_arrays import AdArrays
+from scorer.ads.catalogue import Catalogue
+from scorer.api.model_admin import ModelAdmin
+from scorer.api.server import PortError, ScorerServer
+from scorer.api.servicer import ScorerServicer
+from scorer.api.tls import TlsError
+from scorer.api.validation import Validator
+from scorer.experiments.arms import Arms
+from scorer.experiments.exploration_pools import ExplorationPools
 from scorer.feeder import Feeder
-from scorer.index_keeper import IndexKeeper
-from scorer.memory import Memory
+from scorer.memory.background import go_behind_requests
+from scorer.memory.memory_folder import Memory
 from scorer.metrics import ScorerMetrics, scorer_metrics
-from scorer.model_admin import ModelAdmin
-from scorer.model_follower import ModelFollower
-from scorer.model_holder import ModelHolder
-from scorer.model_loader import ModelLoader
-from scorer.model_view import ModelView
-from scorer.ranking import Ranker
-from scorer.recall_monitor import RecallMonitor
-from scorer.recent_requests import RecentRequests
+from scorer.model.challengers import Challengers
+from scorer.model.index_keeper import IndexKeeper
+from scorer.model.model_follower import ModelFollower
+from scorer.model.model_holder import ModelHolder
+from scorer.model.model_loader import ModelLoader
+from scorer.model.model_view import ModelView
+from scorer.model.recent_requests import RecentRequests
+from scorer.ranking.assignment import Assignment
+from scorer.ranking.explaining import Explaining
+from scorer.ranking.ranker import Ranker
+from scorer.ranking.recall_monitor import RecallMonitor
+from scorer.ranking.tokens import TokenMint
+from scorer.ranking.user_reader import UserReader
 from scorer.requirements import (
     StartError,
     arms_of,
@@ -43,13 +49,7 @@ from scorer.requirements import (
     serve_metrics,
     token_keys,
 )
-from scorer.server import PortError, ScorerServer
-from scorer.servicer import ScorerServicer
 from scorer.settings import ScorerSettings
-from scorer.tls import TlsError
-from scorer.tokens import TokenMint
-from scorer.user_reader import UserReader
-from scorer.validation import Validator
 from stores.model_versions import ModelVersions
 
 _log = structlog.get_logger(__name__)

@@ -10,12 +10,12 @@ from redis.exceptions import RedisClusterException
 from schemas.features import FeatureError, FeatureSpec
 from schemas.served_token import TokenKeys
 from schemas.settings import SharedSettings
-from scorer.arms import Arms, ArmsError
-from scorer.exploration_pools import ExplorationPools
+from scorer.api.tls import TlsError, TlsFiles
+from scorer.experiments.arms import Arms, ArmsError
+from scorer.experiments.exploration_pools import ExplorationPools
 from scorer.kernels import StaleKernelsError, best_kernels
-from scorer.memory import Memory
+from scorer.memory.memory_folder import Memory
 from scorer.settings import ScorerSettings
-from scorer.tls import TlsError, TlsFiles
 from stores.redis_client import connect
 
 _REDIS_TIMEOUT_SECONDS = 5.0

@@ -63,7 +63,9 @@ class ScorerSettings(Settings):
 
     candidates: int = Field(500, ge=1, le=100_000, description="ads ranked for one request")
     arms: Path | None = Field(
-        None, description="YAML file of A/B arms, see scorer/arms.py; none: CTR_MODEL for everybody"
+        None,
+        description="YAML file of A/B arms, see scorer/experiments/arms.py; "
+        "none: CTR_MODEL for everybody",
     )
     popular_candidates: int = Field(
         16, ge=0, le=1_000, description="most clicked ads that are ranked, found or not"

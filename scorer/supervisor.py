@@ -18,8 +18,8 @@ from prometheus_client import CollectorRegistry, start_http_server
 from schemas import log_lines
 from schemas.encoding import Encoder
 from schemas.settings import SharedSettings
-from scorer.ad_arrays import AdArrays
-from scorer.memory import Memory
+from scorer.ads.ad_arrays import AdArrays
+from scorer.memory.memory_folder import Memory
 from scorer.metrics_sum import MetricsSum
 from scorer.process import run_feeder, run_worker
 from scorer.requirements import (

@@ -14,14 +14,14 @@ from redis.exceptions import RedisError
 from deploy.delay_study.event_player import PlayFailed
 from deploy.delay_study.flink_teacher import FlinkTeacher
 from deploy.local.part import StackError
-from online_model.click_delays import DelayLaw
 from online_model.datasets.text_table import DatasetError
-from online_model.delay_commands import StudyDataset, declaration
-from online_model.delay_study import METHODS, DelayStudy, StudyError, read_criteo
 from online_model.progress import rows_progress
 from online_model.repeated_options import RepeatedOptions
 from online_model.settings import OnlineModelSettings
-from online_model.trainer import HistoryError
+from online_model.studies.click_delays import DelayLaw
+from online_model.studies.delay_commands import StudyDataset, declaration
+from online_model.studies.delay_study import METHODS, DelayStudy, StudyError, read_criteo
+from online_model.training.trainer import HistoryError
 from schemas import log_lines
 from schemas.features import FeatureError
 from schemas.settings import SettingsError
@@ -31,7 +31,7 @@ app = typer.Typer(add_completion=False)
 
 
 class MethodName(StrEnum):
-    """Ways to learn from late clicks, see online_model/delayed_feedback.py."""
+    """Ways to learn from late clicks, see online_model/training/delayed_feedback.py."""
 
     ES_DFM = "es_dfm"
     DEFER = "defer"

@@ -8,7 +8,7 @@ from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 from numpy.typing import NDArray
 
-from online_model.delay_study import Lesson
+from online_model.studies.delay_study import Lesson
 from schemas.features import FeatureSpec
 from schemas.records import Click, Impression, Served
 from schemas.served_token import TokenKeys

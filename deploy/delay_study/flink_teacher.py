@@ -23,7 +23,7 @@ from deploy.delay_study.event_player import EventPlayer
 from deploy.local.ports import free_ports
 from deploy.local.settings import LocalSettings
 from deploy.local.stack import LocalStack
-from online_model.delay_study import ROW_MS, Lesson
+from online_model.studies.delay_study import ROW_MS, Lesson
 from schemas.features import FeatureSpec
 from stores.model_versions import ModelVersions
 

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from scorer import exploration
-from scorer.arms import Exploration
-from scorer.exploration import Distribution, Even, Pooled
-from scorer.exploration_pool import Pool, thompson, ucb
+from scorer.experiments import exploration
+from scorer.experiments.arms import Exploration
+from scorer.experiments.exploration import Distribution, Even, Pooled
+from scorer.experiments.exploration_pool import Pool, thompson, ucb
 from streaming.adserver.draws import uniform
 from streaming.adserver.settings import AdServerSettings
 from streaming.adserver.world import BIAS, Floats, Visit, World

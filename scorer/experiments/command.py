@@ -31,7 +31,7 @@ def experiment_report(
 
     Give --until a time that lies the attribution window back: later clicks are still to come.
     """
-    from scorer.arms import Arms, ArmsError
+    from scorer.experiments.arms import Arms, ArmsError
     from scorer.experiments.logged import read_logged
     from scorer.experiments.report import Report, ReportError
     from scorer.experiments.targets import TargetError

@@ -10,8 +10,8 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from scorer.arms import Arms
 from scorer.experiments.arm_figures import MICROS, ArmFigures, arm_figures, share_mismatch
+from scorer.experiments.arms import Arms
 from scorer.experiments.estimate import Estimate, lift
 from scorer.experiments.logged import Logged
 from scorer.experiments.off_policy import METHODS

@@ -42,8 +42,8 @@ class Lists:
 
 @dataclass(frozen=True)
 class Index:
-    """Inverted lists, see scorer.retrieval_index: ``centroids`` are rows that stand for lists,
-    which begin at the blocks ``starts`` [lists + 1]; behind them is a list that is open, with rows
+    """Inverted lists, see scorer.model.retrieval_index: ``centroids`` are rows that stand for
+    lists, which begin at the blocks ``starts`` [lists + 1]; behind them is an open list, with rows
     until ``open[0]``. ``slots`` [16 · blocks] are the ads; a code is a number in ``steps`` [dim].
     """
 
@@ -109,8 +109,8 @@ class TowerWeights:
 
 @dataclass(frozen=True)
 class StoredHalves:
-    """What is kept of each ad [..], see scorer.half_store: ``vectors`` [.., dim + 2], ``usual``
-    [..], ``hidden`` [.., towers · width] in ``steps`` [..]."""
+    """What is kept of each ad [..], see scorer.model.half_store: ``vectors`` [.., dim + 2],
+    ``usual`` [..], ``hidden`` [.., towers · width] in ``steps`` [..]."""
 
     vectors: Floats
     usual: Floats

@@ -109,7 +109,7 @@ class Kernels(Protocol):
     ) -> tuple[Floats, Floats, Floats]:
         """FM sums [n, dim], scalars [n] and first layers [n, width] of parts [n].
 
-        ``table`` is [.., 1 + dim]; see scorer.deepfm.
+        ``table`` is [.., 1 + dim]; see scorer.model.deepfm.
         """
 
     def exact_logits(self, weights: ExactWeights, hidden: Floats) -> Floats:

@@ -2,7 +2,7 @@
 
 import redis
 
-from online_model.package_scorer import PackageScorer
+from online_model.training.package_scorer import PackageScorer
 from schemas import model_package, redis_keys
 from schemas.features import FeatureSpec
 from schemas.layout import Layout

@@ -23,7 +23,7 @@ from pyflink.datastream.state import (
 from pyflink.java_gateway import get_gateway
 from pyflink.table import StreamTableEnvironment
 
-from online_model.row_store import Pieces, RowStore
+from online_model.learning.row_store import Pieces, RowStore
 from schemas import log_lines
 from schemas.addresses import KafkaAddress, RedisAddress
 from schemas.features import FeatureSpec

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import structlog
 
-from online_model.quality_drift import QualityDrift
+from online_model.learning.quality_drift import QualityDrift
 from schemas.model_package import PackageError
 from streaming.freshness import observe_since
 from streaming.learning.base_packages import BasePackages

@@ -5,12 +5,12 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from online_model.row_store import RowStore
+from online_model.learning.row_store import RowStore
 from schemas.model_package import ModelPackage
 
 
 class LearnReport(Protocol):
-    """Of one batch, see online_model.learn_report.LearnReport."""
+    """Of one batch, see online_model.learning.learn_report.LearnReport."""
 
     @property
     def ids(self) -> NDArray[np.int32]:

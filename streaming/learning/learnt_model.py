@@ -7,13 +7,13 @@ from dataclasses import asdict
 
 import numpy as np
 
-from online_model.row_store import RowStore
+from online_model.learning.row_store import RowStore
 from schemas.layout import Layout
 from streaming.learning.learner import Learner, Learners, LearnReport
 from streaming.learning.progress import Progress
 from streaming.learning.sample_batch import SampleBatch
 
-#: Why samples are not learnt that contradict the model, see online_model/label_guard.py.
+#: Why samples are not learnt that contradict the model, see online_model/learning/label_guard.py.
 WITHHELD = "withheld"
 _HEAD = struct.Struct("<4sI")
 _MAGIC = b"CTL1"

@@ -1,14 +1,15 @@
 """How a model is kept in keyed states: as it was last saved, and the batches it has learnt since.
 
-To save writes the rows that changed and as many others, see online_model/saved_rows.py: tens of
-megabytes for a large table. So most batches are only noted, and learnt again after a restore.
+To save writes the rows that changed and as many others, see online_model/learning/saved_rows.py:
+tens of megabytes for a large table. So most batches are only noted, and learnt again after a
+restore.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
-from online_model.row_store import Pieces, RowStore
+from online_model.learning.row_store import Pieces, RowStore
 from schemas.layout import Layout
 from streaming.learning.learner import Learners
 from streaming.learning.learnt_model import LearntModel

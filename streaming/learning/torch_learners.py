@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from online_model.guarded_learner import GuardedLearner
-from online_model.row_store import RowStore
+from online_model.learning.guarded_learner import GuardedLearner
+from online_model.learning.row_store import RowStore
 from online_model.settings import OnlineModelSettings
 from schemas.features import FeatureSpec
 from schemas.model_package import ModelPackage

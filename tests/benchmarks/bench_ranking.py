@@ -21,18 +21,18 @@ from schemas.encoding import Encoder
 from schemas.features import FeatureSpec
 from schemas.model_package import TOWER_FILE
 from schemas.redis_values import UserRow
-from scorer import shared_arrays
-from scorer.ad_arrays import AdArrays
-from scorer.deepfm import DeepFm, Halves
-from scorer.finalists import LARGEST_SPARE, SERVED_ADS, shortlist_and_spare
-from scorer.half_store import HalfStore, query
+from scorer.ads.ad_arrays import AdArrays
+from scorer.ads.popularity import PopularAds
 from scorer.kernels import best_kernels
-from scorer.model_holder import DeltaPosition, ServedModel
-from scorer.popularity import PopularAds
-from scorer.quantised_tower import QuantisedTower, units_of
-from scorer.retrieval_index import RetrievalIndex
-from scorer.tower import Tower
-from scorer.tower_layers import layers_of
+from scorer.memory import shared_arrays
+from scorer.model.deepfm import DeepFm, Halves
+from scorer.model.finalists import LARGEST_SPARE, SERVED_ADS, shortlist_and_spare
+from scorer.model.half_store import HalfStore, query
+from scorer.model.model_holder import DeltaPosition, ServedModel
+from scorer.model.quantised_tower import QuantisedTower, units_of
+from scorer.model.retrieval_index import RetrievalIndex
+from scorer.model.tower import Tower
+from scorer.model.tower_layers import layers_of
 from tests.benchmarks.bench_scorer.model import BenchModel
 from tests.benchmarks.bench_scorer.ranking_race import (
     CANDIDATES,

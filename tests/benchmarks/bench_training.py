@@ -17,13 +17,13 @@ import torch
 import typer
 from scipy.special import expit, logit
 
-from online_model.export import Origin, export
 from online_model.history import History
-from online_model.late_clicks import LateClicks
-from online_model.learner import OnlineLearner
-from online_model.learning_step import Objective, adam, pass_over
-from online_model.model import Model
+from online_model.learning.learner import OnlineLearner
+from online_model.network.model import Model
 from online_model.settings import OnlineModelSettings
+from online_model.training.export import Origin, export
+from online_model.training.late_clicks import LateClicks
+from online_model.training.learning_step import Objective, adam, pass_over
 from schemas.calibration import Calibration
 from schemas.features import FeatureSpec
 from schemas.layout import Layout

@@ -16,10 +16,10 @@ from pyflink.common import Types
 from pyflink.datastream import KeyedProcessFunction, RuntimeContext
 from pyflink.table import StreamTableEnvironment
 
-from online_model.export import Origin, export
-from online_model.late_clicks import LateClicks
-from online_model.model import Model
+from online_model.network.model import Model
 from online_model.settings import OnlineModelSettings
+from online_model.training.export import Origin, export
+from online_model.training.late_clicks import LateClicks
 from schemas.calibration import Calibration
 from schemas.features import FeatureSpec
 from schemas.layout import Layout

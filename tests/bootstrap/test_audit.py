@@ -14,7 +14,7 @@ from bootstrap.counter_audit import audit_counters, counter_row, ms
 from bootstrap.publisher import Publisher
 from bootstrap.score_audit import SETTLED_MS, audit_scores
 from bootstrap.training import TrainedPackage
-from online_model.package_scorer import PackageScorer
+from online_model.training.package_scorer import PackageScorer
 from schemas import redis_keys
 from schemas.features import FeatureSpec
 from schemas.lake import SAMPLES

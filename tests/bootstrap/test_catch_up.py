@@ -10,7 +10,7 @@ from bootstrap.catch_up import catch_up
 from bootstrap.encoded_log import EncodedLog
 from bootstrap.sample_topic import SampleTopic
 from bootstrap.training import TrainedPackage
-from online_model.learner import OnlineLearner
+from online_model.learning.learner import OnlineLearner
 from online_model.settings import OnlineModelSettings
 from schemas.features import FeatureSpec
 from schemas.model_package import ModelPackage

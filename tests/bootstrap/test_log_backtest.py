@@ -10,9 +10,9 @@ from bootstrap.log_sources import LOGS, LogName
 from bootstrap.log_split import LogFiles
 from bootstrap.row_range import Rows
 from bootstrap.settings import BootstrapSettings
-from online_model.model import Architecture
+from online_model.network.model import Architecture
 from online_model.settings import OnlineModelSettings
-from online_model.trainer import HistoryError
+from online_model.training.trainer import HistoryError
 from schemas.features import FeatureSpec
 from tests.bootstrap.small_logs import write_criteo
 

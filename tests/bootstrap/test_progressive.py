@@ -8,11 +8,11 @@ from sklearn.metrics import roc_auc_score
 from bootstrap.encoded_log import EncodedLog, encode_log
 from bootstrap.logged_rows import NO_CLICK
 from bootstrap.training import TrainedPackage
-from online_model.delayed_stream import DelayedStream
-from online_model.learner import OnlineLearner
-from online_model.progressive import ROWS_AT_A_TIME, validate_progressively
+from online_model.learning.learner import OnlineLearner
 from online_model.quality import log_loss
 from online_model.settings import OnlineModelSettings
+from online_model.studies.delayed_stream import DelayedStream
+from online_model.studies.progressive import ROWS_AT_A_TIME, validate_progressively
 from schemas.features import FeatureSpec
 from tests.bootstrap.small_logs import world_log
 

@@ -10,8 +10,8 @@ from bootstrap.encoded_log import EncodedLog
 from bootstrap.refresh import RefreshRefused, refresh
 from bootstrap.sample_topic import SampleTopic
 from bootstrap.training import TrainedPackage
-from online_model.export import load
 from online_model.settings import OnlineModelSettings
+from online_model.training.export import load
 from schemas.features import FeatureSpec
 from schemas.model_package import REFERENCE_FILE, ModelPackage
 from schemas.records import TrainingSample

@@ -20,12 +20,12 @@ from bootstrap.package_folder import read_package
 from bootstrap.publisher import Publisher
 from bootstrap.retrain import Retrain, Retrained, RetrainOptions
 from online_model.history import History
-from online_model.history_stream import StreamTrainer
-from online_model.package_scorer import PackageScorer
-from online_model.peers import Peers
 from online_model.quality import Quality, quality
 from online_model.settings import OnlineModelSettings
-from online_model.training_checkpoint import CheckpointError
+from online_model.training.history_stream import StreamTrainer
+from online_model.training.package_scorer import PackageScorer
+from online_model.training.peers import Peers
+from online_model.training.training_checkpoint import CheckpointError
 from stores.lake.folders import LakeError
 from tests.bootstrap.synthetic_lake import declared, write_lake
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from bootstrap.side_by_side import SideBySide
-from online_model.learn_report import LearnReport
+from online_model.learning.learn_report import LearnReport
 from online_model.quality import log_loss, pcoc
 
 

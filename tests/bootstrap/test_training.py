@@ -10,11 +10,11 @@ from bootstrap.encoded_log import EncodedLog, encode_log
 from bootstrap.publishing import LIVE
 from bootstrap.settings import BootstrapSettings
 from bootstrap.training import TrainedPackage, Training, numbers, version_name
-from online_model.delayed_feedback import LateShare
-from online_model.export import load
-from online_model.package_scorer import PackageScorer
 from online_model.quality import quality
-from online_model.trainer import HistoryError
+from online_model.training.delayed_feedback import LateShare
+from online_model.training.export import load
+from online_model.training.package_scorer import PackageScorer
+from online_model.training.trainer import HistoryError
 from schemas.features import FeatureSpec
 from tests.bootstrap.small_logs import world_log
 

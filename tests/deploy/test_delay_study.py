@@ -5,7 +5,7 @@ from pathlib import Path
 from typer.testing import CliRunner
 
 from deploy.delay_study.__main__ import MethodName, app
-from online_model.delay_study import METHODS
+from online_model.studies.delay_study import METHODS
 
 
 def test_each_method_has_a_name() -> None:

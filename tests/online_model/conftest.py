@@ -2,10 +2,10 @@
 
 import pytest
 
-from online_model.export import Origin, export
-from online_model.late_clicks import LateClicks
-from online_model.model import Architecture
-from online_model.trainer import train
+from online_model.network.model import Architecture
+from online_model.training.export import Origin, export
+from online_model.training.late_clicks import LateClicks
+from online_model.training.trainer import train
 from schemas.model_package import ModelPackage
 from tests.online_model.small_log import SETTINGS, SPEC, history, samples
 

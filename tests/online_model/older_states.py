@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from online_model.export import CURVATURE_FILE
-from online_model.late_clicks import LATE_CLICKS_FILE, LateClicks
-from online_model.learner import OnlineLearner
+from online_model.learning.learner import OnlineLearner
+from online_model.training.export import CURVATURE_FILE
+from online_model.training.late_clicks import LATE_CLICKS_FILE, LateClicks
 from schemas.model_package import TABLE_FILE, ModelPackage
 
 

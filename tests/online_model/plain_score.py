@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from online_model.model import Model
+from online_model.network.model import Model
 from schemas.crosses import cross_ids
 from tests.online_model.small_log import LAYOUT, SPEC
 

@@ -1,6 +1,6 @@
 """What Flink keeps of a learner's rows, in dictionaries."""
 
-from online_model.row_store import RowStore
+from online_model.learning.row_store import RowStore
 
 
 class PiecesInMemory(dict[int, bytes]):

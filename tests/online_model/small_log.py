@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 
 from online_model.history import History
-from online_model.model import Architecture, Model
+from online_model.network.model import Architecture, Model
 from online_model.settings import OnlineModelSettings
 from schemas.encoding import Encoder
 from schemas.features import FeatureSpec

@@ -9,10 +9,10 @@ from pathlib import Path
 from schemas.records import Ad
 from schemas.redis_values import versioned
 from schemas.row_changes import RowChange
-from scorer.ad_arrays import AdArrays
-from scorer.catalogue import Catalogue
-from scorer.memory import Memory
-from scorer.staging import Staged
+from scorer.ads.ad_arrays import AdArrays
+from scorer.ads.catalogue import Catalogue
+from scorer.ads.staging import Staged
+from scorer.memory.memory_folder import Memory
 from tests.scorer.tiny_model import ENCODER
 
 

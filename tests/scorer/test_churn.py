@@ -7,10 +7,10 @@ import pytest
 
 from schemas.redis_values import versioned
 from schemas.row_changes import RowChange
-from scorer import ad_arrays
-from scorer.ad_arrays import REUSE_SECONDS
-from scorer.catalogue import Catalogue
-from scorer.staging import stage_ads, stage_counters
+from scorer.ads import ad_arrays
+from scorer.ads.ad_arrays import REUSE_SECONDS
+from scorer.ads.catalogue import Catalogue
+from scorer.ads.staging import stage_ads, stage_counters
 from tests.scorer.catalogues import apply, change_of, new_catalogue
 from tests.scorer.publisher import ad, counter_row
 from tests.scorer.tiny_model import ENCODER

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from schemas.proto.ctr.v1 import scorer_pb2
 from schemas.redis_values import CounterRow
-from scorer.tower_gradient import TowerGradient
+from scorer.ranking.tower_gradient import TowerGradient
 from tests.scorer.publisher import Publisher
 from tests.scorer.running_scorer import RunningScorer, eventually, refusal, served
 from tests.scorer.tiny_model import CALIBRATION, ENCODER, LAYOUT, TinyModel
@@ -125,8 +125,8 @@ def tower_share(
 
 def test_the_towers_of_an_export_are_explained() -> None:
     """Several towers with shifts, as online_model exports them."""
-    from online_model import tower_graph
-    from scorer.tower import Tower
+    from online_model.network import tower_graph
+    from scorer.model.tower import Tower
 
     random = np.random.default_rng(4)
     weights = {

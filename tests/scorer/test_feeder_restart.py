@@ -5,10 +5,10 @@ from pathlib import Path
 
 import numpy as np
 
-from scorer.ad_arrays import REUSE_SECONDS, SLOTS
-from scorer.catalogue import Catalogue
-from scorer.memory import Memory
-from scorer.staging import stage_ads
+from scorer.ads.ad_arrays import REUSE_SECONDS, SLOTS
+from scorer.ads.catalogue import Catalogue
+from scorer.ads.staging import stage_ads
+from scorer.memory.memory_folder import Memory
 from tests.scorer.catalogues import apply, change_of, new_catalogue
 from tests.scorer.publisher import ad
 from tests.scorer.tiny_model import ENCODER

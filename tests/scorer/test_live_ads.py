@@ -10,9 +10,9 @@ from schemas.records import Ad
 from schemas.redis_keys import CHANGES, ads, shard
 from schemas.redis_values import CounterRow, versioned
 from schemas.row_changes import RowChange
-from scorer.candidate_sources import CandidateSources
-from scorer.eligibility import eligible_ads
+from scorer.ads.eligibility import eligible_ads
 from scorer.kernels import SOURCES
+from scorer.ranking.candidate_sources import CandidateSources
 from tests.scorer.publisher import ADS, Publisher, ad, counter_row
 from tests.scorer.running_scorer import RunningScorer, assert_parity, eventually, served
 from tests.scorer.tiny_model import LAYOUT, TinyModel

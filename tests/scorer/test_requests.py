@@ -8,9 +8,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from schemas.proto.ctr.v1 import scorer_pb2
+from scorer.api.validation import Validator
 from scorer.questions import InvalidRequestError
 from scorer.settings import ScorerSettings
-from scorer.validation import Validator
 from tests.scorer.running_scorer import RunningScorer, refusal, served
 from tests.scorer.tiny_model import SPEC
 

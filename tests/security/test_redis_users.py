@@ -16,8 +16,8 @@ from deploy.cluster.redis_users import USERS, access_list, passwords
 from schemas import redis_keys
 from schemas.model_package import Manifest, ModelPackage, file_entries
 from schemas.records import User
-from scorer.change_stream import read_snapshot
-from scorer.user_reader import UserReader
+from scorer.ads.change_stream import read_snapshot
+from scorer.ranking.user_reader import UserReader
 from stores.redis_client import connect
 from streaming.readiness import NotReady, require_redis
 from streaming.redis_sink.batch_writer import part_done

@@ -14,8 +14,8 @@ from schemas.model_package import Manifest, ModelPackage, fetch, file_entries
 from schemas.records import User
 from schemas.redis_values import versioned
 from schemas.row_changes import RowChange
-from scorer.change_stream import read_entries, read_snapshot
-from scorer.user_reader import UserReader
+from scorer.ads.change_stream import read_entries, read_snapshot
+from scorer.ranking.user_reader import UserReader
 from stores.redis_client import connect, look_again, primaries
 from streaming.readiness import require_redis
 from streaming.redis_sink.catalogue_writer import CatalogueWriter

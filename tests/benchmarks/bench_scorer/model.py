@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from online_model import tower_graph
+from online_model.network import tower_graph
 from schemas.calibration import Calibration
 from schemas.features import FeatureSpec
 from schemas.layout import Layout

@@ -7,7 +7,7 @@ import onnxruntime
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from online_model import tower_graph
+from online_model.network import tower_graph
 from schemas.layout import raw_numbers
 from tests.benchmarks.bench_scorer.model import BenchModel, Floats
 

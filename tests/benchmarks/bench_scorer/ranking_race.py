@@ -17,11 +17,11 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from scorer.ad_arrays import AdArrays
-from scorer.deepfm import Halves
-from scorer.finalists import SERVED_ADS, finalists
-from scorer.half_store import query
-from scorer.model_holder import ServedModel
+from scorer.ads.ad_arrays import AdArrays
+from scorer.model.deepfm import Halves
+from scorer.model.finalists import SERVED_ADS, finalists
+from scorer.model.half_store import query
+from scorer.model.model_holder import ServedModel
 from scorer.questions import Asker, RankQuestion
 from tests.benchmarks.bench_scorer.model import BenchModel, Floats
 from tests.benchmarks.bench_scorer.onnx_alone import OnnxAlone

@@ -17,7 +17,7 @@ from rich.progress import Progress
 
 from deploy.local.ports import free_ports
 from schemas.features import FeatureSpec
-from scorer.memory import Memory
+from scorer.memory.memory_folder import Memory
 from scorer.settings import ScorerSettings
 from tests.benchmarks.bench_scorer.fill import RawRedis, write_ads, write_package, write_users
 from tests.benchmarks.bench_scorer.gauges import Gauges

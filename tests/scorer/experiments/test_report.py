@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from schemas.lake import SAMPLES, SUCCESS
 from scorer.__main__ import app
-from scorer.arms import Arms
+from scorer.experiments.arms import Arms
 from scorer.experiments.logged import read_logged
 from scorer.experiments.report import Report, ReportError
 from stores.lake.folders import Hour, compacted

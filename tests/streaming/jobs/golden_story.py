@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from confluent_kafka import Producer
 
-from online_model.export import Origin, export
-from online_model.late_clicks import LateClicks
-from online_model.model import Model
+from online_model.network.model import Model
 from online_model.settings import OnlineModelSettings
+from online_model.training.export import Origin, export
+from online_model.training.late_clicks import LateClicks
 from schemas import redis_keys
 from schemas.calibration import Calibration
 from schemas.encoding import Encoder

@@ -8,7 +8,7 @@ import pytest
 from scipy.special import expit
 from sklearn.metrics import roc_auc_score
 
-from online_model.learn_report import LearnReport
+from online_model.learning.learn_report import LearnReport
 from schemas.layout import Layout
 from streaming.learning.learnt_model import LearntModel, SnapshotError
 from streaming.learning.progress import HALF_LIFE_SAMPLES, Progress

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pytest
 
-from online_model.guarded_learner import GuardedLearner
-from online_model.learner import OnlineLearner
-from online_model.row_store import RowStore
+from online_model.learning.guarded_learner import GuardedLearner
+from online_model.learning.learner import OnlineLearner
+from online_model.learning.row_store import RowStore
 from schemas.layout import Layout
 from streaming.learning.learnt_model import LearntModel
 from streaming.learning.model_state import ModelState, States

@@ -11,12 +11,12 @@ from schemas.encoding import Encoder
 from schemas.proto.ctr.v1 import scorer_pb2
 from schemas.redis_values import user_row
 from schemas.served_token import TokenKeys
-from scorer import shared_arrays
-from scorer.ad_arrays import AdArrays
-from scorer.finalists import SERVED_ADS
+from scorer.ads.ad_arrays import AdArrays
 from scorer.kernels import best_kernels
-from scorer.model_file import ModelFile, published_popular
-from scorer.retrieval_index import RetrievalIndex
+from scorer.memory import shared_arrays
+from scorer.model.finalists import SERVED_ADS
+from scorer.model.model_file import ModelFile, published_popular
+from scorer.model.retrieval_index import RetrievalIndex
 from scorer.settings import ScorerSettings
 from tests.benchmarks.bench_scorer import ghz
 from tests.benchmarks.bench_scorer.gauges import Reading, rungs_between, stages_between

@@ -1,0 +1,1 @@
+"""What makes a probability of a score: isotonic, Platt, and by field."""

@@ -1,0 +1,1 @@
+"""What a choice costs, on real rows: late clicks, poisoned labels, calibration."""

@@ -1,0 +1,169 @@
+"""Training from a stream of history that need not fit in memory, by one process or several.
+
+The same steps as :mod:`online_model.training.trainer`: passes over the earlier part, then the
+later part, each batch of which is predicted before it is learnt and whose predictions calibrate.
+"""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from online_model.history import History
+from online_model.network.model import Architecture, Model
+from online_model.settings import OnlineModelSettings
+from online_model.training.learning_step import Objective, adam, learn_batch
+from online_model.training.peers import Peers, SharedTable
+from online_model.training.training_checkpoint import (
+    CheckpointError,
+    read_checkpoint,
+    write_checkpoint,
+)
+from schemas.calibration import Calibration
+from schemas.features import FeatureSpec
+
+#: Position in the stream -> its history; the position is opaque here.
+Parts = Iterator[tuple[Any, History]]
+CURVE_ROWS = 20_000
+
+
+class StreamTrainer:
+    """One model in training. ``curve`` has (rows learnt, log loss before learning them) pairs."""
+
+    def __init__(
+        self, model: Model, settings: OnlineModelSettings, peers: Peers, sync_rows: int
+    ) -> None:
+        torch.set_num_threads(settings.torch_threads)
+        torch.manual_seed(settings.seed + peers.rank)
+        self.model = model
+        self.curve: list[tuple[int, float]] = []
+        self.rows_learnt = 0
+        self._settings, self._peers, self._sync_rows = settings, peers, sync_rows
+        self._dense = adam(model, settings)
+        self._objective = Objective(Calibration(), "vanilla", 0.0)
+        self._shared = SharedTable(model, peers, settings)
+        self._loss = self._weight = 0.0
+        self._learnt_by_peer = [0] * peers.size
+
+    @classmethod
+    def new(
+        cls,
+        spec: FeatureSpec,
+        architecture: Architecture,
+        first: History,
+        settings: OnlineModelSettings,
+        peers: Peers,
+        sync_rows: int,
+    ) -> "StreamTrainer":
+        """``first`` rows give standardisation and base rate; all processes pass the same ones."""
+        base_rate = float(np.average(first.labels, weights=first.weights))
+        rate = min(max(base_rate, 1e-6), 1.0 - 1e-6)
+        model = Model.new(spec, architecture, first.samples, rate, settings)
+        return cls(model, settings, peers, sync_rows)
+
+    def learn(
+        self,
+        parts: Parts,
+        synced: Callable[[list[Any]], None] = lambda positions: None,
+        predict_every: int = 0,
+    ) -> list[NDArray[np.float32]]:
+        """Learn parts until no process has any left, joining with the peers every ``sync_rows``.
+
+        ``synced`` is told the positions of all processes whenever their models are one. Returns
+        of each part the logits of every ``predict_every``-th row from before it was learnt.
+        """
+        logits: list[NDArray[np.float32]] = []
+        position: Any = None
+        ended = False
+        while True:
+            rows = 0
+            while rows < self._sync_rows and not ended:
+                found = next(parts, None)
+                if found is None:
+                    ended = True
+                    break
+                position, history = found
+                before = self._learn_history(history, predict=predict_every > 0)
+                if before is not None:
+                    logits.append(before[::predict_every].copy())
+                rows += len(history)
+            self._shared.join()
+            self._peers.averaged(self._averaged_tensors())
+            told = self._peers.gathered((position, self.rows_learnt))
+            self._learnt_by_peer = [learnt for _, learnt in told]
+            synced([place for place, _ in told])
+            if not self._peers.any(not ended):
+                return logits
+
+    def save(self, path: Path, place: Any) -> None:
+        """What :meth:`restore` needs, atomically."""
+        table = self.model.table
+        state = {
+            "values": table.values,
+            "curvature": table.curvature,
+            "network": self.model.network.state_dict(),
+            "dense": self._dense.state_dict(),
+            "random": torch.get_rng_state(),
+            "rows_learnt": self._learnt_by_peer,
+            "curve": self.curve,
+            "loss": (self._loss, self._weight),
+        }
+        write_checkpoint(path, state, place)
+
+    def restore(self, path: Path) -> Any:
+        """Goes on from :meth:`save`; returns the place. Raises CheckpointError."""
+        state, place = read_checkpoint(path)
+        try:
+            self.model.table.values.copy_(state["values"])
+            self.model.table.curvature.copy_(state["curvature"])
+            self.model.network.load_state_dict(state["network"])
+            self._dense.load_state_dict(state["dense"])
+            torch.set_rng_state(state["random"])
+            self._learnt_by_peer, self.curve = state["rows_learnt"], list(state["curve"])
+            self.rows_learnt = self._learnt_by_peer[self._peers.rank]
+            self._loss, self._weight = state["loss"]
+        except (IndexError, KeyError, RuntimeError, TypeError, ValueError) as error:
+            raise CheckpointError(f"{path}: not of this training: {error}") from None
+        self._shared = SharedTable(self.model, self._peers, self._settings)
+        return place
+
+    def _learn_history(self, history: History, predict: bool) -> NDArray[np.float32] | None:
+        logits = np.empty(len(history), np.float32) if predict else None
+        size = self._settings.batch_size
+        for start in range(0, len(history), size):
+            part = history.part(start, start + size)
+            batch = self.model.batcher.batch(part.samples)
+            labels, weights = torch.from_numpy(part.labels), torch.from_numpy(part.weights)
+            scores, rows = learn_batch(
+                self.model, batch, labels, weights, self._objective, self._settings, self._dense
+            )
+            if logits is not None:
+                logits[start : start + len(part)] = scores.numpy()
+            self._shared.touch(rows)
+            self._count(scores, labels, weights)
+        return logits
+
+    def _count(self, scores: Tensor, labels: Tensor, weights: Tensor) -> None:
+        losses = torch.nn.functional.binary_cross_entropy_with_logits(
+            scores, labels, weights, reduction="sum"
+        )
+        self.rows_learnt += len(labels)
+        self._loss += float(losses)
+        self._weight += float(weights.sum())
+        if self.rows_learnt // CURVE_ROWS > (self.rows_learnt - len(labels)) // CURVE_ROWS:
+            self.curve.append((self.rows_learnt, self._loss / self._weight))
+            self._loss = self._weight = 0.0
+
+    def _averaged_tensors(self) -> list[Tensor]:
+        parameters = list(self.model.network.parameters())
+        moments = [
+            value
+            for parameter in parameters
+            for name, value in sorted(self._dense.state[parameter].items())
+            if name != "step"
+        ]
+        return [*parameters, *moments]

@@ -1,0 +1,1 @@
+"""The ads in memory: what is served of them, who has which attribute, what was clicked."""

@@ -1,0 +1,1 @@
+"""gRPC: services, limits, TLS; converts, calls, converts."""

@@ -1,0 +1,1 @@
+"""Arrays that one process writes and others map, and work that keeps behind requests."""

@@ -1,0 +1,1 @@
+"""The served model: read from packages, split into halves, kept current, changed at once."""

@@ -1,0 +1,222 @@
+"""Builds a served model aside, in its own thread: package, compacted rows, ad halves, index."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+import redis
+import structlog
+from numpy.typing import NDArray
+
+from schemas import redis_keys
+from schemas.model_package import ModelPackage, PackageError, fetch
+from schemas.redis_values import UserRow
+from schemas.row_delta import DeltaError, rows_from_hash
+from scorer.ads.catalogue import Catalogue
+from scorer.ads.popularity import popular_ads
+from scorer.kernels import best_kernels
+from scorer.memory.background import Pace
+from scorer.memory.memory_folder import Memory
+from scorer.model.deepfm import DeepFm
+from scorer.model.delta_stream import clicks_between, stream_end
+from scorer.model.finalists import LARGEST_SPARE, SERVED_ADS, shortlist_and_spare
+from scorer.model.half_store import HalfStore, query
+from scorer.model.model_file import ModelFile
+from scorer.model.model_holder import DeltaPosition, ServedModel
+from scorer.model.package_reader import read_deepfm
+from scorer.model.quantised_tower import LEAST_OVERLAP, QuantisedTower, overlap
+from scorer.model.recent_requests import RecentRequests, warm_up
+from scorer.model.retrieval_index import RetrievalIndex
+from scorer.settings import ScorerSettings
+
+_PROBE_ADS = 512
+_PROBE_REQUESTS = 20
+#: Their first layers in float32 stay in the cache.
+_ADS_AT_A_TIME = 1_024
+#: Requests read their users from the same Redis, which does one thing at a time.
+_ROWS_PER_READ = 1_000
+#: Of the time, while another model is served.
+_LOAD_SHARE = 0.5
+_log = structlog.get_logger(__name__)
+
+
+class ModelLoader:
+    """Loads versions of one model for one catalogue."""
+
+    def __init__(
+        self,
+        client: redis.Redis,
+        model: str,
+        catalogue: Catalogue,
+        memory: Memory,
+        settings: ScorerSettings,
+        recent: RecentRequests,
+    ) -> None:
+        self._client = client
+        self._model = model
+        self._catalogue = catalogue
+        self._memory = memory
+        self._settings = settings
+        self._recent = recent
+
+    def current_version(self) -> str | None:
+        """The version that should be served, None if none was published."""
+        value = cast("bytes | None", self._client.get(redis_keys.model_current(self._model)))
+        return None if value is None else value.decode()
+
+    def has_ads(self) -> bool:
+        """Whether the catalogue is loaded: a model is built for its ads."""
+        return self._catalogue.loaded
+
+    def load(
+        self,
+        version: str,
+        skipped_from: DeltaPosition | None = None,
+        served_already: bool = False,
+    ) -> ServedModel:
+        """Everything that serving a version needs; ``skipped_from`` is where a resync left off.
+
+        If a model is ``served_already``, slowly.
+
+        Raises PackageError if the package cannot be used, redis.RedisError if Redis is away.
+        """
+        package = fetch(self._model, version, self._get)
+        package.require_fingerprint(self._catalogue.encoder.spec.fingerprint)
+        model = read_deepfm(package, self._catalogue.encoder)
+        position, shift = stream_end(self._client, self._model, version)
+        self._apply_rows(model, version)
+        clicks = (
+            []
+            if skipped_from is None
+            else clicks_between(self._client, self._model, version, skipped_from, position)
+        )
+        return self._with_ads(package, model, position, shift, clicks, served_already)
+
+    def _get(self, keys: Sequence[str]) -> Sequence[bytes | None]:
+        return cast("list[bytes | None]", self._client.mget(keys))
+
+    def _apply_rows(self, model: DeepFm, version: str) -> None:
+        key = redis_keys.model_rows(self._model, version)
+        for fields in self._hash_pages(key):
+            try:
+                ids, values = rows_from_hash(fields, model.dim)
+                if not np.isfinite(values).all():
+                    raise DeltaError("a number is not finite")
+                model.table[ids] = values
+            except (DeltaError, IndexError) as error:
+                raise PackageError(f"package {version}: compacted rows: {error}") from None
+
+    def _hash_pages(self, key: str) -> "list[dict[bytes, bytes]]":
+        pages, cursor = [], 0
+        while True:
+            cursor, page = cast(
+                "tuple[int, dict[bytes, bytes]]",
+                self._client.hscan(key, cursor, count=_ROWS_PER_READ),
+            )
+            pages.append(page)
+            if cursor == 0:
+                return pages
+
+    def _with_ads(
+        self,
+        package: ModelPackage,
+        model: DeepFm,
+        position: DeltaPosition,
+        shift: float,
+        clicks: list[int],
+        served_already: bool,
+    ) -> ServedModel:
+        catalogue, version = self._catalogue, package.manifest.version
+        arrays = catalogue.arrays
+        revision, count = catalogue.revision, catalogue.slot_count
+        known = catalogue.slots_in_use()
+        probe = known[:: max(1, len(known) // _PROBE_ADS)]
+        with self._memory.new("model", "index") as (path, index_path):
+            file = ModelFile.create(
+                path, package, model.table, model.hidden, arrays.capacity, count
+            )
+            model = read_deepfm(package, catalogue.encoder, file.table)
+            model.recalibrate(shift)
+            file.set_shift(shift)
+            store, pace = file.store, Pace(_LOAD_SHARE if served_already else 1.0)
+            for start in range(0, count, _ADS_AT_A_TIME):
+                slots = np.arange(start, min(start + _ADS_AT_A_TIME, count), dtype=np.int32)
+                halves = model.ad_halves(arrays.parts.take(slots))
+                store.write(slots, halves, model.usual_tower(halves), arrays.prices.take(slots))
+                pace.piece_is_done()
+            quantised, mean_tower = self._warm(model, file, probe, version)
+            loaded = ServedModel(
+                manifest=package.manifest,
+                model=model,
+                store=store,
+                index=build_index(index_path, catalogue, store, self._settings),
+                quantised=quantised,
+                popular=popular_ads(catalogue, 2 * self._settings.max_limit),
+                mean_tower=mean_tower,
+                shortlist=self._settings.candidates,
+                spare=LARGEST_SPARE,
+                built_revision=revision,
+                position=position,
+                indexed_writes=store.writes,
+                learnt_clicks=clicks,
+                file=file,
+                index_path=index_path,
+            )
+            parts = self._recent.parts(catalogue.encoder)
+            loaded.shortlist, loaded.spare = shortlist_and_spare(
+                loaded, arrays, parts, self._settings.candidates
+            )
+            file.set_shortlist(loaded.shortlist, loaded.spare)
+            warm_up(loaded, arrays, parts, self._settings.candidates, pace)
+            return loaded
+
+    def _warm(
+        self, model: DeepFm, file: ModelFile, probe: NDArray[np.int32], version: str
+    ) -> tuple[QuantisedTower | None, float]:
+        """Run the whole path on a few requests, the first without a user; its mean tower logit.
+
+        The tower in 8 bits is refused unless it finds what the exact one ranks first.
+        """
+        encoder, arrays = self._catalogue.encoder, self._catalogue.arrays
+        halves = [
+            model.request_half(encoder.request(UserRow(f"probe-{number}" if number else ""), {}))
+            for number in range(_PROBE_REQUESTS)
+        ]
+        ads = model.ad_halves(arrays.parts.take(probe) if len(probe) else encoder.ad("", {}))
+        seen = ads.hidden + halves[0].hidden
+        logits = model.tower.logits(seen)
+        if not np.isfinite(logits).all() or not np.isfinite(halves[0].scalars).all():
+            raise PackageError(f"package {version}: the model answers with no finite number")
+        quantised = file.quantise_by(seen)
+        if quantised is not None and len(probe):
+            shares = []
+            for half in halves:
+                products = file.store.vectors.take(probe, axis=0) @ query(half, by_value=False)
+                products -= file.store.usual.take(probe)
+                exact = products + model.tower.logits(ads.hidden + half.hidden)
+                approximate = products + quantised.logits(file.store, probe, half.hidden)
+                shares.append(overlap(exact, approximate, SERVED_ADS, SERVED_ADS + LARGEST_SPARE))
+            found = float(np.mean(shares))
+            if found < LEAST_OVERLAP:
+                _log.warning("8 bits are too few for this tower", version=version, overlap=found)
+                quantised = None
+        mean_tower = float(logits.mean())
+        file.decide(mean_tower, quantised is not None)
+        return quantised, mean_tower
+
+
+def build_index(
+    path: Path, catalogue: Catalogue, store: HalfStore, settings: ScorerSettings
+) -> RetrievalIndex:
+    """An index of the active ads in a new file."""
+    active = catalogue.active_slots()
+    return RetrievalIndex.build(
+        path,
+        store.vectors,
+        active,
+        catalogue.arrays.capacity,
+        settings.flat_index_ads,
+        settings.index_probes,
+        best_kernels(),
+    )

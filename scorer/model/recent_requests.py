@@ -1,0 +1,67 @@
+"""A few of the last requests, encoded: a model that comes is warmed up by what it will be asked."""
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from time import monotonic
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from schemas.encoding import Encoder
+from schemas.redis_values import UserRow
+from scorer.ads.ad_arrays import AdArrays
+from scorer.memory.background import Pace
+from scorer.model.finalists import SERVED_ADS, finalists
+from scorer.model.half_store import query
+from scorer.model.model_holder import ServedModel
+from scorer.questions import Asker, RankQuestion
+
+#: So many are kept, and one is taken in each pause.
+KEPT = 64
+#: As long as there was none, so many are made up: a worker that starts is waited for.
+MADE_UP = 20
+PAUSE_SECONDS = 0.1
+#: What most requests ask for.
+_QUESTION = RankQuestion(Asker("", "", {}), SERVED_ADS)
+
+
+class RecentRequests:
+    """Thread-safe: appending to a bounded deque is atomic."""
+
+    def __init__(self, clock: Callable[[], float] = monotonic) -> None:
+        self._clock = clock
+        self._next = 0.0
+        self._parts: deque[NDArray[np.void]] = deque(maxlen=KEPT)
+
+    def offer(self, part: NDArray[np.void]) -> None:
+        """A request's encoded part (1,), which nobody changes any more."""
+        now = self._clock()
+        if now >= self._next:
+            self._next = now + PAUSE_SECONDS
+            self._parts.append(part)
+
+    def parts(self, encoder: Encoder) -> Sequence[NDArray[Any]]:
+        """Newest last; requests of users that nothing is known of as long as there was none."""
+        if self._parts:
+            return list(self._parts)
+        return [encoder.request(UserRow(f"warm-up-{number}"), {}) for number in range(MADE_UP)]
+
+
+def warm_up(
+    served: ServedModel,
+    arrays: AdArrays,
+    parts: Sequence[NDArray[np.void]],
+    candidates: int,
+    pace: Pace,
+) -> None:
+    """Answer requests with a model that is not served yet, so that the first real ones find memory
+    mapped and caches filled; one at a time."""
+    for part in parts:
+        half = served.model.request_half(part)
+        slots = served.index.search(query(half, False), candidates)[0]
+        if not len(slots):
+            continue
+        chosen = finalists(served, arrays, half, slots, _QUESTION, True)
+        served.model.logits(half, arrays.read(chosen).parts)
+        pace.piece_is_done()

@@ -1,0 +1,125 @@
+"""Admission: bursts are taken, a standing queue is kept short, and nothing is forgotten."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from scorer.api.admission import BURST_SECONDS, CALM_SECONDS, Admission, RequestPool
+from tests.scorer.running_scorer import RunningScorer, eventually, refusal
+
+WORKERS, LARGEST, LONGEST = 2, 50, 0.010
+
+
+class Line:
+    """Requests that end one after the other, ``seconds_each`` apart, on a clock of its own."""
+
+    def __init__(self, seconds_each: float) -> None:
+        self.admission = Admission(WORKERS, LARGEST, LONGEST)
+        self.seconds_each = seconds_each
+        self.now = 100.0
+        self.ends: list[float] = []
+
+    def arrive(self, now: float) -> float | None:
+        """How long the request takes; None if it is refused."""
+        while self.ends and self.ends[0] <= now:
+            self.admission.ends(self.ends.pop(0))
+        if not self.admission.admits(now):
+            return None
+        self.admission.begins(now)
+        end = max(now, self.ends[-1] if self.ends else now) + self.seconds_each
+        self.ends.append(end)
+        return end - now
+
+    def arrivals(self, count: int, per_second: float) -> list[float | None]:
+        taken = []
+        for _ in range(count):
+            self.now += 1 / per_second
+            taken.append(self.arrive(self.now))
+        return taken
+
+
+def test_a_burst_is_taken_whole() -> None:
+    line = Line(seconds_each=0.001)
+    line.arrivals(100, per_second=500)
+    assert None not in line.arrivals(LARGEST - WORKERS, per_second=20_000)
+
+
+def test_below_capacity_nothing_is_refused() -> None:
+    assert None not in Line(seconds_each=0.001).arrivals(5_000, per_second=900)
+
+
+def test_twice_the_capacity_leaves_the_goodput_and_a_short_wait() -> None:
+    line = Line(seconds_each=0.001)
+    first = line.arrivals(400, per_second=2_000)
+    assert None in first
+    taken = [seconds for seconds in line.arrivals(20_000, per_second=2_000) if seconds is not None]
+    assert len(taken) >= 0.97 * 10_000
+    assert max(taken) <= LONGEST + 1e-9
+
+
+def test_idle_time_is_no_time_of_a_request() -> None:
+    """After an hour without any, six come at once, and then fewer than can end."""
+    line = Line(seconds_each=0.001)
+    line.arrive(line.now)
+    line.now += 3_600
+    assert None not in line.arrivals(6, per_second=1e9)
+    assert None not in line.arrivals(1_000, per_second=990)
+
+
+def test_bursts_are_taken_again_after_the_overload() -> None:
+    line = Line(seconds_each=0.001)
+    line.arrivals(2_000, per_second=2_000)
+    line.now += CALM_SECONDS + BURST_SECONDS
+    line.arrivals(10, per_second=500)
+    assert None not in line.arrivals(30, per_second=20_000)
+
+
+def test_slow_requests_shorten_the_queue() -> None:
+    line = Line(seconds_each=0.004)
+    line.arrivals(4_000, per_second=500)
+    taken = [seconds for seconds in line.arrivals(1_000, per_second=500) if seconds is not None]
+    assert max(taken) <= 0.012 + 1e-9
+
+
+def test_calls_that_fail_make_room_again() -> None:
+    def fail() -> None:
+        raise RuntimeError("failed")
+
+    with RequestPool(workers=1, largest=2, longest_seconds=LONGEST) as pool:
+        for _ in range(5):
+            assert pool.admits()
+            assert pool.submit(fail).exception() is not None
+
+
+def test_more_than_fits_is_refused_while_others_wait(redis_url: str, scorer: RunningScorer) -> None:
+    """With room for two requests, both waiting, a third is refused, and health is not."""
+    with RunningScorer(redis_url, {"max_in_flight": 2, "threads": 2}) as small:
+        small.wait_for_model("v1")
+        ranker = small.process.ranker
+        entered, release = threading.Semaphore(0), threading.Event()
+        plain_rank = ranker.rank
+
+        def waiting_rank(*arguments: object) -> object:
+            entered.release()
+            release.wait(30)
+            return plain_rank(*arguments)  # type: ignore[arg-type]
+
+        ranker.rank = waiting_rank  # type: ignore[assignment, method-assign]
+        with ThreadPoolExecutor(2) as clients:
+            waiting = [clients.submit(small.rank, limit=1) for _ in range(2)]
+            for _ in waiting:
+                assert entered.acquire(timeout=30)
+            code, message = refusal(lambda: small.rank(limit=1))
+            assert code == grpc.StatusCode.RESOURCE_EXHAUSTED
+            assert message.startswith("more requests than this scorer can answer")
+            health = health_pb2_grpc.HealthStub(small.channel).Check.future(
+                health_pb2.HealthCheckRequest()
+            )
+            release.set()
+            assert all(len(answer.result().ads) == 1 for answer in waiting)
+            assert health.result().status == health_pb2.HealthCheckResponse.SERVING
+        labels = {"method": "Rank", "code": "RESOURCE_EXHAUSTED", "rung": ""}
+        assert small.metric("ctr_scorer_requests_total", **labels) == 1
+        eventually(lambda: len(small.score("ad-1").ads) == 1)
