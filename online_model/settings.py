@@ -39,14 +39,14 @@ class OnlineModelSettings(Settings):
     training_step: float = Field(0.8, gt=0, le=2, description="share of a Newton step, history")
     regression_passes: int = Field(8, ge=1, description="the regression's, which has no embeddings")
     regression_step: float = Field(0.2, gt=0, le=2, description="the regression's share of a step")
-    online_prior: float = Field(
-        0.85, gt=0, description="the same for the stream: there a weight has to follow"
-    )
-    regression_prior: float = Field(0.85, gt=0, description="the regression's first-order prior")
     online_step: float = Field(0.7, gt=0, le=2, description="share of a Newton step, the stream")
     first_order_prior: float = Field(
         2.0, gt=0, description="a weight's prior precision 1/σ² is this × fields"
     )
+    online_prior: float = Field(
+        0.85, gt=0, description="the same for the stream: there a weight has to follow"
+    )
+    regression_prior: float = Field(0.85, gt=0, description="the same for the regression")
     embedding_prior: float = Field(
         0.15, gt=0, description="an embedding's prior precision 1/σ² is this × fields²"
     )
@@ -56,14 +56,16 @@ class OnlineModelSettings(Settings):
     memory: float = Field(
         1e6, gt=0, description="most curvature a weight gathers: less forgets sooner"
     )
-    delayed_feedback: Method = "es_dfm"
-    late_share_memory_clicks: float = Field(5000.0, gt=0)
+    delayed_feedback: Method = Field("es_dfm", description="how late clicks are made up for")
+    late_share_memory_clicks: float = Field(
+        5000.0, gt=0, description="most clicks the share of late ones is known from"
+    )
     recalibration: bool = Field(True, description="the stream's base rate shifts what is served")
     calibration: Literal["isotonic", "platt", "best", "field"] = Field(
         "isotonic", description="field: an offset for each value of each field, in its weight"
     )
     calibration_bin_rows: int = Field(500, ge=20, description="isotonic: rows in a bin at least")
-    torch_threads: int = Field(1, ge=1)
+    torch_threads: int = Field(1, ge=1, description="of the dense part's products")
 
     def online(self) -> "OnlineModelSettings":
         """These, with the prior of learning from the stream."""

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from online_model.calibration.field_calibration import FieldCalibration
+from online_model.calibration.field_quality import field_ids
 from online_model.calibration.methods import platt_of
 from online_model.history import History
 from online_model.network.row_table import RowTable
@@ -74,6 +75,5 @@ def _rows(layout: Layout, samples: NDArray[np.void]) -> NDArray[np.int64]:
     pooled = None if layout.sequence is None else layout.sequence.of
     features = (*layout.request_categoricals, *layout.ad_categoricals)
     chosen = [column for column, feature in enumerate(features) if feature.name != pooled]
-    ids = np.concatenate([samples["request_ids"], samples["ad_ids"]], axis=1)
-    rows: NDArray[np.int64] = ids[:, chosen].astype(np.int64)
+    rows: NDArray[np.int64] = field_ids(samples)[:, chosen].astype(np.int64)
     return rows

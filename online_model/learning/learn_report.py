@@ -16,7 +16,7 @@ class LearnReport:
     are now. Of the samples [n] that count, in order: ``predicted`` probabilities as they would
     have been served before learning them, ``labels``, sample ``weights``, and whether it is the
     ``first`` label of its impression (with the method ``wait`` the MATURE one) or a late click.
-    ``counts`` has the samples by kind; ``withheld`` says that they were not learnt.
+    ``withheld`` says that they were not learnt.
     """
 
     ids: NDArray[np.int32]
@@ -25,7 +25,6 @@ class LearnReport:
     labels: NDArray[np.float32]
     weights: NDArray[np.float32]
     first: NDArray[np.bool_]
-    counts: dict[str, int]
     withheld: bool = False
 
     @property

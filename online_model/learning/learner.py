@@ -20,7 +20,7 @@ from online_model.learning.recalibration import BaseRateShift
 from online_model.learning.row_journal import RowJournal
 from online_model.learning.row_store import RowStore
 from online_model.learning.saved_rows import Columns, SavedRows
-from online_model.learning.told_samples import KINDS, ToldSamples
+from online_model.learning.told_samples import ToldSamples
 from online_model.metrics import model_metrics
 from online_model.settings import OnlineModelSettings
 from online_model.training.export import Origin, export, row_files
@@ -259,7 +259,6 @@ class OnlineLearner:
             labels=told.labels[counts],
             weights=told.weights[counts],
             first=told.first[counts],
-            counts={name: int(np.sum(told.kinds == name)) for name in KINDS},
             withheld=withheld,
         )
 

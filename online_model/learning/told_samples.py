@@ -12,7 +12,6 @@ from online_model.training.delayed_feedback import sights
 from schemas.encoding import Encoder
 
 FIRST_LABELS = ("POSITIVE", "NEGATIVE")
-KINDS = (*FIRST_LABELS, "CORRECTION", "MATURE")
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from online_model.calibration.field_quality import field_ids
 from online_model.datasets import criteo
 from online_model.history import History
 from online_model.learning.learner import OnlineLearner
@@ -57,9 +58,7 @@ class LabelledRows:
     @property
     def ids(self) -> NDArray[np.int64]:
         """Values of all fields, [n, fields]."""
-        both = [self.samples["request_ids"], self.samples["ad_ids"]]
-        ids: NDArray[np.int64] = np.concatenate(both, axis=1).astype(np.int64)
-        return ids
+        return field_ids(self.samples).astype(np.int64)
 
 
 def read_criteo(

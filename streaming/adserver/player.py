@@ -51,7 +51,6 @@ class Tally:
     impressions: int = 0
     clicks: int = 0
     clicks_not_sent: int = 0
-    event_time_ms: int = 0
     model_version: str = ""
     latencies: deque[float] = field(default_factory=lambda: deque(maxlen=LATENCIES_KEPT))
 
@@ -156,7 +155,6 @@ class Player:
         self._click_until(flight.ask.ts)
         for shown in self._source.shown(flight.ask, answer):
             self._show(shown)
-        self.tally.event_time_ms = flight.ask.ts
 
     def _missed(self, ask: Ask, error: grpc.RpcError) -> None:
         self.tally.unanswered[error.code().name] += 1

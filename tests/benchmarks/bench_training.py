@@ -17,6 +17,7 @@ import torch
 import typer
 from scipy.special import expit, logit
 
+from online_model.calibration.field_quality import field_ids
 from online_model.history import History
 from online_model.learning.learner import OnlineLearner
 from online_model.network.model import Model
@@ -160,7 +161,7 @@ def theirs(work: Work, steps: int) -> float:
     model.compile("adam", "binary_crossentropy")
     history = work.history().part(0, (steps + 1) * work.batch)
     offsets = np.array(list(Layout.of(work.spec).offsets.values()))
-    ids = np.concatenate([history.samples["request_ids"], history.samples["ad_ids"]], axis=1)
+    ids = field_ids(history.samples)
     inputs = torch.from_numpy((ids - offsets).astype(np.float32))
     labels = torch.from_numpy(history.labels)
 

@@ -18,7 +18,6 @@ def report(labels: list[int], predicted: list[float], first: list[bool]) -> Lear
         labels=np.array(labels, np.float32),
         weights=np.ones(len(labels), np.float32),
         first=np.array(first),
-        counts={},
     )
 
 

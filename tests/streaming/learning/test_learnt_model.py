@@ -58,7 +58,6 @@ def report(rows: int, clicks: int, predicted: float) -> LearnReport:
         labels=(np.arange(rows) < clicks).astype(np.float32),
         weights=np.ones(rows, np.float32),
         first=np.ones(rows, np.bool_),
-        counts={},
     )
 
 
