@@ -1,8 +1,9 @@
 """Admission control: what would come too late is refused at once, so that the rest comes in time.
 
-A queue that was empty a moment ago is a burst and may be long; one that stands is overload and
-must be short. Controlled delay: Nichols and Jacobson, ACM Queue 2012; for servers: Maurer, "Fail
-at Scale", ACM Queue 2015.
+A short queue is always taken. A long one takes from an allowance that only grows while a thread is
+idle: enough for a burst, and used up at once by overload, which from then on waits as briefly as
+the short queue. As a queue is judged by its delay (Nichols and Jacobson, "Controlling Queue
+Delay", ACM Queue 2012), a pause of the machine is no overload.
 """
 
 import threading
@@ -18,9 +19,7 @@ from prometheus_client import Counter
 P = ParamSpec("P")
 T = TypeVar("T")
 
-#: A queue that has not been empty for so long stands.
-BURST_SECONDS = 0.1
-#: After a standing queue bursts are refused for so long: it is full again at once.
+#: A thread that is idle for so long makes room for as many late requests as there may be.
 CALM_SECONDS = 1.0
 _SMOOTHING = 0.05
 
@@ -31,39 +30,44 @@ class Admission:
     def __init__(self, workers: int, largest: int, longest_seconds: float) -> None:
         """Of ``largest`` requests at most, ``workers`` are worked on and the others wait.
 
-        In a standing queue, one that would take more than ``longest_seconds`` is refused.
+        One that would take more than ``longest_seconds`` needs an allowance, of which there are
+        ``largest`` at most.
         """
         self._workers = workers
         self._largest = largest
         self._longest_seconds = longest_seconds
         self._under_way = 0
+        self._allowance = float(largest)
+        self._looked_at = 0.0
         self._no_queue_at = 0.0
-        self._overloaded_until = 0.0
         self._last_end = 0.0
         #: Between the ends of two requests while others wait.
         self._seconds_each = 0.001
 
     def admits(self, now: float) -> bool:
         """Whether a request that comes now is taken."""
+        self._rest(now)
         if self._under_way < self._workers:
             return True
         if self._under_way >= self._largest:
             return False
-        if now - self._no_queue_at <= BURST_SECONDS and now >= self._overloaded_until:
-            return True
         if (self._under_way + 1) * self._seconds_each <= self._longest_seconds:
             return True
-        self._overloaded_until = now + CALM_SECONDS
-        return False
+        if self._allowance < 1:
+            return False
+        self._allowance -= 1
+        return True
 
     def begins(self, now: float) -> None:
         """A request was taken."""
+        self._rest(now)
         if self._under_way < self._workers:
             self._no_queue_at = now
         self._under_way += 1
 
     def ends(self, now: float) -> None:
         """A request has ended."""
+        self._rest(now)
         if self._under_way > self._workers:
             since = max(self._last_end, self._no_queue_at)
             self._seconds_each += _SMOOTHING * (now - since - self._seconds_each)
@@ -71,6 +75,13 @@ class Admission:
             self._no_queue_at = now
         self._under_way -= 1
         self._last_end = now
+
+    def _rest(self, now: float) -> None:
+        """What has passed since the last look, in which nothing began or ended."""
+        if self._under_way < self._workers:
+            grown = self._allowance + (now - self._looked_at) * self._largest / CALM_SECONDS
+            self._allowance = min(grown, self._largest)
+        self._looked_at = now
 
 
 class RequestPool(ThreadPoolExecutor):

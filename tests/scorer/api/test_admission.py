@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from scorer.api.admission import BURST_SECONDS, CALM_SECONDS, Admission, RequestPool
+from scorer.api.admission import CALM_SECONDS, Admission, RequestPool
 from tests.scorer.running_scorer import RunningScorer, eventually, refusal
 
 WORKERS, LARGEST, LONGEST = 2, 50, 0.010
@@ -52,11 +52,21 @@ def test_below_capacity_nothing_is_refused() -> None:
 
 def test_twice_the_capacity_leaves_the_goodput_and_a_short_wait() -> None:
     line = Line(seconds_each=0.001)
-    first = line.arrivals(400, per_second=2_000)
-    assert None in first
-    taken = [seconds for seconds in line.arrivals(20_000, per_second=2_000) if seconds is not None]
+    answers = line.arrivals(20_000, per_second=2_000)
+    taken = [seconds for seconds in answers if seconds is not None]
     assert len(taken) >= 0.97 * 10_000
-    assert max(taken) <= LONGEST + 1e-9
+    late = [seconds for seconds in taken if seconds > LONGEST + 1e-9]
+    # Those at the beginning, which could be a burst, and no one later.
+    assert 0 < len(late) <= LARGEST
+    assert max(seconds or 0 for seconds in answers[400:]) <= LONGEST + 1e-9
+
+
+def test_a_pause_of_the_machine_is_no_overload() -> None:
+    """Again and again all stands still for a fifth of a second, and what waited is answered."""
+    line = Line(seconds_each=0.001)
+    for _ in range(20):
+        assert None not in line.arrivals(200, per_second=150)
+        line.ends.append(line.now + 0.2)
 
 
 def test_idle_time_is_no_time_of_a_request() -> None:
@@ -71,7 +81,7 @@ def test_idle_time_is_no_time_of_a_request() -> None:
 def test_bursts_are_taken_again_after_the_overload() -> None:
     line = Line(seconds_each=0.001)
     line.arrivals(2_000, per_second=2_000)
-    line.now += CALM_SECONDS + BURST_SECONDS
+    line.now += CALM_SECONDS
     line.arrivals(10, per_second=500)
     assert None not in line.arrivals(30, per_second=20_000)
 
