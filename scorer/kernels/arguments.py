@@ -132,6 +132,11 @@ class RequestHalf:
     scalar: float
     hidden: Floats
 
+    @cached_property
+    def packed(self) -> bytes:
+        """For C: Request in kernels.h."""
+        return struct.pack("2Pfi", *_addresses(self.sums, self.hidden), self.scalar, len(self.sums))
+
 
 @dataclass(frozen=True)
 class Knots:
@@ -151,14 +156,15 @@ class Knots:
 
 @dataclass(frozen=True)
 class SideWeights:
-    """Of one side, request or ad: ``fields`` rows of the table, the mean of a sequence of
-    ``length`` rows if that is not 0, ``numbers``; where they stand in a part, in bytes.
+    """Of one side, request or ad: ``fields`` rows of the ``table`` [.., 1 + dim], the mean of a
+    sequence of ``length`` rows if that is not 0, ``numbers``; where they stand in a part, in bytes.
 
     ``number_weights``, ``mean``, ``std`` [numbers]; ``first`` [width / 32, inputs, 32] and
     ``start`` [width] are of the first layer, width up to a multiple of 32; ``bias`` is added to
     scalars.
     """
 
+    table: Floats
     fields: int
     ids_at: int
     length: int
@@ -175,10 +181,16 @@ class SideWeights:
     @cached_property
     def packed(self) -> bytes:
         """For C: Side in kernels.h."""
-        arrays = (self.number_weights, self.mean, self.std, self.first, self.start)
+        arrays = (self.table, self.number_weights, self.mean, self.std, self.first, self.start)
         places = (self.ids_at, self.fields, self.sequence_at, self.length, self.numbers_at)
         rest = (self.numbers, len(self.start), self.bias)
-        return struct.pack("5P7if", *_addresses(*arrays), *places, *rest)
+        return struct.pack("6P8if", *_addresses(*arrays), self.dim, *places, *rest)
+
+    @property
+    def dim(self) -> int:
+        """Of an embedding."""
+        dim: int = self.table.shape[1] - 1
+        return dim
 
 
 @dataclass(frozen=True)
@@ -204,11 +216,6 @@ class ExactWeights:
         addresses = _addresses(self.widths, self.weights, self.shifts, self.last)
         sizes = (self.inputs, self.towers, len(self.widths) - 1)
         return struct.pack("4P3if", *addresses, *sizes, self.constant)
-
-    @cached_property
-    def widest(self) -> int:
-        """Of the widths."""
-        return int(self.widths.max())
 
 
 @dataclass(frozen=True)

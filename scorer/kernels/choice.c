@@ -8,11 +8,13 @@
 // Logits beyond are no different from it.
 #define LARGEST 30.0f
 
-// Piecewise linear between the knots, with a slope of 1 outside of them.
-static double probability(const Knots *knots, double logit, double floor) {
+// Piecewise linear between the knots, with a slope of 1 outside of them. What is not a number is as
+// the worst.
+double probability(const Knots *knots, double logit, double floor) {
   const double *logits = knots->logits, *outputs = knots->outputs;
   int64_t low = 0, high = knots->count - 1;
   double mapped;
+  if (isnan(logit)) logit = -LARGEST;
   if (!(logit > logits[0])) mapped = outputs[0] + (logit - logits[0]);
   else if (logit >= logits[high]) mapped = outputs[high] + (logit - logits[high]);
   else {
@@ -68,16 +70,18 @@ static void keep(Candidates *of, int64_t count, const Knots *knots, const int64_
   of->n = kept;
 }
 
-// The `wanted` best of the candidates in slots [n] are at its front in the end, in the order they
-// had. 0 < wanted < n.
+// The `wanted` best of the candidates in slots [n], in the order they have there: chosen [wanted].
+// 0 < wanted < n.
 //
 // A candidate's logit is the product of its vector with the request's sums, plus the vector's next
 // number, which has its usual tower, plus the request's scalar. With a tower, `shortlist` of them
-// have it instead of the usual one. `room` [3 * n].
+// have it instead of the usual one.
 void finalists(const Stored *stored, const Request *request, const Tower *tower, const Knots *knots,
-               const int64_t *prices, int32_t *slots, int64_t n, int64_t shortlist, int64_t wanted,
-               float *room) {
-  Candidates left = {slots, room, room + n, n};
+               const int64_t *prices, const int32_t *slots, int64_t n, int64_t shortlist,
+               int64_t wanted, int32_t *chosen) {
+  float *room = room_for(4 * n);
+  Candidates left = {(int32_t *)(room + 3 * n), room, room + n, n};
+  memcpy(left.slots, slots, sizeof(int32_t) * (size_t)n);
   const int32_t dim = request->dim;
   float query[dim + 1], *towers = room + 2 * n;
   memcpy(query, request->sums, sizeof(float) * (size_t)dim);
@@ -91,4 +95,6 @@ void finalists(const Stored *stored, const Request *request, const Tower *tower,
       left.logits[i] += towers[i] - stored->usual[left.slots[i]];
   }
   keep(&left, wanted, knots, prices);
+  memcpy(chosen, left.slots, sizeof(int32_t) * (size_t)left.n);
+  free(room);
 }

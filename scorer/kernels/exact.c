@@ -16,7 +16,6 @@ enum { LANES = 8, TOGETHER = 4 };
 enum { LANES = 4, TOGETHER = 4 };
 #endif
 enum { ROWS = 32, BLOCK = 32 };
-const int32_t exact_rows = ROWS;
 typedef float lanes __attribute__((vector_size(4 * LANES), aligned(4)));
 #define LANES_AT(at) (*(lanes *)(at))
 #define CONST_LANES_AT(at) (*(const lanes *)(at))
@@ -69,23 +68,34 @@ static inline void add_field(const float *entry, int32_t dim, float *embedding, 
   }
 }
 
-// Halves of n parts, `stride` bytes apart, by a table [.., 1 + dim]: `sums` [n, dim], `scalars` [n],
-// `hidden` [n, width]; `room` [ROWS * inputs + 3 * dim + 1].
-void side_halves(const Side *side, const float *table, int32_t dim, const uint8_t *parts,
-                 int64_t stride, int64_t n, float *sums, float *scalars, float *hidden,
-                 float *room) {
-  const int32_t fields = side->fields, length = side->length, numbers = side->numbers;
-  const int64_t entry = dim + 1;
-  const int64_t inputs = (int64_t)dim * (fields + (length > 0)) + numbers;
+// Width of the first layer's input.
+static int64_t inputs_of(const Side *side) {
+  return (int64_t)side->dim * (side->fields + (side->length > 0)) + side->numbers;
+}
+
+// Floats of room that `halves` takes.
+static int64_t halves_room(const Side *side) { return ROWS * inputs_of(side) + 3 * side->dim + 1; }
+
+static inline void fetch(const float *row, int64_t entry) {
+  for (int64_t z = 0; z < entry + 15; z += 16) __builtin_prefetch(row + (z < entry ? z : entry - 1));
+}
+
+// See side_halves.
+static void halves(const Side *side, const uint8_t *parts, int64_t stride, int64_t n, float *sums,
+                   float *scalars, float *hidden, float *room) {
+  const int32_t dim = side->dim, fields = side->fields, length = side->length, numbers = side->numbers;
+  const float *table = side->table;
+  const int64_t entry = dim + 1, inputs = inputs_of(side);
   float *in = room, *squares = room + ROWS * inputs, *pooled = squares + dim;
   for (int64_t begin = 0; begin < n; begin += ROWS) {
     const int rows = n - begin < ROWS ? (int)(n - begin) : ROWS;
     // The rows of these parts if they are the first ones, and always those of the next ones.
     for (int64_t ahead = begin ? begin + ROWS : 0; ahead < begin + 2 * ROWS && ahead < n; ahead++) {
       const int32_t *ids = (const int32_t *)(parts + ahead * stride + side->ids_at);
-      for (int32_t f = 0; f < fields; f++)
-        for (int64_t z = 0; z < entry + 15; z += 16)
-          __builtin_prefetch(table + ids[f] * entry + (z < entry ? z : entry - 1));
+      for (int32_t f = 0; f < fields; f++) fetch(table + ids[f] * entry, entry);
+      const int32_t *sequence = (const int32_t *)(parts + ahead * stride + side->sequence_at);
+      for (int32_t s = 0; s < length; s++)
+        if (sequence[s] >= 0) fetch(table + sequence[s] * entry, entry);
     }
     for (int r = 0; r < rows; r++) {
       const uint8_t *part = parts + (begin + r) * stride;
@@ -121,15 +131,28 @@ void side_halves(const Side *side, const float *table, int32_t dim, const uint8_
   }
 }
 
+// Halves of n parts, `stride` bytes apart: `sums` [n, dim], `scalars` [n], `hidden` [n, width].
+void side_halves(const Side *side, const uint8_t *parts, int64_t stride, int64_t n, float *sums,
+                 float *scalars, float *hidden) {
+  float *room = room_for(halves_room(side));
+  halves(side, parts, stride, n, sums, scalars, hidden, room);
+  free(room);
+}
+
 // ReLU; what is not a number stays so, and is seen by who reads the logits.
 static inline float active(float value) { return value < 0 ? 0 : value; }
 
-// Logits [n] of first layers before their activation, hidden [n][towers * first]; weights and shifts
-// of each layer of each tower in turn; `room` [2 * ROWS * the widest].
-void exact_tower(const ExactTower *of, const float *hidden, int64_t n, float *logits, float *room) {
-  const int32_t first = of->first, towers = of->towers, layers = of->layers, *widths = of->widths;
+// Width of the widest layer.
+static int64_t widest_of(const ExactTower *of) {
   int64_t widest = 0;
-  for (int32_t l = 0; l <= layers; l++) widest = widths[l] > widest ? widths[l] : widest;
+  for (int32_t l = 0; l <= of->layers; l++) widest = of->widths[l] > widest ? of->widths[l] : widest;
+  return widest;
+}
+
+// See exact_tower. `room` [2 * ROWS * the widest].
+static void towers_of(const ExactTower *of, const float *hidden, int64_t n, float *logits, float *room) {
+  const int32_t first = of->first, towers = of->towers, layers = of->layers, *widths = of->widths;
+  const int64_t widest = widest_of(of);
   for (int64_t begin = 0; begin < n; begin += ROWS) {
     const int rows = n - begin < ROWS ? (int)(n - begin) : ROWS;
     const float *w = of->weights, *b = of->shifts;
@@ -159,26 +182,39 @@ void exact_tower(const ExactTower *of, const float *hidden, int64_t n, float *lo
   }
 }
 
-// Logits [n] of the ads of parts [n], see side_halves, for a request.
-// `room` [ROWS * (dim + width + 2), and what those two take].
-void exact_scores(const Side *side, const ExactTower *of, const float *table, const uint8_t *parts,
-                  int64_t stride, int64_t n, const Request *request, float *logits, float *room) {
+// Logits [n] of first layers before their activation, hidden [n][towers * first]; weights and shifts
+// of each layer of each tower in turn.
+void exact_tower(const ExactTower *of, const float *hidden, int64_t n, float *logits) {
+  float *room = room_for(2 * ROWS * widest_of(of));
+  towers_of(of, hidden, n, logits, room);
+  free(room);
+}
+
+// Of the ads of parts [n], see side_halves, for a request: calibrated probabilities [n] with `knots`,
+// logits [n] without.
+void exact_scores(const Side *side, const ExactTower *of, const uint8_t *parts, int64_t stride,
+                  int64_t n, const Request *request, const Knots *knots, double *scores) {
   const int32_t dim = request->dim;
+  const int64_t side_room = halves_room(side), tower_room = 2 * ROWS * widest_of(of);
+  float *room = room_for(ROWS * (dim + side->width + 2) +
+                         (side_room > tower_room ? side_room : tower_room));
   float *sums = room, *scalars = sums + ROWS * dim, *tower = scalars + ROWS;
   float *hidden = tower + ROWS, *rest = hidden + ROWS * side->width;
   const int64_t used = (int64_t)of->towers * of->first;
   for (int64_t begin = 0; begin < n; begin += ROWS) {
     const int rows = n - begin < ROWS ? (int)(n - begin) : ROWS;
-    side_halves(side, table, dim, parts + begin * stride, stride, rows, sums, scalars, hidden, rest);
+    halves(side, parts + begin * stride, stride, rows, sums, scalars, hidden, rest);
     // Without the padding of rows: they move to the front.
     for (int r = 0; r < rows; r++)
       for (int64_t i = 0; i < used; i++)
         hidden[r * used + i] = hidden[r * (int64_t)side->width + i] + request->hidden[i];
-    exact_tower(of, hidden, rows, tower, rest);
+    towers_of(of, hidden, rows, tower, rest);
     for (int r = 0; r < rows; r++) {
       float pairs = 0;
       for (int32_t d = 0; d < dim; d++) pairs += sums[r * dim + d] * request->sums[d];
-      logits[begin + r] = pairs + scalars[r] + request->scalar + tower[r];
+      const float logit = pairs + scalars[r] + request->scalar + tower[r];
+      scores[begin + r] = knots ? probability(knots, logit, knots->floor) : logit;
     }
   }
+  free(room);
 }

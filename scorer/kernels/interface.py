@@ -104,13 +104,9 @@ class Kernels(Protocol):
         one is better than another.
         """
 
-    def halves(
-        self, side: SideWeights, table: Floats, parts: NDArray[np.void]
-    ) -> tuple[Floats, Floats, Floats]:
-        """FM sums [n, dim], scalars [n] and first layers [n, width] of parts [n].
-
-        ``table`` is [.., 1 + dim]; see scorer.model.deepfm.
-        """
+    def halves(self, side: SideWeights, parts: NDArray[np.void]) -> tuple[Floats, Floats, Floats]:
+        """FM sums [n, dim], scalars [n] and first layers [n, width] of parts [n]; see
+        scorer.deepfm."""
 
     def exact_logits(self, weights: ExactWeights, hidden: Floats) -> Floats:
         """Logits [n] of first layers before their activation [n, towers · inputs]."""
@@ -118,16 +114,16 @@ class Kernels(Protocol):
     def exact_scores(
         self,
         side: SideWeights,
-        table: Floats,
         parts: NDArray[np.void],
         half: RequestHalf,
         weights: ExactWeights,
-    ) -> Floats:
-        """Logits [n] of the ads of parts [n] for a request: ``halves``, ``exact_logits`` and the
-        FM term of both sides in one."""
+        knots: Knots | None,
+    ) -> NDArray[np.float64]:
+        """Of the ads of parts [n] for a request: ``halves``, ``exact_logits`` and the FM term of
+        both sides in one. Calibrated probabilities [n]; without ``knots``, logits [n]."""
 
     def probabilities(self, knots: Knots, logits: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Calibrated probabilities [n] of logits [n]."""
+        """Calibrated probabilities [n] of logits [n]; what is not a number has the lowest."""
 
     def ranked_ads(self, ids: Texts, values: Texts, frame: TokenFrame, ads: AnsweredAds) -> bytes:
         """``ads`` of RankResponse in scorer.proto on the wire, each with its signed token.

@@ -2,6 +2,7 @@
 // takes from another one; each function is described where it is.
 #pragma once
 #include <stdint.h>
+#include <stdlib.h>
 
 // What is kept of each ad: vectors [.., dim + 2], the usual tower [..], first layers
 // [.., towers * width] in 8 bits, in `steps` [..].
@@ -37,12 +38,12 @@ typedef struct {
   float constant;
 } ExactTower;
 
-// One side of the model, request or ad: `fields` rows of the table, the mean of a sequence's rows if
-// `length` is not 0, numbers, which are standardised; `.._at` is where they are in a part, in bytes.
-// `weights` and `start` [width] are of the first layer; `bias` is added to scalars.
+// One side of the model, request or ad: `fields` rows of the table [.., 1 + dim], the mean of a
+// sequence's rows if `length` is not 0, numbers, which are standardised; `.._at` is where they are in
+// a part, in bytes. `weights` and `start` [width] are of the first layer; `bias` is added to scalars.
 typedef struct {
-  const float *number_weights, *mean, *std, *weights, *start;
-  int32_t ids_at, fields, sequence_at, length, numbers_at, numbers, width;
+  const float *table, *number_weights, *mean, *std, *weights, *start;
+  int32_t dim, ids_at, fields, sequence_at, length, numbers_at, numbers, width;
   float bias;
 } Side;
 
@@ -82,8 +83,15 @@ typedef struct {
   float low, high;
 } Bars;
 
-// How many rows exact.c computes at a time, and the widest layer that tower.c has room for.
-extern const int32_t exact_rows, widest_layer;
+// The widest layer that tower.c has room for.
+extern const int32_t widest_layer;
+
+// Room for one call, to be freed. As large as layers are wide: a stack may be too small.
+static inline float *room_for(int64_t floats) {
+  float *room = malloc(sizeof(float) * (size_t)floats);
+  if (!room) abort();
+  return room;
+}
 
 int64_t list_scan(const Lists *of, const int64_t *starts, const int64_t *ends, int64_t lists,
                   const int8_t *query, float scale, float weight, const uint16_t *allowed,
@@ -91,6 +99,7 @@ int64_t list_scan(const Lists *of, const int64_t *starts, const int64_t *ends, i
 
 Bars bars_of(const float *scores, int64_t n, int64_t least, int64_t most);
 void sha256_compress(uint32_t *state, const uint8_t *block);
+double probability(const Knots *knots, double logit, double floor);
 void gathered_products(const float *rows, int32_t width, const int32_t *slots, int64_t n,
                        const float *query, int32_t used, float *products);
 void tower_logits(const Tower *tower, const int8_t *hidden, const float *steps,

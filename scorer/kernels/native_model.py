@@ -1,7 +1,6 @@
 """Native kernels for the model: which candidates are worth it, and their scores."""
 
 import ctypes
-import struct
 from typing import Any
 
 import numpy as np
@@ -24,7 +23,6 @@ class NativeModel:
     """Functions of tower.c, exact.c and choice.c; see Kernels."""
 
     def __init__(self, library: ctypes.CDLL) -> None:
-        self._rows_at_once: int = INT.in_dll(library, "exact_rows").value
         self._tower: Any = library.tower_logits
         self._tower.restype = None
         self._tower.argtypes = (*(POINTER,) * 4, LONG, POINTER, POINTER)
@@ -36,13 +34,13 @@ class NativeModel:
         self._finalists.argtypes = (*(POINTER,) * 6, LONG, LONG, LONG, POINTER)
         self._halves: Any = library.side_halves
         self._halves.restype = None
-        self._halves.argtypes = (POINTER, POINTER, INT, POINTER, LONG, LONG, *(POINTER,) * 4)
+        self._halves.argtypes = (POINTER, POINTER, LONG, LONG, *(POINTER,) * 3)
         self._exact: Any = library.exact_tower
         self._exact.restype = None
-        self._exact.argtypes = (POINTER, POINTER, LONG, POINTER, POINTER)
+        self._exact.argtypes = (POINTER, POINTER, LONG, POINTER)
         self._scores: Any = library.exact_scores
         self._scores.restype = None
-        self._scores.argtypes = (*(POINTER,) * 4, LONG, LONG, *(POINTER,) * 3)
+        self._scores.argtypes = (*(POINTER,) * 3, LONG, LONG, *(POINTER,) * 3)
         self._probabilities: Any = library.probabilities
         self._probabilities.restype = None
         self._probabilities.argtypes = (POINTER, POINTER, LONG, POINTER)
@@ -84,73 +82,53 @@ class NativeModel:
         prices: NDArray[np.int64] | None,
     ) -> Slots:
         """See Kernels."""
-        count = len(slots)
-        chosen, room = slots.copy(), np.empty(3 * count, np.float32)
+        chosen = np.empty(wanted, np.int32)
         self._finalists(
-            stored.packed, _packed(half),
-            None if tower is None else tower.packed, knots.packed,
-            None if prices is None else address(prices),
-            address(chosen), count, shortlist, wanted, address(room),
+            stored.packed, half.packed, None if tower is None else tower.packed, knots.packed,
+            None if prices is None else address(prices), slots.tobytes(), len(slots), shortlist,
+            wanted, address(chosen),
         )  # fmt: skip
-        return chosen[:wanted]
+        return chosen
 
-    def halves(
-        self, side: SideWeights, table: Floats, parts: NDArray[np.void]
-    ) -> tuple[Floats, Floats, Floats]:
+    def halves(self, side: SideWeights, parts: NDArray[np.void]) -> tuple[Floats, Floats, Floats]:
         """See Kernels."""
-        count, dim = len(parts), table.shape[1] - 1
-        width = len(side.start)
-        sums = np.empty((count, dim), np.float32)
-        scalars = np.empty(count, np.float32)
-        hidden = np.empty((count, width), np.float32)
-        room = np.empty(self._halves_room(side, dim), np.float32)
+        count, dim, width = len(parts), side.dim, len(side.start)
+        # One array, as to ask for the address of each takes as long as a request's half.
+        ends = count * dim, count * (dim + 1)
+        found = np.empty(count * (dim + 1 + width), np.float32)
+        begin = address(found)
         self._halves(
-            side.packed, address(table), dim, parts.tobytes(), parts.itemsize, count,
-            address(sums), address(scalars), address(hidden), address(room),
+            side.packed, parts.tobytes(), parts.itemsize, count, begin, begin + 4 * ends[0],
+            begin + 4 * ends[1],
         )  # fmt: skip
-        return sums, scalars, hidden
+        sums, hidden = found[: ends[0]], found[ends[1] :]
+        return sums.reshape(count, dim), found[ends[0] : ends[1]], hidden.reshape(count, width)
 
     def exact_logits(self, weights: ExactWeights, hidden: Floats) -> Floats:
         """See Kernels."""
         logits = np.empty(len(hidden), np.float32)
-        room = np.empty(2 * self._rows_at_once * weights.widest, np.float32)
         hidden = np.ascontiguousarray(hidden, np.float32)
-        self._exact(weights.packed, address(hidden), len(hidden), address(logits), address(room))
+        self._exact(weights.packed, address(hidden), len(hidden), address(logits))
         return logits
 
     def exact_scores(
         self,
         side: SideWeights,
-        table: Floats,
         parts: NDArray[np.void],
         half: RequestHalf,
         weights: ExactWeights,
-    ) -> Floats:
+        knots: Knots | None,
+    ) -> NDArray[np.float64]:
         """See Kernels."""
-        count, dim = len(parts), table.shape[1] - 1
-        rows, width = self._rows_at_once, len(side.start)
-        logits = np.empty(count, np.float32)
-        rest = max(self._halves_room(side, dim), 2 * rows * weights.widest)
-        room = np.empty(rows * (dim + width + 2) + rest, np.float32)
+        scores = np.empty(len(parts))
         self._scores(
-            side.packed, weights.packed, address(table), parts.tobytes(),
-            parts.itemsize, count, _packed(half), address(logits), address(room),
+            side.packed, weights.packed, parts.tobytes(), parts.itemsize, len(parts), half.packed,
+            None if knots is None else knots.packed, address(scores),
         )  # fmt: skip
-        return logits
+        return scores
 
     def probabilities(self, knots: Knots, logits: NDArray[np.float64]) -> NDArray[np.float64]:
         """See Kernels."""
         found = np.empty(len(logits))
         self._probabilities(knots.packed, address(logits), len(logits), address(found))
         return found
-
-    def _halves_room(self, side: SideWeights, dim: int) -> int:
-        """Floats that side_halves in exact.c works with."""
-        inputs: int = side.first.shape[1]
-        return self._rows_at_once * inputs + 3 * dim + 1
-
-
-def _packed(half: RequestHalf) -> bytes:
-    """For C: Request in kernels.h."""
-    begins = address(half.sums), address(half.hidden)
-    return struct.pack("2Pfi", *begins, half.scalar, len(half.sums))

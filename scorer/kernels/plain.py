@@ -25,6 +25,9 @@ from scorer.kernels.arguments import (
 )
 from scorer.kernels.plain_ads import PlainAds
 
+#: Logits beyond are no different from it.
+_LARGEST = 30.0
+
 
 class PlainKernels(PlainAds):
     """By far slower than the native ones."""
@@ -165,10 +168,9 @@ class PlainKernels(PlainAds):
             logits -= stored.usual.take(slots)
         return slots.take(best(logits, wanted))
 
-    def halves(
-        self, side: SideWeights, table: Floats, parts: NDArray[np.void]
-    ) -> tuple[Floats, Floats, Floats]:
+    def halves(self, side: SideWeights, parts: NDArray[np.void]) -> tuple[Floats, Floats, Floats]:
         """See Kernels."""
+        table = side.table
         ids, numbers, *sequence = _columns(side, np.ascontiguousarray(parts))
         rows = table.take(ids, axis=0)
         for places in sequence:
@@ -188,22 +190,24 @@ class PlainKernels(PlainAds):
     def exact_scores(
         self,
         side: SideWeights,
-        table: Floats,
         parts: NDArray[np.void],
         half: RequestHalf,
         weights: ExactWeights,
-    ) -> Floats:
+        knots: Knots | None,
+    ) -> NDArray[np.float64]:
         """See Kernels."""
-        sums, scalars, hidden = self.halves(side, table, parts)
+        sums, scalars, hidden = self.halves(side, parts)
         used = hidden[:, : weights.towers * weights.inputs] + half.hidden
-        return sums @ half.sums + scalars + half.scalar + self.exact_logits(weights, used)
+        logits = sums @ half.sums + scalars + half.scalar + self.exact_logits(weights, used)
+        return self.probabilities(knots, logits) if knots else logits.astype(np.float64)
 
     def probabilities(self, knots: Knots, logits: NDArray[np.float64]) -> NDArray[np.float64]:
         """See Kernels."""
+        logits = np.nan_to_num(logits, nan=-_LARGEST, posinf=_LARGEST, neginf=-_LARGEST)
         mapped = np.interp(logits, knots.logits, knots.outputs)
         mapped += np.minimum(logits - knots.logits[0], 0.0)
         mapped += np.maximum(logits - knots.logits[-1], 0.0)
-        found: NDArray[np.float64] = 1.0 / (1.0 + np.exp(-np.clip(mapped, -30.0, 30.0)))
+        found: NDArray[np.float64] = 1.0 / (1.0 + np.exp(-np.clip(mapped, -_LARGEST, _LARGEST)))
         return np.clip(found, knots.floor, 1.0 - knots.floor)
 
     def exact_logits(self, weights: ExactWeights, hidden: Floats) -> Floats:

@@ -5,6 +5,7 @@ tower's first layer is linear: so what depends on one side only is computed once
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ from scorer.model.tower_layers import by_outputs, padded, padded_to
 Floats = NDArray[np.float32]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Halves:
     """One side of n scores: ``fm_sums`` [n, dim], ``scalars`` [n], ``hidden`` [n, h1]."""
 
@@ -28,9 +29,10 @@ class Halves:
     scalars: Floats
     hidden: Floats
 
-    def of_request(self, hidden: Floats) -> RequestHalf:
-        """The half of a request (1) for the kernels; ``hidden`` (1, ..) is as they want it."""
-        return RequestHalf(self.fm_sums[0], float(self.scalars[0]), hidden[0])
+    @cached_property
+    def of_request(self) -> RequestHalf:
+        """The half of a request (1) for the kernels."""
+        return RequestHalf(self.fm_sums[0], float(self.scalars[0]), self.hidden[0])
 
 
 class DeepFm:
@@ -66,7 +68,7 @@ class DeepFm:
         return self._halves(self._ad, parts)
 
     def _halves(self, side: SideWeights, parts: NDArray[np.void]) -> Halves:
-        sums, scalars, hidden = self._kernels.halves(side, self.table, parts)
+        sums, scalars, hidden = self._kernels.halves(side, parts)
         return Halves(sums, scalars, hidden[:, : self.hidden])
 
     def usual_tower(self, ads: Halves) -> Floats:
@@ -83,18 +85,24 @@ class DeepFm:
         outputs = np.array(self.calibration.outputs, np.float64)
         self.knots = Knots(np.array(self.calibration.logits, np.float64), outputs, FLOOR)
 
-    def logits(self, half: Halves, parts: NDArray[np.void]) -> Floats:
+    def logits(self, half: Halves, parts: NDArray[np.void]) -> NDArray[np.floating[Any]]:
         """Scores [n] of the ads of parts [n] for a request's half, as logits."""
         weights = self.tower.weights
         if weights is not None:
-            request = half.of_request(half.hidden)
-            return self._kernels.exact_scores(self._ad, self.table, parts, request, weights)
+            return self._kernels.exact_scores(self._ad, parts, half.of_request, weights, None)
         ads = self.ad_halves(parts)
         logits: Floats = ads.fm_sums @ half.fm_sums[0] + ads.scalars + half.scalars[0]
         return logits + self.tower.logits(ads.hidden + half.hidden)
 
+    def ctrs(self, half: Halves, parts: NDArray[np.void]) -> NDArray[np.float64]:
+        """Calibrated probabilities [n] of the ads of parts [n] for a request's half."""
+        weights = self.tower.weights
+        if weights is None:
+            return self.probabilities(self.logits(half, parts))
+        return self._kernels.exact_scores(self._ad, parts, half.of_request, weights, self.knots)
+
     def probabilities(self, logits: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
-        """Logits [n] -> calibrated probabilities [n]."""
+        """Logits [n] -> calibrated probabilities [n]; the lowest for what is not a number."""
         return self._kernels.probabilities(self.knots, logits.astype(np.float64))
 
 
@@ -125,6 +133,7 @@ def _side(
     places: dict[str, Any] = dict(dtype.fields or {})
     length = dtype["sequence"].shape[0] if "sequence" in places else 0
     return SideWeights(
+        table=arrays.table,
         fields=dtype[f"{name}_ids"].shape[0],
         ids_at=places[f"{name}_ids"][1],
         length=length,

@@ -2,6 +2,7 @@
 need the exact one."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,9 +43,12 @@ def finalists(
         wanted = shortlist
     if len(slots) <= wanted:
         return slots
+    hidden, request = served.store.by_tower(half.hidden), half.of_request
+    if hidden is not half.hidden:
+        request = replace(request, hidden=hidden[0])
     return best_kernels().finalists(
         served.store.stored,
-        half.of_request(served.store.by_tower(half.hidden)),
+        request,
         slots,
         wanted,
         None if tower is None else tower.weights,

@@ -63,5 +63,5 @@ def warm_up(
         if not len(slots):
             continue
         chosen = finalists(served, arrays, half, slots, _QUESTION, True)
-        served.model.logits(half, arrays.read(chosen).parts)
+        served.model.ctrs(half, arrays.read(chosen).parts)
         pace.piece_is_done()

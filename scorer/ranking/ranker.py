@@ -38,7 +38,6 @@ from scorer.ranking.user_reader import UserQuestion, UserReader
 from scorer.settings import ScorerSettings
 
 _log = structlog.get_logger(__name__)
-_LARGEST_LOGIT = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,16 +222,11 @@ class Ranker:
                 return request.rung, challenger.ctrs(samples)
         model = served.model
         if request.budget.remaining() < self._tower_reserve:
-            rung = Rung.RETRIEVAL_ONLY
             ads = model.ad_halves(parts)
             logits = ads.fm_sums @ half.fm_sums[0] + ads.scalars + half.scalars[0] + guess()
-        else:
-            rung = request.rung
-            with self._metrics.stage("tower"):
-                logits = model.logits(half, parts)
-        if not np.isfinite(logits).all():
-            logits = np.nan_to_num(logits, nan=-_LARGEST_LOGIT, posinf=_LARGEST_LOGIT)
-        return rung, model.probabilities(logits)
+            return Rung.RETRIEVAL_ONLY, model.probabilities(logits)
+        with self._metrics.stage("tower"):
+            return request.rung, model.ctrs(half, parts)
 
     def _popular(self, request: _Request, question: RankQuestion, eligible: Eligible) -> Answer:
         catalogue = self._catalogue

@@ -10,6 +10,7 @@ import os
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1")
 
@@ -152,14 +153,14 @@ class Bench:
         """About the best candidates, ascending."""
         return retrieved(self.served, half)
 
-    def exact(self, half: Halves, slots: NDArray[np.int32]) -> NDArray[np.float32]:
+    def exact(self, half: Halves, slots: NDArray[np.int32]) -> NDArray[np.floating[Any]]:
         """Logits as they are served."""
         return self.served.model.logits(half, self.arrays.parts.take(slots))
 
     def ranked(self, half: Halves, slots: NDArray[np.int32]) -> NDArray[np.int32]:
         """The best of the slots, the best first, as they are served."""
-        chosen, logits = likely_best(self.served, self.arrays, half, slots)
-        return chosen.take(np.argsort(-logits)[:SERVED_ADS])
+        chosen, ctrs = likely_best(self.served, self.arrays, half, slots)
+        return chosen.take(np.argsort(-ctrs)[:SERVED_ADS])
 
     def recalls(self, count: int) -> tuple[float, float]:
         """Of the true best 500 by inner product; of the ten best of them by the whole model."""

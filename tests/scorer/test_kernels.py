@@ -161,8 +161,8 @@ def test_gathered_products(kernels: Kernels) -> None:
 def test_halves(kernels: Kernels, length: int, count: int) -> None:
     """Sequences of all lengths, an empty one included."""
     random = np.random.default_rng(count)
-    side, table, parts = side_of(random, length, count)
-    found, expected = kernels.halves(side, table, parts), PLAIN.halves(side, table, parts)
+    side, parts = side_of(random, length, count)
+    found, expected = kernels.halves(side, parts), PLAIN.halves(side, parts)
     for ours, theirs in zip(found, expected, strict=True):
         assert ours.shape == theirs.shape
         assert ours == pytest.approx(theirs, rel=1e-4, abs=1e-4)
@@ -170,8 +170,8 @@ def test_halves(kernels: Kernels, length: int, count: int) -> None:
 
 def side_of(
     random: np.random.Generator, length: int, count: int
-) -> tuple[SideWeights, NDArray[np.float32], NDArray[np.void]]:
-    """A side, a table and ``count`` parts."""
+) -> tuple[SideWeights, NDArray[np.void]]:
+    """A side and ``count`` parts."""
     fields, numbers, dim, width = 3, 4, 5, 64
     parts = np.zeros(count, [("s", "<i4", (length,)), ("n", "<f4", (4,)), ("i", "<i4", (3,))])
     parts["s"] = random.integers(0, 200, (count, length))
@@ -180,6 +180,7 @@ def side_of(
     parts["i"] = random.integers(0, 200, (count, fields))
     inputs = dim * (fields + (length > 0)) + numbers
     side = SideWeights(
+        table=random.standard_normal((200, 1 + dim)).astype(np.float32),
         fields=fields, ids_at=4 * (length + numbers), length=length, sequence_at=0,
         numbers=numbers, numbers_at=4 * length,
         number_weights=random.random(numbers, np.float32), mean=random.random(numbers, np.float32),
@@ -187,7 +188,7 @@ def side_of(
         first=random.random((2, inputs, 32), np.float32),
         start=random.random(width, np.float32), bias=-3.0,
     )  # fmt: skip
-    return side, random.standard_normal((200, 1 + dim)).astype(np.float32), parts
+    return side, parts
 
 
 @pytest.mark.parametrize(("towers", "widths"), [(1, (64, 32)), (2, (96,)), (2, (128, 96, 32))])
@@ -220,15 +221,18 @@ def exact_of(
 def test_exact_scores(kernels: Kernels, towers: int, inputs: int, count: int) -> None:
     """With rows of the first layer that are padded, and ones that are not."""
     random = np.random.default_rng(count)
-    side, table, parts = side_of(random, 0, count)
+    side, parts = side_of(random, 0, count)
     weights = exact_of(random, towers, (inputs + -inputs % 32, 32), inputs)
     half = RequestHalf(
         random.standard_normal(5).astype(np.float32), 0.5,
         random.standard_normal(towers * inputs).astype(np.float32),
     )  # fmt: skip
-    found = kernels.exact_scores(side, table, parts, half, weights)
-    expected = PLAIN.exact_scores(side, table, parts, half, weights)
+    found = kernels.exact_scores(side, parts, half, weights, None)
+    expected = PLAIN.exact_scores(side, parts, half, weights, None)
     assert found == pytest.approx(expected, rel=1e-4, abs=1e-3)
+    knots = Knots(np.array([-20.0, 20.0]), np.array([-3.0, 1.0]), FLOOR)
+    ctrs = kernels.exact_scores(side, parts, half, weights, knots)
+    assert ctrs == pytest.approx(PLAIN.probabilities(knots, found), rel=1e-9)
 
 
 @pytest.mark.parametrize(("by_price", "scalar"), [(False, -1.0), (True, -1.0), (True, -25.0)])
@@ -283,6 +287,8 @@ def test_probabilities_are_those_of_the_calibration(kernels: Kernels) -> None:
     expected = calibration.probabilities(logits)
     for computed in (kernels, PLAIN):
         assert computed.probabilities(knots, logits) == pytest.approx(expected, rel=1e-12)
+        unknown = computed.probabilities(knots, np.array([np.nan, np.inf, -np.inf, -30.0, 1e9]))
+        assert unknown.tolist() == pytest.approx(unknown[[3, 4, 3, 3, 4]].tolist())
 
 
 def test_the_builds_compile_without_warnings(tmp_path: Path) -> None:

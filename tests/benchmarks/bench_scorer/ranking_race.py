@@ -70,8 +70,7 @@ class RankingRace:
         """As the scorer does it."""
         served = served or self._served
         half = served.model.request_half(case.part)
-        chosen, logits = likely_best(served, self._arrays, half, case.slots)
-        return _best(chosen, served.model.probabilities(logits))
+        return _best(*likely_best(served, self._arrays, half, case.slots))
 
     def _plain(self, network: Callable[[NDArray[np.void]], Floats], case: Case) -> Ranked:
         samples = self._model.layout.joined(case.part, self._arrays.parts.take(case.slots))
@@ -146,10 +145,10 @@ def retrieved(served: ServedModel, half: Halves) -> NDArray[np.int32]:
 
 def likely_best(
     served: ServedModel, arrays: AdArrays, half: Halves, slots: NDArray[np.int32]
-) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-    """Those of the slots that may be among the best [n], and their logits [n] as served."""
+) -> Ranked:
+    """Those of the slots that may be among the best [n], and their probabilities as served."""
     chosen = finalists(served, arrays, half, slots, _QUESTION, True)
-    return chosen, served.model.logits(half, arrays.parts.take(chosen))
+    return chosen, served.model.ctrs(half, arrays.parts.take(chosen))
 
 
 def _best(slots: NDArray[np.int32], ctrs: NDArray[np.float64]) -> Ranked:

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from schemas.proto.ctr.v1 import scorer_pb2
 from schemas.redis_values import UserRow
 from scorer.memory.background import Pace
-from scorer.model.deepfm import DeepFm, Floats, Halves
+from scorer.model.deepfm import DeepFm, Halves
 from scorer.model.finalists import SERVED_ADS
 from scorer.model.recent_requests import warm_up
 from tests.scorer.publisher import Publisher, ad
@@ -42,13 +42,13 @@ def test_a_model_is_warmed_up_by_what_a_request_does(
     scorer: RunningScorer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scored: list[list[bytes]] = []
-    logits = DeepFm.logits
+    ctrs = DeepFm.ctrs
 
-    def noted(model: DeepFm, half: Halves, parts: NDArray[np.void]) -> Floats:
+    def noted(model: DeepFm, half: Halves, parts: NDArray[np.void]) -> NDArray[np.float64]:
         scored.append(sorted(part.tobytes() for part in parts))
-        return logits(model, half, parts)
+        return ctrs(model, half, parts)
 
-    monkeypatch.setattr(DeepFm, "logits", noted)
+    monkeypatch.setattr(DeepFm, "ctrs", noted)
     served, arrays = scorer.process.holder.require(), scorer.process.catalogue.arrays
     warm_up(served, arrays, [ENCODER.request(UserRow("nobody"), {})], ADS, Pace(1.0))
     scorer.rank(user_id="nobody", limit=SERVED_ADS)
