@@ -129,13 +129,13 @@ class RequestHalf:
     """Of one request: ``sums`` [dim], ``scalar``, ``hidden`` [towers · width]."""
 
     sums: Floats
-    scalar: float
+    scalar: np.float32
     hidden: Floats
 
     @cached_property
     def packed(self) -> bytes:
-        """For C: Request in kernels.h."""
-        return struct.pack("2Pfi", *_addresses(self.sums, self.hidden), self.scalar, len(self.sums))
+        """For C: all of it, one behind the other."""
+        return self.sums.tobytes() + self.scalar.tobytes() + self.hidden.tobytes()
 
 
 @dataclass(frozen=True)

@@ -73,24 +73,23 @@ static void keep(Candidates *of, int64_t count, const Knots *knots, const int64_
 // The `wanted` best of the candidates in slots [n], in the order they have there: chosen [wanted].
 // 0 < wanted < n.
 //
-// A candidate's logit is the product of its vector with the request's sums, plus the vector's next
+// `request` is its sums [dim], its scalar, its first layer. A candidate's logit is the product of its vector with the request's sums, plus the vector's next
 // number, which has its usual tower, plus the request's scalar. With a tower, `shortlist` of them
 // have it instead of the usual one.
-void finalists(const Stored *stored, const Request *request, const Tower *tower, const Knots *knots,
-               const int64_t *prices, const int32_t *slots, int64_t n, int64_t shortlist,
+void finalists(const Stored *stored, const float *request, int32_t dim, const Tower *tower,
+               const Knots *knots, const int64_t *prices, const int32_t *slots, int64_t n, int64_t shortlist,
                int64_t wanted, int32_t *chosen) {
   float *room = room_for(4 * n);
   Candidates left = {(int32_t *)(room + 3 * n), room, room + n, n};
   memcpy(left.slots, slots, sizeof(int32_t) * (size_t)n);
-  const int32_t dim = request->dim;
   float query[dim + 1], *towers = room + 2 * n;
-  memcpy(query, request->sums, sizeof(float) * (size_t)dim);
+  memcpy(query, request, sizeof(float) * (size_t)dim);
   query[dim] = 1;
   gathered_products(stored->vectors, dim + 2, slots, n, query, dim + 1, left.logits);
-  for (int64_t i = 0; i < n; i++) left.logits[i] += request->scalar;
+  for (int64_t i = 0; i < n; i++) left.logits[i] += request[dim];
   if (tower) {
     keep(&left, shortlist, knots, prices);
-    tower_logits(tower, stored->hidden, stored->steps, left.slots, left.n, request->hidden, towers);
+    tower_logits(tower, stored->hidden, stored->steps, left.slots, left.n, request + dim + 1, towers);
     for (int64_t i = 0; i < left.n; i++)
       left.logits[i] += towers[i] - stored->usual[left.slots[i]];
   }

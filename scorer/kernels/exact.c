@@ -190,11 +190,11 @@ void exact_tower(const ExactTower *of, const float *hidden, int64_t n, float *lo
   free(room);
 }
 
-// Of the ads of parts [n], see side_halves, for a request: calibrated probabilities [n] with `knots`,
-// logits [n] without.
+// Of the ads of parts [n], see side_halves, for a request, which is its sums [dim], its scalar, its
+// first layer: calibrated probabilities [n] with `knots`, logits [n] without.
 void exact_scores(const Side *side, const ExactTower *of, const uint8_t *parts, int64_t stride,
-                  int64_t n, const Request *request, const Knots *knots, double *scores) {
-  const int32_t dim = request->dim;
+                  int64_t n, const float *request, const Knots *knots, double *scores) {
+  const int32_t dim = side->dim;
   const int64_t side_room = halves_room(side), tower_room = 2 * ROWS * widest_of(of);
   float *room = room_for(ROWS * (dim + side->width + 2) +
                          (side_room > tower_room ? side_room : tower_room));
@@ -207,12 +207,12 @@ void exact_scores(const Side *side, const ExactTower *of, const uint8_t *parts, 
     // Without the padding of rows: they move to the front.
     for (int r = 0; r < rows; r++)
       for (int64_t i = 0; i < used; i++)
-        hidden[r * used + i] = hidden[r * (int64_t)side->width + i] + request->hidden[i];
+        hidden[r * used + i] = hidden[r * (int64_t)side->width + i] + request[dim + 1 + i];
     towers_of(of, hidden, rows, tower, rest);
     for (int r = 0; r < rows; r++) {
       float pairs = 0;
-      for (int32_t d = 0; d < dim; d++) pairs += sums[r * dim + d] * request->sums[d];
-      const float logit = pairs + scalars[r] + request->scalar + tower[r];
+      for (int32_t d = 0; d < dim; d++) pairs += sums[r * dim + d] * request[d];
+      const float logit = pairs + scalars[r] + request[dim] + tower[r];
       scores[begin + r] = knots ? probability(knots, logit, knots->floor) : logit;
     }
   }

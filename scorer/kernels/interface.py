@@ -106,7 +106,7 @@ class Kernels(Protocol):
 
     def halves(self, side: SideWeights, parts: NDArray[np.void]) -> tuple[Floats, Floats, Floats]:
         """FM sums [n, dim], scalars [n] and first layers [n, width] of parts [n]; see
-        scorer.deepfm."""
+        scorer.model.deepfm."""
 
     def exact_logits(self, weights: ExactWeights, hidden: Floats) -> Floats:
         """Logits [n] of first layers before their activation [n, towers · inputs]."""

@@ -12,13 +12,6 @@ typedef struct {
   const float *steps;
 } Stored;
 
-// The half of one request: sums [dim], its scalar, first layer [towers * width].
-typedef struct {
-  const float *sums, *hidden;
-  float scalar;
-  int32_t dim;
-} Request;
-
 // Towers in 8 bits. Layer l goes from widths[l] to widths[l + 1] and its activations are in steps of
 // 1 / units[l]; `scales` undo those of weights and input. `last` [towers, widths[layers]] makes the
 // logit, which is the mean of all towers, plus `constant`.

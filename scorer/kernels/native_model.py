@@ -31,7 +31,7 @@ class NativeModel:
         self._products.argtypes = (POINTER, INT, POINTER, LONG, POINTER, INT, POINTER)
         self._finalists: Any = library.finalists
         self._finalists.restype = None
-        self._finalists.argtypes = (*(POINTER,) * 6, LONG, LONG, LONG, POINTER)
+        self._finalists.argtypes = (POINTER, POINTER, INT, *(POINTER,) * 4, *(LONG,) * 3, POINTER)
         self._halves: Any = library.side_halves
         self._halves.restype = None
         self._halves.argtypes = (POINTER, POINTER, LONG, LONG, *(POINTER,) * 3)
@@ -84,7 +84,8 @@ class NativeModel:
         """See Kernels."""
         chosen = np.empty(wanted, np.int32)
         self._finalists(
-            stored.packed, half.packed, None if tower is None else tower.packed, knots.packed,
+            stored.packed, half.packed, len(half.sums), None if tower is None else tower.packed,
+            knots.packed,
             None if prices is None else address(prices), slots.tobytes(), len(slots), shortlist,
             wanted, address(chosen),
         )  # fmt: skip

@@ -4,7 +4,6 @@ A file may be far larger than its content: pages that were never written take no
 """
 
 import ast
-import mmap
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from scorer.memory.background import Pace
-from scorer.memory.page_mapping import map_pages
+from scorer.memory.page_mapping import map_pages, mapped
 
 #: Type and shape of each array.
 Entry = tuple[np.dtype[Any] | str, tuple[int, ...]]
@@ -45,17 +44,16 @@ def attach(path: Path, writable: bool = False, pace: Pace | None = None) -> Arra
     With a ``pace``, what was written to them is mapped at once, and not by who first reads it.
     """
     with path.open("r+b" if writable else "rb") as file:
-        access = mmap.ACCESS_WRITE if writable else mmap.ACCESS_READ
-        memory = mmap.mmap(file.fileno(), 0, access=access)
-        memory.madvise(mmap.MADV_HUGEPAGE)
+        descriptions = ast.literal_eval(file.read(_HEADER_BYTES).decode().rstrip())
+        memory = mapped(file.fileno(), writable)
         if pace is not None:
             map_pages(file.fileno(), memory, pace)
-    descriptions = ast.literal_eval(memory[:_HEADER_BYTES].decode().rstrip())
     arrays: Arrays = {}
     at = _HEADER_BYTES
     for name, (description, shape) in descriptions.items():
         dtype = npy.descr_to_dtype(description)  # type: ignore[no-untyped-call]
-        arrays[name] = np.ndarray(shape, dtype, memory, at)
+        arrays[name] = np.ndarray(shape, dtype, memoryview(memory).cast("B"), at)
+        arrays[name].flags.writeable = writable
         at += _room(dtype, shape)
     return arrays
 

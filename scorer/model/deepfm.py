@@ -32,7 +32,7 @@ class Halves:
     @cached_property
     def of_request(self) -> RequestHalf:
         """The half of a request (1) for the kernels."""
-        return RequestHalf(self.fm_sums[0], float(self.scalars[0]), self.hidden[0])
+        return RequestHalf(self.fm_sums[0], self.scalars[0], self.hidden[0])
 
 
 class DeepFm:

@@ -20,6 +20,7 @@ from scorer.ads.ad_arrays import AdArrays
 from scorer.ads.popularity import PopularAds
 from scorer.kernels import best_kernels
 from scorer.memory import shared_arrays
+from scorer.memory.page_mapping import use_huge_pages
 from scorer.model.half_store import HalfStore
 from scorer.model.model_holder import DeltaPosition, ServedModel
 from scorer.model.package_reader import read_deepfm
@@ -84,6 +85,9 @@ class ModelFile:
             **shared_arrays.prefixed("halves", halves),
         }
         arrays = shared_arrays.create(path, layout)
+        use_huge_pages(arrays["table"])
+        for name in halves:
+            use_huge_pages(arrays[f"halves.{name}"][:used])
         arrays["table"][:] = table
         arrays["manifest"][:] = np.frombuffer(manifest, np.uint8)
         for name, data in files.items():

@@ -100,13 +100,13 @@ class ModelView(threading.Thread):
 
     def _attach(self, model_path: Path, index_path: Path) -> None:
         served = self._holder.current
+        pace = Pace(1.0 if served is None else _SHARE)
         index = RetrievalIndex(
-            shared_arrays.attach(index_path), self._settings.index_probes, best_kernels()
+            shared_arrays.attach(index_path, pace=pace), self._settings.index_probes, best_kernels()
         )
         if served is not None and self._file is not None and self._file.path == model_path:
             served.index = index
             return
-        pace = Pace(1.0 if served is None else _SHARE)
         with ExitStack() as held:
             held.enter_context(hold(model_path))
             self._serve(model_path, index, pace)

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from scorer.kernels import Index, Kernels, Lists
 from scorer.kernels.arguments import BLOCK
 from scorer.memory import shared_arrays
+from scorer.memory.page_mapping import use_huge_pages
 from scorer.model.deepfm import Floats
 
 #: Its declared types lack what its Python wrappers add.
@@ -171,7 +172,10 @@ class RetrievalIndex:
         starts = np.concatenate(([0], np.cumsum(-(-counts // BLOCK)))).astype(np.int64)
         room = max(_LEAST_OPEN, len(slots) // _OPEN_SHARE) + (0 if lists else len(slots))
         sizes = Sizes(capacity, dim, lists, int(starts[-1]) + -(-room // BLOCK))
-        index = cls(shared_arrays.create(path, sizes.layout()), probes, kernels)
+        arrays = shared_arrays.create(path, sizes.layout())
+        for name in ("codes", "biases", "log_prices", "slots"):
+            use_huge_pages(arrays[name])
+        index = cls(arrays, probes, kernels)
         largest = np.zeros(dim, np.float32)
         for begin in range(0, len(slots), _ADS_AT_A_TIME):
             rows = vectors[slots[begin : begin + _ADS_AT_A_TIME], :-2]

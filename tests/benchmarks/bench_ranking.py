@@ -26,6 +26,7 @@ from scorer.ads.ad_arrays import AdArrays
 from scorer.ads.popularity import PopularAds
 from scorer.kernels import best_kernels
 from scorer.memory import shared_arrays
+from scorer.memory.page_mapping import use_huge_pages
 from scorer.model.deepfm import DeepFm, Halves
 from scorer.model.finalists import LARGEST_SPARE, SERVED_ADS, shortlist_and_spare
 from scorer.model.half_store import HalfStore, query
@@ -99,7 +100,10 @@ class Bench:
         self.arrays.parts[:] = ad_parts(self.plain, ads, random)
         self.requests = requests(self.plain, 2_000, random)
         layout = HalfStore.layout(ads, model.dim, 1, model.hidden)
-        store = HalfStore(shared_arrays.create(folder / "store", layout), 1)
+        arrays = shared_arrays.create(folder / "store", layout)
+        for array in arrays.values():
+            use_huge_pages(array)
+        store = HalfStore(arrays, 1)
         start = time.process_time()
         for begin in range(0, ads, _AT_A_TIME):
             slots = np.arange(begin, min(begin + _AT_A_TIME, ads), dtype=np.int32)

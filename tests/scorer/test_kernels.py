@@ -224,7 +224,7 @@ def test_exact_scores(kernels: Kernels, towers: int, inputs: int, count: int) ->
     side, parts = side_of(random, 0, count)
     weights = exact_of(random, towers, (inputs + -inputs % 32, 32), inputs)
     half = RequestHalf(
-        random.standard_normal(5).astype(np.float32), 0.5,
+        random.standard_normal(5).astype(np.float32), np.float32(0.5),
         random.standard_normal(towers * inputs).astype(np.float32),
     )  # fmt: skip
     found = kernels.exact_scores(side, parts, half, weights, None)
@@ -248,7 +248,7 @@ def test_finalists(kernels: Kernels, with_tower: bool, by_price: bool, scalar: f
         steps=np.full(ads, 0.01, np.float32),
     )
     half = RequestHalf(
-        random.standard_normal(8).astype(np.float32), scalar,
+        random.standard_normal(8).astype(np.float32), np.float32(scalar),
         random.standard_normal(widths[0]).astype(np.float32),
     )  # fmt: skip
     slots = np.arange(0, ads, 3, dtype=np.int32)
@@ -271,7 +271,7 @@ def test_finalists_among_equal_ads_and_damaged_ones(kernels: Kernels) -> None:
     stored = StoredHalves(
         vectors, np.zeros(40, np.float32), np.zeros((40, 32), np.int8), np.ones(40, np.float32)
     )
-    half = RequestHalf(np.ones(2, np.float32), 0.0, np.zeros(32, np.float32))
+    half = RequestHalf(np.ones(2, np.float32), np.float32(0), np.zeros(32, np.float32))
     knots = Knots(np.zeros(1), np.zeros(1), FLOOR)
     slots = np.arange(40, dtype=np.int32)
     found = kernels.finalists(stored, half, slots, 5, None, 5, knots, None)

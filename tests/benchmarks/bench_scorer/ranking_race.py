@@ -87,6 +87,8 @@ class RankingRace:
             "onnx_alone": lambda case: self._plain(alone.logits, case),
             "torch_eager": lambda case: self._plain(plain.torch_eager, case),
         }
+        # First: then all that is read was mapped before it is on the clock.
+        agreement = self.agreement()
         times = {name: self._times(contestant) for name, contestant in contestants.items()}
         ours = times["ours"]
         return {
@@ -94,7 +96,7 @@ class RankingRace:
             "shortlist": self._served.shortlist,
             "finalists": SERVED_ADS + self._served.spare,
             "us": times,
-            **self.agreement(),
+            **agreement,
             **{
                 f"{name}_ratio": {kind: round(us / ours[kind], 1) for kind, us in found.items()}
                 for name, found in times.items()

@@ -1,5 +1,6 @@
 """Pages are mapped before they are read, and holes of a file stay holes."""
 
+import platform
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,10 +9,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from scorer.memory import shared_arrays
 from scorer.memory.background import Pace
-from scorer.memory.page_mapping import map_pages
+from scorer.memory.page_mapping import HUGE_PAGE, map_pages, use_huge_pages
 
 MEMORY = Path("/dev/shm")
 
@@ -62,3 +64,36 @@ def test_a_file_that_is_deleted_meanwhile_is_mapped_all_the_same(
 
     monkeypatch.setattr(shared_arrays, "map_pages", deleted_first)
     assert shared_arrays.attach(path, pace=Pace(1.0))["few"].tolist() == [7] * 8
+
+
+def huge_bytes(array: NDArray[Any]) -> int:
+    """How much of an array's mapping is in huge pages, as the system tells."""
+    begin = format(array.__array_interface__["data"][0] // HUGE_PAGE * HUGE_PAGE, "x")
+    lines = iter(Path("/proc/self/smaps").read_text().splitlines())
+    next(line for line in lines if line.startswith(begin))
+    return int(next(line for line in lines if line.startswith("ShmemPmdMapped:")).split()[1]) << 10
+
+
+def test_what_is_written_is_in_huge_pages_and_what_is_not_takes_none(folder: Path) -> None:
+    if not collapses():
+        pytest.skip("this system makes no huge pages on demand")
+    path = folder / "arrays"
+    written = shared_arrays.create(path, {"all": ("u1", (4, HUGE_PAGE))})["all"]
+    use_huge_pages(written[:3])
+    assert 2 * HUGE_PAGE <= path.stat().st_blocks * 512 < 3 * HUGE_PAGE
+    written[:3] = 7
+    assert huge_bytes(written) == 2 * HUGE_PAGE
+    ahead = shared_arrays.attach(path, pace=Pace(1.0))["all"]
+    assert huge_bytes(ahead) == 2 * HUGE_PAGE
+    np.testing.assert_array_equal(ahead, written)
+    del written
+    assert (ahead[:3] == 7).all()
+    with pytest.raises(ValueError, match="read-only"):
+        ahead[0, 0] = 1
+
+
+def collapses() -> bool:
+    """Since Linux 6.1, if huge pages are there at all."""
+    system = Path("/sys/kernel/mm/transparent_hugepage/hpage_pmd_size")
+    release = tuple(int(part) for part in platform.release().split(".")[:2])
+    return release >= (6, 1) and system.exists() and int(system.read_text()) == HUGE_PAGE

@@ -14,6 +14,7 @@ from schemas.served_token import TokenKeys
 from scorer.ads.ad_arrays import AdArrays
 from scorer.kernels import best_kernels
 from scorer.memory import shared_arrays
+from scorer.memory.background import Pace
 from scorer.model.finalists import SERVED_ADS
 from scorer.model.model_file import ModelFile, published_popular
 from scorer.model.retrieval_index import RetrievalIndex
@@ -140,10 +141,12 @@ def ranking_race(rig: Rig) -> dict[str, Any]:
         raise RuntimeError("the scorer has published no model")
     model_path, index_path = published
     probes = ScorerSettings().index_probes
-    index = RetrievalIndex(shared_arrays.attach(index_path), probes, best_kernels())
-    file = ModelFile(model_path, shared_arrays.attach(model_path))
+    # Mapped as by a worker, ahead of what is on the clock.
+    index, model = (shared_arrays.attach(path, pace=Pace(1.0)) for path in (index_path, model_path))
+    file = ModelFile(model_path, model)
     arrays = AdArrays.attach(memory.ads)
-    served = file.attached(encoder, index, published_popular(arrays))
+    retrieval = RetrievalIndex(index, probes, best_kernels())
+    served = file.attached(encoder, retrieval, published_popular(arrays))
     parts = []
     for request in rank_requests(_RACE_REQUESTS, seed=3):
         user_id = request["user_id"]
