@@ -7,7 +7,7 @@ from pydantic_settings import SettingsConfigDict
 
 from schemas.settings import Settings
 
-#: How late clicks are made up for, see delayed_feedback.py.
+#: How late clicks are made up for, see training/delayed_feedback.py.
 Method = Literal["es_dfm", "fnw", "defer", "wait", "vanilla"]
 
 

@@ -231,7 +231,7 @@ class OnlineLearner:
         }
 
     def exported(self, origin: Origin, check: NDArray[np.void]) -> ModelPackage:
-        """What is now as a package of its own. Raises ExportError, see export.py."""
+        """What is now as a package of its own. Raises ExportError, see training/export.py."""
         calibration = self._calibration.shifted(self.shift)
         return export(self._model, calibration, self._late_clicks, origin, check)
 

@@ -3,8 +3,8 @@
 A model is trained on the first part of the rows. The rest is served progressively, a batch (a
 second's rows) at a time: predicted by what scorers have, which is what the learner has published,
 then its labels are learnt. In the middle labels come flipped. The guard is the one of the learning
-job (guarded_learner.py). What is served is measured by true labels, beside a learner whose labels
-were never flipped: rows differ, so a stretch of them is compared with itself.
+job (learning/guarded_learner.py). What is served is measured by true labels, beside a learner whose
+labels were never flipped: rows differ, so a stretch of them is compared with itself.
 """
 
 from collections.abc import Callable

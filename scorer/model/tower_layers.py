@@ -23,7 +23,7 @@ class Layer:
 
 
 def layers_of(graph: bytes) -> list[Layer] | None:
-    """Dense layers with ReLU before each, as online_model.tower_graph writes them.
+    """Dense layers with ReLU before each, as online_model.network.tower_graph writes them.
 
     None for a graph of another form: ONNX Runtime alone runs that.
     """
