@@ -53,7 +53,8 @@ class PackageScorer:
 
     def put_rows(self, ids: NDArray[np.int32], values: NDArray[np.float32]) -> None:
         """Rows [m] of the table are ``values`` [m, 1+dim] from now on, as by a row delta."""
-        self._arrays.table[ids] = values
+        if len(ids):  # otherwise values, as they are read from a delta, have no width
+            self._arrays.table[ids] = values
 
     def logits(self, samples: NDArray[np.void]) -> NDArray[np.float32]:
         """Scores [n] of encoded samples [n], before calibration."""

@@ -127,12 +127,18 @@ def test_scores_agree_and_a_wrong_row_is_noticed(
     version = trained.package.manifest.version
     found = audit_scores(engine, MODEL, spec, lake, tolerance=1e-6, most=ROWS)
     assert (found.version, found.compared, found.different) == (version, ROWS, 0)
+    # Labels may change no row.
+    nothing, no_clicks = np.zeros((0, 1 + spec.embedding_dim), np.float32), np.zeros(0, np.int64)
+    unchanged = RowDelta(version, "e", 0, np.zeros(0, np.int32), nothing, no_clicks)
+    engine.xadd(redis_keys.model_deltas(MODEL, version), unchanged.to_fields(), id="1-0")
+    found = audit_scores(engine, MODEL, spec, lake, tolerance=1e-6, most=ROWS)
+    assert (found.compared, found.different) == (ROWS, 0)
     row = Layout.of(spec).offsets["category"]
     values = np.full((1, 1 + spec.embedding_dim), 3.0, np.float32)
     everywhere = np.array([row], np.int32)
-    delta = RowDelta(version, "e", 0, everywhere, values, np.zeros(0, np.int64))
+    delta = RowDelta(version, "e", 1, everywhere, values, no_clicks)
     # Learnt long before anything was served: scores must have had it, and did not.
-    engine.xadd(redis_keys.model_deltas(MODEL, version), delta.to_fields(), id="1-0")
+    engine.xadd(redis_keys.model_deltas(MODEL, version), delta.to_fields(), id="2-0")
     engine.hset(redis_keys.model_rows(MODEL, version), row_key(row), values.tobytes())
     found = audit_scores(engine, MODEL, spec, lake, tolerance=1e-6, most=ROWS)
     assert found.compared == ROWS
