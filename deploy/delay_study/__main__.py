@@ -56,7 +56,8 @@ def main(
     ] = 0.34,
 ) -> None:
     """One JSON object: metrics by method through Kafka and Flink, the same rows learnt in this
-    process, and the samples that the learning job has seen."""
+    process, and the samples that the learning job has seen. It takes minutes: before each
+    thousand rows the study waits for checkpoints of both jobs."""
     log_lines.configure("WARNING")
     try:
         report = _report(files, rows, methods or DEFAULT_METHODS, seed, pretrain_share)

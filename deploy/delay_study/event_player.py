@@ -5,17 +5,19 @@ from collections.abc import Mapping
 
 import numpy as np
 from confluent_kafka import TopicPartition
-from confluent_kafka.admin import AdminClient, OffsetSpec
+from confluent_kafka.admin import AdminClient
 from numpy.typing import NDArray
 
+from deploy import kafka_offsets
 from online_model.studies.delay_study import Lesson
 from schemas.features import FeatureSpec
 from schemas.records import Click, Impression, Served
 from schemas.served_token import TokenKeys
-from schemas.topics import CLICKS, ENGAGEMENTS, IMPRESSIONS, TRAINING_SAMPLES
+from schemas.topics import CLICKS, IMPRESSIONS, TRAINING_SAMPLES
 from stores.kafka_client import client_settings
 from streaming.adserver.event_producer import EventProducer
 from streaming.adserver.metrics import AdServerMetrics
+from streaming.settings import EVENTS_GROUP, learner_group
 
 #: Of the first row; any day will do.
 FIRST_MS = 1_700_000_000_000
@@ -24,6 +26,8 @@ PATIENCE_SECONDS = 60.0
 #: Faster, and a batch of the learner would have but clicks or but negatives: the join lets both
 #: through in lots, as often as event time moves on.
 ROWS_PER_SECOND = 1_000
+#: Event time goes on in the jobs a moment after what tells it was read.
+SETTLED_SECONDS = 1.5
 POLL_SECONDS = 0.1
 
 
@@ -50,7 +54,7 @@ class EventPlayer:
 
     def play(self, start: int, end: int, served: NDArray[np.float64]) -> None:
         """Rows [start, end), served with these probabilities, and all clicks up to the last of
-        them; returns when the events job has joined them. Raises PlayFailed or DeliveryError."""
+        them. Raises DeliveryError."""
         lesson, began = self._lesson, time.monotonic()
         for row, probability in zip(range(start, end), served.tolist(), strict=True):
             time.sleep(max(0.0, began + (row - start) / ROWS_PER_SECOND - time.monotonic()))
@@ -60,20 +64,33 @@ class EventPlayer:
             shown = Impression(f"r{row}", AD, USER, ts, 1, 0, token)
             self._producer.send(IMPRESSIONS, shown.request_id, shown)
         self._producer.flush()
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        while self._written(ENGAGEMENTS.name) < self._producer.sent.total():
-            if time.monotonic() > deadline:
-                raise PlayFailed("the events job does not join what was played")
-            time.sleep(POLL_SECONDS)
 
-    def samples(self) -> int:
-        """Records of the topic of samples."""
-        return self._written(TRAINING_SAMPLES.name)
+    def settle(self, learns: bool) -> None:
+        """Wait until the events job and, if it ``learns``, the learning job have dealt with all
+        that there is, by their checkpoints, and no further sample has come for a while. What then
+        waits in them is held until event time goes on. Raises PlayFailed."""
+        reads = {EVENTS_GROUP: [IMPRESSIONS.name, CLICKS.name]}
+        if learns:
+            reads[learner_group(self._lesson.package.manifest.model)] = [TRAINING_SAMPLES.name]
+        before, since = None, time.monotonic()
+        while True:
+            unread = {
+                group: kafka_offsets.unread(self._admin, group, topics)
+                for group, topics in reads.items()
+            }
+            now = (unread, self._samples())
+            if now != before:
+                before, since = now, time.monotonic()
+            quiet_seconds = time.monotonic() - since
+            if quiet_seconds > SETTLED_SECONDS and not any(unread.values()):
+                return
+            if quiet_seconds > PATIENCE_SECONDS:
+                raise PlayFailed(f"the jobs stand still, records that they have not read: {unread}")
+            time.sleep(POLL_SECONDS)
 
     def delete_samples(self) -> None:
         """Those that are there now: what history has taught already."""
-        ends = self._ends(TRAINING_SAMPLES.name)
-        asked = [TopicPartition(TRAINING_SAMPLES.name, part, end) for part, end in ends.items()]
+        asked = [TopicPartition(*place, end) for place, end in self._samples().items()]
         for answer in self._admin.delete_records(asked).values():
             answer.result(PATIENCE_SECONDS)
 
@@ -100,11 +117,5 @@ class EventPlayer:
             inputs=self._lesson.samples[row].tobytes(),
         )
 
-    def _written(self, topic: str) -> int:
-        return sum(self._ends(topic).values())
-
-    def _ends(self, topic: str) -> dict[int, int]:
-        parts = self._admin.list_topics(topic, timeout=PATIENCE_SECONDS).topics[topic].partitions
-        asked = {TopicPartition(topic, part): OffsetSpec.latest() for part in parts}
-        answers = self._admin.list_offsets(asked).items()
-        return {part.partition: answer.result(PATIENCE_SECONDS).offset for part, answer in answers}
+    def _samples(self) -> dict[tuple[str, int], int]:
+        return kafka_offsets.ends(self._admin, [TRAINING_SAMPLES.name])

@@ -27,10 +27,9 @@ from online_model.studies.delay_study import ROW_MS, Lesson
 from schemas.features import FeatureSpec
 from stores.model_versions import ModelVersions
 
-ROWS_AT_A_TIME = 1_000
-#: Longer than both jobs take for a batch.
-SETTLED_SECONDS = 1.5
-POLL_SECONDS = 0.1
+ROWS_PER_PLAY = 1_000
+#: A play is over with the jobs' next checkpoints.
+CHECKPOINT_MS = 1_000
 KEPT_VERSIONS = 2
 
 
@@ -68,6 +67,7 @@ class FlinkTeacher:
             "CTR_ONLINE_MODEL_DELAYED_FEEDBACK": lesson.method,
             # What undoes the bias is the loss alone, as in the study without Flink.
             "CTR_ONLINE_MODEL_RECALIBRATION": "false",
+            "CTR_STREAMING_CHECKPOINT_MS": str(CHECKPOINT_MS),
             "CTR_STREAMING_LABEL_WAIT_MS": str(max(0, lesson.short_ms)),
             "CTR_STREAMING_ATTRIBUTION_WINDOW_MS": str(lesson.window_ms),
             "CTR_STREAMING_NEGATIVE_KEEP": "1.0",
@@ -95,7 +95,7 @@ class _Run:
         start = max(0, lesson.first - lesson.window_ms // ROW_MS)
         player.forget_clicks_before(start)
         player.play(start, lesson.first, np.full(lesson.first - start, 0.5))
-        self._settle()
+        player.settle(learns=False)
         player.delete_samples()
         publisher = Publisher(self._client, lesson.package.manifest.model, KEPT_VERSIONS)
         publisher.publish(lesson.package, time.time_ns() // 1_000_000)
@@ -104,12 +104,12 @@ class _Run:
         """All rows after history; the served probabilities of those that are measured."""
         lesson = self._lesson
         parts = []
-        edges = [*range(lesson.first, lesson.tested, ROWS_AT_A_TIME)]
-        edges += [*range(lesson.tested, len(lesson.ts_ms), ROWS_AT_A_TIME), len(lesson.ts_ms)]
+        edges = [*range(lesson.first, lesson.tested, ROWS_PER_PLAY)]
+        edges += [*range(lesson.tested, len(lesson.ts_ms), ROWS_PER_PLAY), len(lesson.ts_ms)]
         for start, end in pairwise(edges):
             served = self._predicted(lesson.samples[start:end])
             self._player.play(start, end, served)
-            self._settle()
+            self._player.settle(learns=True)
             if start >= lesson.tested:
                 parts.append(served)
                 progress(end - start)
@@ -126,12 +126,3 @@ class _Run:
         model = lesson.package.manifest.model
         *_, state = served_states(self._client, model, lesson.package, self._spec)
         return state.probabilities(samples)
-
-    def _settle(self) -> None:
-        """Until neither job has had anything to do for a while."""
-        before, since = None, time.monotonic()
-        while time.monotonic() - since < SETTLED_SECONDS:
-            now = (self._player.samples(), self.seen().total())
-            if now != before:
-                before, since = now, time.monotonic()
-            time.sleep(POLL_SECONDS)

@@ -3,14 +3,10 @@
 import threading
 import time
 
-from confluent_kafka import (
-    Consumer,
-    ConsumerGroupTopicPartitions,
-    KafkaException,
-    TopicPartition,
-)
-from confluent_kafka.admin import AdminClient, OffsetSpec
+from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient
 
+from deploy import kafka_offsets
 from deploy.demo.accounting import Ledger
 from schemas.addresses import KafkaAddress
 from schemas.topics import CLICKS, DEAD_LETTERS, IMPRESSIONS, TRAINING_SAMPLES
@@ -19,7 +15,6 @@ from stores.kafka_client import client_settings
 FOLLOWED = (IMPRESSIONS.name, CLICKS.name, TRAINING_SAMPLES.name, DEAD_LETTERS.name)
 BATCH = 500
 POLL_SECONDS = 0.25
-ADMIN_SECONDS = 15.0
 
 
 class TopicsUnread(RuntimeError):
@@ -43,13 +38,10 @@ class TopicReader:
             }
         )
         known = self._consumer.list_topics(timeout=10).topics
-        self._assigned = [
-            TopicPartition(topic, partition, 0)
-            for topic in FOLLOWED
-            for partition in known[topic].partitions
-        ]
-        self._consumer.assign(self._assigned)
-        self._positions = {(part.topic, part.partition): 0 for part in self._assigned}
+        self._positions = {
+            (topic, partition): 0 for topic in FOLLOWED for partition in known[topic].partitions
+        }
+        self._consumer.assign([TopicPartition(*place, 0) for place in self._positions])
         self._lock = threading.Lock()
         self._ended = threading.Event()
         self._ledger = Ledger()
@@ -77,7 +69,7 @@ class TopicReader:
     def catch_up(self, timeout_seconds: float) -> None:
         """Wait until all that Kafka holds now was read. Raises TopicsUnread."""
         deadline = time.monotonic() + timeout_seconds
-        ends = self._ends()
+        ends = kafka_offsets.ends(self._admin(), FOLLOWED)
         while any(self._positions[part] < end for part, end in ends.items()):
             if self._failure or time.monotonic() > deadline:
                 raise TopicsUnread(
@@ -87,28 +79,11 @@ class TopicReader:
 
     def lag_of(self, group: str) -> int:
         """Samples that a consumer group has not yet committed to have read."""
-        admin = AdminClient({**client_settings(self._kafka), "log_level": 2})
-        samples = [
-            TopicPartition(part.topic, part.partition)
-            for part in self._assigned
-            if part.topic == TRAINING_SAMPLES.name
-        ]
-        asked = [ConsumerGroupTopicPartitions(group, samples)]
-        answer = admin.list_consumer_group_offsets(asked)[group].result(ADMIN_SECONDS)
-        # Nothing committed is a negative offset.
-        read: int = sum(max(0, part.offset) for part in answer.topic_partitions)
-        ends = self._ends()
-        written: int = sum(ends[part.topic, part.partition] for part in samples)
-        return written - read
+        return kafka_offsets.unread(self._admin(), group, [TRAINING_SAMPLES.name])
 
-    def _ends(self) -> dict[tuple[str, int], int]:
-        """Of each partition, asked with a client of its own: the consumer is the thread's."""
-        admin = AdminClient({**client_settings(self._kafka), "log_level": 2})
-        latest = {part: OffsetSpec.latest() for part in self._assigned}
-        return {
-            (part.topic, part.partition): answer.result(ADMIN_SECONDS).offset
-            for part, answer in admin.list_offsets(latest).items()
-        }
+    def _admin(self) -> AdminClient:
+        """A client of its own: the consumer is the thread's."""
+        return AdminClient({**client_settings(self._kafka), "log_level": 2})
 
     def close(self) -> None:
         """Stop following."""
