@@ -124,7 +124,7 @@ class StoredHalves:
         return struct.pack("4P", *_addresses(*arrays))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class RequestHalf:
     """Of one request: ``sums`` [dim], ``scalar``, ``hidden`` [towers · width]."""
 
@@ -132,9 +132,9 @@ class RequestHalf:
     scalar: np.float32
     hidden: Floats
 
-    @cached_property
+    @property
     def packed(self) -> bytes:
-        """For C: all of it, one behind the other."""
+        """For C: all of it, one behind the other. To remember it would take longer."""
         return self.sums.tobytes() + self.scalar.tobytes() + self.hidden.tobytes()
 
 

@@ -5,7 +5,6 @@ tower's first layer is linear: so what depends on one side only is computed once
 """
 
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -21,7 +20,7 @@ from scorer.model.tower_layers import by_outputs, padded, padded_to
 Floats = NDArray[np.float32]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Halves:
     """One side of n scores: ``fm_sums`` [n, dim], ``scalars`` [n], ``hidden`` [n, h1]."""
 
@@ -29,7 +28,6 @@ class Halves:
     scalars: Floats
     hidden: Floats
 
-    @cached_property
     def of_request(self) -> RequestHalf:
         """The half of a request (1) for the kernels."""
         return RequestHalf(self.fm_sums[0], self.scalars[0], self.hidden[0])
@@ -89,7 +87,7 @@ class DeepFm:
         """Scores [n] of the ads of parts [n] for a request's half, as logits."""
         weights = self.tower.weights
         if weights is not None:
-            return self._kernels.exact_scores(self._ad, parts, half.of_request, weights, None)
+            return self._kernels.exact_scores(self._ad, parts, half.of_request(), weights, None)
         ads = self.ad_halves(parts)
         logits: Floats = ads.fm_sums @ half.fm_sums[0] + ads.scalars + half.scalars[0]
         return logits + self.tower.logits(ads.hidden + half.hidden)
@@ -99,7 +97,7 @@ class DeepFm:
         weights = self.tower.weights
         if weights is None:
             return self.probabilities(self.logits(half, parts))
-        return self._kernels.exact_scores(self._ad, parts, half.of_request, weights, self.knots)
+        return self._kernels.exact_scores(self._ad, parts, half.of_request(), weights, self.knots)
 
     def probabilities(self, logits: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
         """Logits [n] -> calibrated probabilities [n]; the lowest for what is not a number."""

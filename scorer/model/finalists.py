@@ -43,7 +43,7 @@ def finalists(
         wanted = shortlist
     if len(slots) <= wanted:
         return slots
-    hidden, request = served.store.by_tower(half.hidden), half.of_request
+    hidden, request = served.store.by_tower(half.hidden), half.of_request()
     if hidden is not half.hidden:
         request = replace(request, hidden=hidden[0])
     return best_kernels().finalists(
