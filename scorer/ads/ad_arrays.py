@@ -13,6 +13,7 @@ from schemas.windows import WINDOWS_MS
 from scorer.ads.string_table import StringTable
 from scorer.kernels import Columns, best_kernels
 from scorer.memory import shared_arrays
+from scorer.memory.page_mapping import use_huge_pages
 
 #: Places in ``AdArrays.state``.
 REVISION, ACTIVE, SLOTS, LOADED = range(4)
@@ -181,6 +182,11 @@ class AdArrays:
     def slot_count(self) -> int:
         """How many slots were ever used."""
         return int(self.state[SLOTS])
+
+    def use_huge_pages(self) -> None:
+        """For what a request reads of its ads."""
+        for array in (*self.columns.arrays, *self.attributes[: len(self.names)]):
+            use_huge_pages(array[: self.slot_count])
 
     def read(self, slots: NDArray[np.int32]) -> AdRows:
         """The ads in ``slots`` [n], each as it was at one moment."""

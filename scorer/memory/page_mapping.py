@@ -61,7 +61,7 @@ def _mmap(at: int | None, size: int, access: int, flags: int, descriptor: int) -
 
 
 def use_huge_pages(array: NDArray[Any]) -> None:
-    """Memory of a contiguous array, all of which is about to be written, as far as it goes."""
+    """Memory of a contiguous array, all of which was written or will be, as far as it goes."""
     begin = array.__array_interface__["data"][0]
     for at in range(-(-begin // HUGE_PAGE) * HUGE_PAGE, begin + array.nbytes, HUGE_PAGE):
         if at + HUGE_PAGE > begin + array.nbytes:
