@@ -103,8 +103,9 @@ class Catalogue:
         return bool(self._state[LOADED])
 
     def set_loaded(self) -> None:
-        """All ads of Redis are here, and nobody reads them yet."""
-        self.arrays.use_huge_pages()
+        """All ads of Redis are here; the first time, nobody reads them yet."""
+        if not self.loaded:
+            self.arrays.use_huge_pages()
         self._state[LOADED] = 1
 
     def slot(self, ad_id: str) -> int | None:

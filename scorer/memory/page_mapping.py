@@ -61,7 +61,11 @@ def _mmap(at: int | None, size: int, access: int, flags: int, descriptor: int) -
 
 
 def use_huge_pages(array: NDArray[Any]) -> None:
-    """Memory of a contiguous array, all of which was written or will be, as far as it goes."""
+    """Memory of a contiguous array, all of which was written or will be, as far as it goes.
+
+    For who starts: the system may move other memory to make room for huge pages, and who reads it
+    waits meanwhile, for long if this process gets little of a core.
+    """
     begin = array.__array_interface__["data"][0]
     for at in range(-(-begin // HUGE_PAGE) * HUGE_PAGE, begin + array.nbytes, HUGE_PAGE):
         if at + HUGE_PAGE > begin + array.nbytes:

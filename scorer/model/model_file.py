@@ -57,7 +57,7 @@ class ModelFile:
     @classmethod
     def create(
         cls, path: Path, package: ModelPackage, table: NDArray[np.float32], hidden: int,
-        capacity: int, used: int,
+        capacity: int, used: int, huge_pages: bool = False,
     ) -> "ModelFile":  # fmt: skip
         """For ``capacity`` ads, ``used`` of which are there.
 
@@ -85,9 +85,10 @@ class ModelFile:
             **shared_arrays.prefixed("halves", halves),
         }
         arrays = shared_arrays.create(path, layout)
-        use_huge_pages(arrays["table"])
-        for name in halves:
-            use_huge_pages(arrays[f"halves.{name}"][:used])
+        if huge_pages:
+            use_huge_pages(arrays["table"])
+            for name in halves:
+                use_huge_pages(arrays[f"halves.{name}"][:used])
         arrays["table"][:] = table
         arrays["manifest"][:] = np.frombuffer(manifest, np.uint8)
         for name, data in files.items():

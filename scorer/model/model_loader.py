@@ -130,11 +130,11 @@ class ModelLoader:
         catalogue, version = self._catalogue, package.manifest.version
         arrays = catalogue.arrays
         revision, count = catalogue.revision, catalogue.slot_count
-        known = catalogue.slots_in_use()
+        known, is_first = catalogue.slots_in_use(), self._memory.published() is None
         probe = known[:: max(1, len(known) // _PROBE_ADS)]
         with self._memory.new("model", "index") as (path, index_path):
             file = ModelFile.create(
-                path, package, model.table, model.hidden, arrays.capacity, count
+                path, package, model.table, model.hidden, arrays.capacity, count, is_first
             )
             model = read_deepfm(package, catalogue.encoder, file.table)
             model.recalibrate(shift)
@@ -150,7 +150,7 @@ class ModelLoader:
                 manifest=package.manifest,
                 model=model,
                 store=store,
-                index=build_index(index_path, catalogue, store, self._settings),
+                index=build_index(index_path, catalogue, store, self._settings, is_first),
                 quantised=quantised,
                 popular=popular_ads(catalogue, 2 * self._settings.max_limit),
                 mean_tower=mean_tower,
@@ -207,7 +207,11 @@ class ModelLoader:
 
 
 def build_index(
-    path: Path, catalogue: Catalogue, store: HalfStore, settings: ScorerSettings
+    path: Path,
+    catalogue: Catalogue,
+    store: HalfStore,
+    settings: ScorerSettings,
+    huge_pages: bool = False,
 ) -> RetrievalIndex:
     """An index of the active ads in a new file."""
     active = catalogue.active_slots()
@@ -219,4 +223,5 @@ def build_index(
         settings.flat_index_ads,
         settings.index_probes,
         best_kernels(),
+        huge_pages,
     )

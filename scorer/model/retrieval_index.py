@@ -161,6 +161,7 @@ class RetrievalIndex:
         flat_ads: int,
         probes: int,
         kernels: Kernels,
+        huge_pages: bool = False,
     ) -> "RetrievalIndex":
         """``vectors`` [.., dim + 2] by slot; the ads in ``slots`` [n] are active."""
         dim = vectors.shape[1] - 2
@@ -173,7 +174,7 @@ class RetrievalIndex:
         room = max(_LEAST_OPEN, len(slots) // _OPEN_SHARE) + (0 if lists else len(slots))
         sizes = Sizes(capacity, dim, lists, int(starts[-1]) + -(-room // BLOCK))
         arrays = shared_arrays.create(path, sizes.layout())
-        for name in ("codes", "biases", "log_prices", "slots"):
+        for name in ("codes", "biases", "log_prices", "slots") if huge_pages else ():
             use_huge_pages(arrays[name])
         index = cls(arrays, probes, kernels)
         largest = np.zeros(dim, np.float32)

@@ -113,7 +113,7 @@ class Bench:
         start = time.process_time()
         index = RetrievalIndex.build(
             folder / "index", store.vectors, np.arange(ads, dtype=np.int32), ads, 50_000,
-            probes, best_kernels(),
+            probes, best_kernels(), True,
         )  # fmt: skip
         self.index_seconds = time.process_time() - start
         layers = layers_of(package.files[TOWER_FILE])
