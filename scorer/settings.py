@@ -37,15 +37,21 @@ class ScorerSettings(Settings):
         description="processes that answer, each on a core of its own, beside one that feeds them "
         "and one copy of the ads; 0, for one core or a trial: one process does all",
     )
-    threads: int = Field(4, ge=1, le=64, description="requests worked on at a time")
+    threads: int = Field(
+        2,
+        ge=1,
+        le=64,
+        description="requests worked on at a time: one core has something to do while one of them "
+        "waits for Redis, and with more of them each takes longer",
+    )
     max_in_flight: int = Field(
         64, ge=1, description="requests accepted at a time, queued ones included; more are refused"
     )
     overload_latency_ms: float = Field(
-        5.0,
+        2.0,
         gt=0,
-        description="while more comes than can be answered: a request that would take longer is "
-        "refused at once",
+        description="while more comes than can be answered: a request that would wait longer for "
+        "its turn is refused at once",
     )
     drain_seconds: float = Field(
         0.5, ge=0, description="on SIGTERM: time between not ready and the last new request"

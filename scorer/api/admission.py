@@ -30,8 +30,8 @@ class Admission:
     def __init__(self, workers: int, largest: int, longest_seconds: float) -> None:
         """Of ``largest`` requests at most, ``workers`` are worked on and the others wait.
 
-        One that would take more than ``longest_seconds`` needs an allowance, of which there are
-        ``largest`` at most.
+        One that would wait for more than ``longest_seconds`` needs an allowance, of which there
+        are ``largest`` at most.
         """
         self._workers = workers
         self._largest = largest
@@ -51,7 +51,8 @@ class Admission:
             return True
         if self._under_way >= self._largest:
             return False
-        if (self._under_way + 1) * self._seconds_each <= self._longest_seconds:
+        ahead = self._under_way + 1 - self._workers
+        if ahead * self._seconds_each <= self._longest_seconds:
             return True
         if self._allowance < 1:
             return False
