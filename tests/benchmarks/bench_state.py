@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -43,14 +43,14 @@ class Checkpoint:
     seconds: float
 
 
-def checkpoints(port: int) -> list[Checkpoint]:
-    """Of the only job, in order."""
+def checkpoints(port: int) -> tuple[list[Checkpoint], dict[str, int]]:
+    """Of the only job: those that were completed, in order, and how many were and how many not."""
     url = f"http://{HOST}:{port}/jobs"
     with urlopen(url, timeout=5) as answer:
         (job,) = json.load(answer)["jobs"]
     with urlopen(f"{url}/{job['id']}/checkpoints", timeout=5) as answer:
-        history = json.load(answer)["history"]
-    completed = [each for each in history if each["status"] == "COMPLETED"]
+        told = json.load(answer)
+    completed = [each for each in told["history"] if each["status"] == "COMPLETED"]
     found = [
         Checkpoint(
             each["trigger_timestamp"],
@@ -60,7 +60,18 @@ def checkpoints(port: int) -> list[Checkpoint]:
         )
         for each in completed
     ]
-    return sorted(found, key=lambda each: each.triggered_ms)
+    counts = {name: told["counts"][name] for name in ("completed", "failed")}
+    return sorted(found, key=lambda each: each.triggered_ms), counts
+
+
+def bytes_per_second(
+    carrying: Checkpoint, later: Sequence[Checkpoint], learnt_ms: Iterable[int]
+) -> float:
+    """Written by ``later`` checkpoints for each second that was learnt between the one before them
+    and the last of them; ``learnt_ms`` is when each second was."""
+    first_ms, last_ms = carrying.triggered_ms, later[-1].triggered_ms
+    seconds = sum(first_ms < ms <= last_ms for ms in learnt_ms)
+    return sum(each.written_bytes for each in later) / seconds
 
 
 @contextmanager
@@ -94,9 +105,11 @@ def measured(task: Task, seconds: int) -> dict[str, Any]:
     """Of ``seconds`` of learning after the whole table was written once, and of a restore."""
     with learner(task) as job:
         first, *learnt = batches(task, job, 1 + seconds)
-        done = checkpoints(task.rest_port)
+        done, counts = checkpoints(task.rest_port)
     before = [each for each in done if each.triggered_ms <= first["ms"]]
-    carrying, *later = [each for each in done if each.triggered_ms > first["ms"]]
+    carrying, *later = [
+        each for each in done if first["ms"] < each.triggered_ms <= learnt[-1]["ms"]
+    ]
     saves = [each["keep"] for each in learnt if each["saved"]]
     point = newest_of(JobName.LEARNING, StreamingSettings.load(data=task.folder))
     assert point is not None
@@ -106,7 +119,10 @@ def measured(task: Task, seconds: int) -> dict[str, Any]:
     return {
         "rows": task.rows,
         "whole_mb": _mb(max(each.written_bytes for each in (*before, carrying))),
-        "mb_per_second": round(sum(each.written_bytes for each in later) / 1e6 / seconds, 3),
+        "mb_per_second": round(
+            bytes_per_second(carrying, later, [each["ms"] for each in learnt]) / 1e6, 3
+        ),
+        "checkpoints": counts,
         "mb_of_checkpoints": [_mb(each.written_bytes) for each in later],
         "state_mb": _mb(later[-1].state_bytes),
         "checkpoint_seconds_p50_max": _middle_and_most([each.seconds for each in later]),
@@ -131,7 +147,7 @@ def main(
     rows: Annotated[list[int] | None, typer.Option(help="of the table, × 16 dimensions")] = None,
     samples: Annotated[int, typer.Option(help="a second, of 20 fields")] = 2_000,
     seconds: Annotated[int, typer.Option(help="that are learnt", min=60)] = 700,
-    speed: Annotated[int, typer.Option(help="so many pass in one; a learner can do ten")] = 5,
+    speed: Annotated[int, typer.Option(help="so many pass in one")] = 5,
 ) -> None:
     """Print one JSON object a line for each size: bytes of each checkpoint and times."""
     for size in rows or (100_000, 1_000_000, 10_000_000):

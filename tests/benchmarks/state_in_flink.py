@@ -44,7 +44,8 @@ SETTINGS = OnlineModelSettings(towers=1, hidden=HIDDEN)
 @dataclass(frozen=True)
 class Task:
     """``samples`` are those of a second, of which ``speed`` pass in one. ``restore`` is a
-    checkpoint, or empty. Pickled, so without slots."""
+    checkpoint, or empty. Without slots: the class of a module that is run is pickled with its
+    objects, and one with slots comes back without their values."""
 
     folder: Path
     restore: str
