@@ -3,6 +3,8 @@
 import json
 from pathlib import Path
 
+import typer
+
 from deploy.monitoring.boards import boards
 from deploy.monitoring.rule_resource import prometheus_rule_text
 
@@ -11,7 +13,7 @@ RULE_RESOURCE = Path(__file__).parents[1] / "k8s" / "monitoring" / "rules.yaml"
 
 
 def main() -> None:
-    """One file a board, and one of all rules."""
+    """Write anew: one file a board, and one of all rules."""
     for board in boards():
         path = FOLDER / f"{board.uid}.json"
         path.write_text(json.dumps(board.to_json(), indent=1) + "\n")
@@ -21,4 +23,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    typer.run(main)
