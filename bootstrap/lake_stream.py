@@ -91,8 +91,11 @@ class LakeStream:
         """How many rows some hours have, by the files' own word. Raises LakeError."""
         return sum(self._listed(hour, _counted) for hour in chosen)
 
-    def blocks(self, chosen: Sequence[Hour]) -> Iterator[tuple[int, int, Block]]:
-        """Place of the hour in ``chosen``, number of the block in its hour, and the block.
+    def blocks(
+        self, chosen: Sequence[Hour], part: int = 0, parts: int = 1
+    ) -> Iterator[tuple[int, int, Block]]:
+        """Place of the hour in ``chosen``, number of the block in its hour, and the block; of each
+        block one of so many parts of equal length.
 
         Raises LakeError if a file cannot be read.
         """
@@ -107,7 +110,9 @@ class LakeStream:
                 if later not in known:
                     window.append((later, self._corrections(later)))
             for number, table in enumerate(self._tables(hour, COLUMNS)):
-                yield place, number, self._block(table, [keys for _, keys in window])
+                begin, end = (table.num_rows * at // parts for at in (part, part + 1))
+                own = table.slice(begin, end - begin)
+                yield place, number, self._block(own, [keys for _, keys in window])
 
     def first_block(self, hour: Hour) -> Block | None:
         """Of an hour, without regard to corrections. Raises LakeError."""
@@ -115,8 +120,10 @@ class LakeStream:
         return None if table is None else self._block(table, [])
 
     def _files(self, hour: Hour) -> list[Path]:
-        folders = (landing(self.lake, SAMPLES, hour), compacted(self.lake, SAMPLES, hour))
-        return [file for folder in folders for file in folder.files()]
+        """In the order that compaction leaves rows in: also for several processes that read an hour
+        before and after it. Landed ones are looked for first, they are not to be missed."""
+        landed = landing(self.lake, SAMPLES, hour).files()
+        return [*compacted(self.lake, SAMPLES, hour).files(), *landed]
 
     def _tables(self, hour: Hour, columns: Sequence[str]) -> Iterator[Any]:
         """A compacted hour is read piece by piece; one that has still landed files, as a whole:

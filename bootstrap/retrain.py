@@ -1,9 +1,10 @@
 """A full retrain from the lake, streaming: passes over all but the last hours, which then validate.
 
-Each process takes every ``size``-th hour. Negatives are down-sampled, which the calibration undoes
-in closed form: the model learns and is calibrated on what is left, and the logit of its probability
-is then shifted by ln(share kept) (He et al., ADKDD'14). A checkpoint lets a killed retrain go on
-where the models of all processes were one.
+Each process takes its part of every block of rows: together they read the lake in the order of
+time, as one alone does. Negatives are down-sampled, which the calibration undoes in closed form:
+the model learns and is calibrated on what is left, and the logit of its probability is then shifted
+by ln(share kept) (He et al., ADKDD'14). A checkpoint lets a killed retrain go on from where all
+processes waited for each other.
 """
 
 import hashlib
@@ -92,14 +93,14 @@ class Retrain:
         )
         self._saved = time.monotonic()
         begin, places = self._resumed(trainer)
-        own = train[self.peers.rank :: self.peers.size]
         for number in range(begin, self.settings.passes):
             after = places[self.peers.rank]
-            parts = self._parts(own, after, progress)
+            parts = self._parts(train, after, progress)
             trainer.learn(parts, partial(self._keep, trainer, number))
             places = [None] * self.peers.size
         if begin < self.settings.passes:
             self._keep(trainer, self.settings.passes, places, at_once=True)
+            self.peers.wait()
         return self._validated(trainer, validate, progress)
 
     def _split(self) -> tuple[list[Hour], list[Hour]]:
@@ -116,11 +117,6 @@ class Retrain:
             raise LakeError(
                 f"lake {self.stream.lake}: has {len(hours)} hours, and the last {last} are to "
                 "validate; --validate-hours fewer leaves some to train"
-            )
-        if self.peers.size > len(hours) - last:
-            raise LakeError(
-                f"lake {self.stream.lake}: {self.peers.size} processes take an hour at a time, and "
-                f"{len(hours) - last} hours are to train; fewer processes have work for each"
             )
         return hours[:-last], hours[-last:]
 
@@ -147,16 +143,27 @@ class Retrain:
     def _parts(
         self, hours: Sequence[Hour], after: Any, progress: Callable[[int], None]
     ) -> Iterator[tuple[Any, History]]:
-        """Blocks after the one at ``after``."""
-        done = (-1, -1) if after is None else tuple(after)
+        """Whole batches after those at ``after``, not many more rows than hosts learn alone."""
+        done = (-1, -1, -1) if after is None else tuple(after)
+        size = self.settings.batch_size
+        length = max(1, self.options.sync_rows // size) * size
         skipped = max(0, done[0])
         if after is not None:
-            progress(self.peers.size * self.stream.rows(hours[:skipped]))
-        for place, number, block in self.stream.blocks(hours[skipped:]):
-            at = (place + skipped, number)
+            progress(self.stream.rows(hours[:skipped]))
+        for place, number, block in self._own_blocks(hours[skipped:], progress):
+            history = _history(block)
+            for begin in range(0, len(history), length):
+                at = (place + skipped, number, begin)
+                if at > done:
+                    yield at, history.part(begin, begin + length)
+
+    def _own_blocks(
+        self, hours: Sequence[Hour], progress: Callable[[int], None]
+    ) -> Iterator[tuple[int, int, Block]]:
+        """This process's part of every block."""
+        for place, number, block in self.stream.blocks(hours, self.peers.rank, self.peers.size):
             progress(self.peers.size * block.read)
-            if at > done:
-                yield at, _history(block)
+            yield place, number, block
 
     def _validated(
         self, trainer: StreamTrainer, validate: Sequence[Hour], progress: Callable[[int], None]
@@ -167,15 +174,11 @@ class Retrain:
         told: list[Block] = []
 
         def parts() -> Iterator[tuple[Any, History]]:
-            own = validate[self.peers.rank :: self.peers.size]
-            for place, number, block in self.stream.blocks(own):
-                progress(self.peers.size * block.read)
+            for place, number, block in self._own_blocks(validate, progress):
                 told.append(thinned(block, every, of_those))
                 yield (place, number), _history(block)
 
         logits = trainer.learn(parts(), predict_every=every)
-        # Who goes on learning has seen history once.
-        trainer.model.table.curvature.div_(self.settings.passes)
         clicks = sum(block.clicks for block in told)
         late = sum(block.late for block in told)
         own, own_tested = (validation_of(told, logits, stride) for stride in (1, of_those))
@@ -185,6 +188,8 @@ class Retrain:
         )
         if self.peers.rank:
             return None
+        # Who goes on learning has seen history once.
+        trainer.model.table.curvature.div_(self.settings.passes)
         kept, tested, samples, clicks_found, late_found, learnt = zip(*found, strict=True)
         everything, some = joined(kept), joined(tested)
         clicks, late = sum(clicks_found), sum(late_found)

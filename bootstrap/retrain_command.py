@@ -48,7 +48,7 @@ def retrain(
         float, typer.Option(min=0.0001, max=1, help="share of negatives that is learnt")
     ] = 0.1,
     sync_rows: Annotated[
-        int, typer.Option(min=1, help="torchrun: rows that a process learns between two joins")
+        int, typer.Option(min=1, help="torchrun: rows of a process between two joins of hosts")
     ] = 100_000,
     checkpoint_seconds: Annotated[
         float, typer.Option(min=0, help="between checkpoints; a killed retrain goes on from one")
@@ -84,7 +84,7 @@ def retrain(
         finally:
             peers.leave()
         if retrained is None:
-            return
+            peers.end()
         told = {
             "rows_learnt": retrained.rows_learnt,
             "seconds": round(time.monotonic() - start, 2),

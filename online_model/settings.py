@@ -1,5 +1,6 @@
 """Settings of models and of learning (``CTR_ONLINE_MODEL_*``)."""
 
+import math
 from typing import Literal
 
 from pydantic import Field
@@ -83,6 +84,13 @@ class OnlineModelSettings(Settings):
                 "first_order_prior": self.regression_prior,
             }
         )
+
+    def for_one_of(self, processes: int) -> "OnlineModelSettings":
+        """These, for one of several that learn one model at once: their batches are one together,
+        and Adam's step goes with the square root of the batch (Malladi et al., NeurIPS'22)."""
+        size = max(1, self.batch_size // processes)
+        rate = self.dense_step * math.sqrt(size / self.batch_size)
+        return self.model_copy(update={"batch_size": size, "dense_step": rate})
 
     def over_the_lake(self, architecture: str) -> "OnlineModelSettings":
         """These, for a retrain of an architecture."""

@@ -17,7 +17,8 @@ from online_model.history import History
 from online_model.network.model import Architecture, Model
 from online_model.settings import OnlineModelSettings
 from online_model.training.learning_step import Objective, adam, learn_batch
-from online_model.training.peers import Peers, SharedTable
+from online_model.training.peers import Peers
+from online_model.training.shared_model import SharedModel
 from online_model.training.training_checkpoint import (
     CheckpointError,
     read_checkpoint,
@@ -29,6 +30,8 @@ from schemas.features import FeatureSpec
 #: Position in the stream -> its history; the position is opaque here.
 Parts = Iterator[tuple[Any, History]]
 CURVE_ROWS = 20_000
+#: Processes of one host have nothing to join, and wait for each other only to keep checkpoints.
+MEETING_ROWS = 500_000
 
 
 class StreamTrainer:
@@ -38,14 +41,17 @@ class StreamTrainer:
         self, model: Model, settings: OnlineModelSettings, peers: Peers, sync_rows: int
     ) -> None:
         torch.set_num_threads(settings.torch_threads)
+        settings = settings.for_one_of(peers.size)
         torch.manual_seed(settings.seed + peers.rank)
         self.model = model
         self.curve: list[tuple[int, float]] = []
         self.rows_learnt = 0
-        self._settings, self._peers, self._sync_rows = settings, peers, sync_rows
+        self._settings, self._peers = settings, peers
         self._dense = adam(model, settings)
         self._objective = Objective(Calibration(), "vanilla", 0.0)
-        self._shared = SharedTable(model, peers, settings)
+        self._shared = SharedModel(model, self._dense.tensors, peers, settings)
+        of_one_host = peers.size > 1 and not self._shared.has_hosts
+        self._sync_rows = max(sync_rows, MEETING_ROWS) if of_one_host else sync_rows
         self._loss = self._weight = 0.0
         self._learnt_by_peer = [0] * peers.size
 
@@ -71,9 +77,9 @@ class StreamTrainer:
         synced: Callable[[list[Any]], None] = lambda positions: None,
         predict_every: int = 0,
     ) -> list[NDArray[np.float32]]:
-        """Learn parts until no process has any left, joining with the peers every ``sync_rows``.
+        """Learn parts until no process has any left; hosts join every ``sync_rows``.
 
-        ``synced`` is told the positions of all processes whenever their models are one. Returns
+        ``synced`` is told the positions of all processes whenever all have stopped. Returns
         of each part the logits of every ``predict_every``-th row from before it was learnt.
         """
         logits: list[NDArray[np.float32]] = []
@@ -92,7 +98,6 @@ class StreamTrainer:
                     logits.append(before[::predict_every].copy())
                 rows += len(history)
             self._shared.join()
-            self._peers.averaged(self._averaged_tensors())
             told = self._peers.gathered((position, self.rows_learnt))
             self._learnt_by_peer = [learnt for _, learnt in told]
             synced([place for place, _ in told])
@@ -105,8 +110,7 @@ class StreamTrainer:
         state = {
             "values": table.values,
             "curvature": table.curvature,
-            "network": self.model.network.state_dict(),
-            "dense": self._dense.state_dict(),
+            "dense": [tensor.detach() for tensor in self._dense.tensors],
             "random": torch.get_rng_state(),
             "rows_learnt": self._learnt_by_peer,
             "curve": self.curve,
@@ -120,15 +124,15 @@ class StreamTrainer:
         try:
             self.model.table.values.copy_(state["values"])
             self.model.table.curvature.copy_(state["curvature"])
-            self.model.network.load_state_dict(state["network"])
-            self._dense.load_state_dict(state["dense"])
+            for tensor, kept in zip(self._dense.tensors, state["dense"], strict=True):
+                tensor.detach().copy_(kept)
             torch.set_rng_state(state["random"])
             self._learnt_by_peer, self.curve = state["rows_learnt"], list(state["curve"])
             self.rows_learnt = self._learnt_by_peer[self._peers.rank]
             self._loss, self._weight = state["loss"]
         except (IndexError, KeyError, RuntimeError, TypeError, ValueError) as error:
             raise CheckpointError(f"{path}: not of this training: {error}") from None
-        self._shared = SharedTable(self.model, self._peers, self._settings)
+        self._shared.begin()
         return place
 
     def _learn_history(self, history: History, predict: bool) -> NDArray[np.float32] | None:
@@ -157,13 +161,3 @@ class StreamTrainer:
         if self.rows_learnt // CURVE_ROWS > (self.rows_learnt - len(labels)) // CURVE_ROWS:
             self.curve.append((self.rows_learnt, self._loss / self._weight))
             self._loss = self._weight = 0.0
-
-    def _averaged_tensors(self) -> list[Tensor]:
-        parameters = list(self.model.network.parameters())
-        moments = [
-            value
-            for parameter in parameters
-            for name, value in sorted(self._dense.state[parameter].items())
-            if name != "step"
-        ]
-        return [*parameters, *moments]

@@ -15,6 +15,7 @@ from online_model.network.row_table import SampleGradients
 from online_model.network.weight_average import WeightAverage
 from online_model.settings import Method, OnlineModelSettings
 from online_model.training.delayed_feedback import loss_weights
+from online_model.training.dense_adam import DenseAdam
 from schemas.calibration import Calibration
 
 
@@ -43,7 +44,7 @@ def learn_batch(
     sample_weights: Tensor,
     objective: Objective,
     settings: OnlineModelSettings,
-    dense: torch.optim.Optimizer | None = None,
+    dense: DenseAdam | None = None,
     before_step: Callable[[NDArray[np.int64]], None] | None = None,
 ) -> tuple[Tensor, NDArray[np.int64]]:
     """Returns the scores [n] from before the step and the rows [u] that it changed.
@@ -58,12 +59,10 @@ def learn_batch(
         objective.delayed_feedback, p, labels, objective.late_share
     )
     residual = weights * (p - labels)
-    parameters = [] if dense is None else list(model.network.parameters())
+    parameters = [] if dense is None else dense.parameters
     by_fields, *by_parameters = torch.autograd.grad(scores, [fields, *parameters], residual)
     if dense is not None:
-        for parameter, gradient in zip(parameters, by_parameters, strict=True):
-            parameter.grad = gradient / len(batch)
-        dense.step()
+        dense.step(by_parameters, 1.0 / len(batch))
     gradients = SampleGradients(by_fields, residual, weights * p * (1.0 - p))
     share = settings.online_step if dense is None else settings.training_step
     by_row = model.table.by_row(batch, gradients)
@@ -73,19 +72,9 @@ def learn_batch(
     return scores.detach(), by_row.rows
 
 
-def adam(model: Model, settings: OnlineModelSettings) -> torch.optim.Optimizer:
-    """AdamW (Loshchilov & Hutter, ICLR'19) for the dense part; it has its moments from the start,
-    not from its first step: processes that join need as many, whether they have learnt or not."""
-    dense = torch.optim.AdamW(
-        model.network.parameters(), lr=settings.dense_step, weight_decay=settings.dense_decay
-    )
-    for parameter in model.network.parameters():
-        dense.state[parameter] = {
-            "step": torch.tensor(0.0),
-            "exp_avg": torch.zeros_like(parameter),
-            "exp_avg_sq": torch.zeros_like(parameter),
-        }
-    return dense
+def adam(model: Model, settings: OnlineModelSettings) -> DenseAdam:
+    """For the dense part."""
+    return DenseAdam(model.network.parameters(), settings.dense_step, settings.dense_decay)
 
 
 def pass_over(
@@ -93,7 +82,7 @@ def pass_over(
     history: History,
     objective: Objective,
     settings: OnlineModelSettings,
-    dense: torch.optim.Optimizer | None,
+    dense: DenseAdam | None,
     progress: Callable[[int], None],
     average: WeightAverage | None = None,
 ) -> NDArray[np.float32]:

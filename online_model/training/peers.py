@@ -1,25 +1,13 @@
-"""Training by several processes at once: what each has learnt is put together now and then.
-
-Every weight of the table has a Gaussian posterior (see row_table), so what two processes learnt
-from different rows is joined as evidence is: precisions add up, and means are weighted with them
-(the product of posteriors over one prior, as in Bui et al., arXiv 1811.11206). A weight that only
-one has met keeps what it learnt; one that both met often is their average. Dense parameters and
-their optimiser's moments are averaged (local SGD; Stich, ICLR'19).
-"""
+"""The processes that train together: those of one host, and those of several."""
 
 import os
-from dataclasses import dataclass
-from typing import Any
+import sys
+from dataclasses import dataclass, replace
+from typing import Any, NoReturn
 
-import numpy as np
 import torch
 import torch.distributed as dist
-from numpy.typing import NDArray
 from torch import Tensor
-
-from online_model.network.model import Model
-from online_model.settings import OnlineModelSettings
-from online_model.training import join_kernels
 
 
 class PeersError(RuntimeError):
@@ -28,11 +16,15 @@ class PeersError(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class Peers:
-    """This process is number ``rank`` of ``size``; made by :meth:`join`."""
+    """This process is number ``rank`` of ``size``; made by :meth:`join`. The processes of its host
+    are numbered one after the other, from ``first_of_host`` on. ``group`` is torch's name of them
+    all, None for all there are."""
 
     rank: int = 0
     size: int = 1
     device: str = "cpu"
+    first_of_host: int = 0
+    group: Any = None
 
     @classmethod
     def join(cls) -> "Peers":
@@ -47,19 +39,46 @@ class Peers:
             dist.init_process_group("nccl" if gpu else "gloo")
         except (RuntimeError, ValueError) as error:
             raise PeersError(f"torchrun's processes do not find each other: {error}") from None
-        return cls(rank, size, f"cuda:{local}" if gpu else "cpu")
+        return cls(rank, size, f"cuda:{local}" if gpu else "cpu", rank - local)
 
     def leave(self) -> None:
         """After all have done their work."""
         if self.size > 1:
             dist.destroy_process_group()
 
+    def end(self) -> NoReturn:
+        """Ends this process, which has nothing more to do. At once: threads of torch or Arrow may
+        abort while Python tidies up, and torchrun would stop the first process, too."""
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(0)
+
+    @property
+    def is_first_of_host(self) -> bool:
+        """Whether it does what is to be done once on each host."""
+        return self.rank == self.first_of_host
+
+    def first_of_hosts(self) -> "Peers":
+        """The first processes of all hosts, of which this one counts as its host's. All call it."""
+        firsts = sorted(set(self.gathered(self.first_of_host)))
+        if len(firsts) == 1:
+            return Peers(device=self.device)
+        rank = firsts.index(self.first_of_host)
+        return replace(
+            self, rank=rank, size=len(firsts), first_of_host=rank, group=dist.new_group(firsts)
+        )
+
+    def wait(self) -> None:
+        """For all processes to come here."""
+        if self.size > 1:
+            dist.barrier(self.group)
+
     def any(self, flag: bool) -> bool:
         """Whether the flag is set in any process."""
         if self.size == 1:
             return flag
         flags = torch.tensor([float(flag)], device=self.device)
-        dist.all_reduce(flags, dist.ReduceOp.MAX)
+        dist.all_reduce(flags, dist.ReduceOp.MAX, self.group)
         return bool(flags.item())
 
     def gathered(self, value: Any) -> list[Any]:
@@ -67,7 +86,7 @@ class Peers:
         if self.size == 1:
             return [value]
         values: list[Any] = [None] * self.size
-        dist.all_gather_object(values, value)
+        dist.all_gather_object(values, value, self.group)
         return values
 
     def averaged(self, tensors: list[Tensor]) -> None:
@@ -75,7 +94,7 @@ class Peers:
         if self.size == 1 or not tensors:
             return
         flat = torch.cat([tensor.detach().reshape(-1) for tensor in tensors]).to(self.device)
-        dist.all_reduce(flat, dist.ReduceOp.SUM)
+        dist.all_reduce(flat, dist.ReduceOp.SUM, self.group)
         sizes = [tensor.numel() for tensor in tensors]
         parts = torch.split((flat / self.size).cpu(), sizes)
         with torch.no_grad():
@@ -86,47 +105,10 @@ class Peers:
         """Tensors [m, width] of all processes; m may differ."""
         count = torch.tensor([len(rows)], device=self.device)
         counts = [torch.zeros_like(count) for _ in range(self.size)]
-        dist.all_gather(counts, count)
+        dist.all_gather(counts, count, self.group)
         longest = max(int(each.item()) for each in counts)
         padded = torch.zeros(longest, rows.shape[1], dtype=rows.dtype, device=self.device)
         padded[: len(rows)] = rows
         parts = [torch.empty_like(padded) for _ in range(self.size)]
-        dist.all_gather(parts, padded)
+        dist.all_gather(parts, padded, self.group)
         return [part[: int(n.item())].cpu() for part, n in zip(parts, counts, strict=True)]
-
-
-class SharedTable:
-    """Joins the table of a model with those of the peers; ``touch`` says what changed since."""
-
-    def __init__(self, model: Model, peers: Peers, settings: OnlineModelSettings) -> None:
-        self._model, self._peers, self._memory = model, peers, settings.memory
-        fields = model.shape.fields
-        prior = [settings.first_order_prior * fields, settings.embedding_prior * fields**2]
-        self._prior = np.array(prior, np.float32)
-        self._touched = np.zeros(model.shape.rows, np.bool_)
-        if peers.size > 1:
-            self._values = model.table.values.numpy().copy()
-            self._curvature = model.table.curvature.numpy().copy()
-
-    def touch(self, rows: NDArray[np.integer[Any]]) -> None:
-        """These rows changed."""
-        self._touched[rows] = True
-
-    def join(self) -> None:
-        """Afterwards the tables of all processes are the same."""
-        if self._peers.size == 1:
-            return
-        values, curvature = self._model.table.values.numpy(), self._model.table.curvature.numpy()
-        old, prior = (self._values, self._curvature), self._prior
-        own = np.flatnonzero(self._touched).astype(np.int32)
-        told = np.empty((len(own), 2 + values.shape[1]), np.float32)
-        join_kernels.tell(values, curvature, *old, own, prior, told)
-        ids = [part[:, 0].numpy() for part in self._peers.all_rows(torch.from_numpy(own[:, None]))]
-        for part in ids:
-            self._touched[part] = True
-        rows = np.flatnonzero(self._touched).astype(np.int32)
-        join_kernels.open_rows(*old, rows, prior)
-        for part, sums in zip(ids, self._peers.all_rows(torch.from_numpy(told)), strict=True):
-            join_kernels.add(*old, part, sums.numpy())
-        join_kernels.close_rows(values, curvature, *old, rows, prior, self._memory)
-        self._touched[:] = False

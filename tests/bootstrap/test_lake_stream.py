@@ -53,6 +53,20 @@ def test_time_goes_on(lake: Path) -> None:
     assert len(np.unique(hours)) == 5
 
 
+def test_processes_have_a_part_of_every_block_each(
+    lake: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lake_stream, "BLOCK_ROWS", 150)
+    stream = LakeStream(lake, SYNTHETIC)
+    parts = [list(stream.blocks(stream.hours(), part, 3)) for part in range(3)]
+    whole = list(stream.blocks(stream.hours()))
+    for (*place, block), *given in zip(whole, *parts, strict=True):
+        assert [found[:2] for found in given] == 3 * [tuple(place)]
+        assert [found[2].read for found in given] == 3 * [pytest.approx(block.read / 3, abs=1)]
+        samples = [found[2].samples for found in given]
+        assert np.concatenate(samples).tobytes() == block.samples.tobytes()
+
+
 def test_sampling_drops_the_same_negatives_and_no_click(lake: Path) -> None:
     everything = blocks_of(LakeStream(lake, SYNTHETIC))
     first, again = (blocks_of(LakeStream(lake, SYNTHETIC, keep=0.25)) for _ in range(2))

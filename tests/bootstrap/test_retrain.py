@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 import redis
 import yaml
-from torch import Tensor
 from typer.testing import CliRunner
 
 from bootstrap.__main__ import app
@@ -19,10 +18,8 @@ from bootstrap.lake_stream import Block, LakeStream
 from bootstrap.package_folder import read_package
 from bootstrap.publisher import Publisher
 from bootstrap.retrain import Retrain, Retrained, RetrainOptions
-from online_model.history import History
 from online_model.quality import Quality, quality
 from online_model.settings import OnlineModelSettings
-from online_model.training.history_stream import StreamTrainer
 from online_model.training.package_scorer import PackageScorer
 from online_model.training.peers import Peers
 from online_model.training.training_checkpoint import CheckpointError
@@ -30,7 +27,7 @@ from stores.lake.folders import LakeError
 from tests.bootstrap.synthetic_lake import declared, write_lake
 
 SPEC = declared(fields=6, buckets=60, dim=4)
-OPTIONS = ("--validate-hours", "2", "--keep-negatives", "0.5", "--sync-rows", "500", "--json")
+OPTIONS = ("--validate-hours", "2", "--keep-negatives", "0.5", "--json")
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -136,43 +133,6 @@ def test_a_lake_that_is_too_short_is_refused(lake: Path) -> None:
     long = replace(run, options=replace(run.options, validate_hours=8))
     with pytest.raises(LakeError, match="has 8 hours, and the last 8 are to validate"):
         long.run()
-
-
-class Fake(Peers):
-    """One of several, the others of which say and do the same."""
-
-    def gathered(self, value: Any) -> list[Any]:
-        return [value] * self.size
-
-
-def test_more_processes_than_hours_are_refused(lake: Path) -> None:
-    run = replace(retraining(lake), peers=Fake(0, 6))
-    with pytest.raises(LakeError, match="6 processes take an hour at a time, and 5 hours"):
-        run.rows()
-
-
-class Counting(Peers):
-    """Tells how many tensors it is to average."""
-
-    def averaged(self, tensors: list[Tensor]) -> None:
-        raise Killed(len(tensors))
-
-
-def test_a_process_without_rows_averages_as_much_as_the_others(lake: Path) -> None:
-    """Or they would wait for each other: an hour may have no row of these features."""
-    stream = LakeStream(lake, SPEC)
-    ((_, _, block),) = stream.blocks(stream.hours()[:1])
-    history = History(block.samples, block.labels, block.weights)
-    counts = []
-    for parts in ([], [(0, history)]):
-        trainer = StreamTrainer.new(
-            SPEC, "deepfm", history, OnlineModelSettings(), Counting(), sync_rows=1
-        )
-        with pytest.raises(Killed) as told:
-            trainer.learn(iter(parts))
-        counts.append(told.value.args[0])
-    parameters = len(list(trainer.model.network.parameters()))
-    assert counts == [3 * parameters, 3 * parameters]
 
 
 def by_two(lake: Path, output: Path, features: Path) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from online_model.network.batch import Batch
 from online_model.network.model import Architecture, Model
+from online_model.training.dense_adam import DenseAdam
 from online_model.training.learning_step import Objective, adam, learn_batch, pass_over
 from schemas.calibration import Calibration
 from tests.online_model.small_log import SETTINGS, clicks, history, random_model, samples
@@ -47,6 +48,22 @@ def test_the_dense_part_moves_with_an_optimiser_only() -> None:
     assert all(np.array_equal(v, before[n]) for n, v in model.dense_parameters().items())
     learn_batch(model, batch, labels, torch.ones(50), PLAIN, SETTINGS, adam(model, SETTINGS))
     assert all((v != before[n]).any() for n, v in model.dense_parameters().items())
+
+
+def test_the_dense_part_is_moved_as_by_torch() -> None:
+    shapes, generator = [(), (3,), (2, 5, 1)], torch.Generator().manual_seed(0)
+    first = [torch.randn(shape, generator=generator) for shape in shapes]
+    ours, theirs = ([torch.nn.Parameter(tensor.clone()) for tensor in first] for _ in range(2))
+    moved = DenseAdam(ours, 0.01, 0.1)
+    expected = torch.optim.AdamW(theirs, lr=0.01, weight_decay=0.1)
+    for _ in range(20):
+        gradients = [torch.randn(shape, generator=generator) for shape in shapes]
+        for parameter, gradient in zip(theirs, gradients, strict=True):
+            parameter.grad = gradient / 7
+        expected.step()
+        moved.step(gradients, 1 / 7)
+    for own, other in zip(ours, theirs, strict=True):
+        assert torch.allclose(own, other, rtol=1e-5, atol=1e-6)
 
 
 @BOTH

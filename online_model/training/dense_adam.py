@@ -1,0 +1,80 @@
+"""AdamW (Loshchilov & Hutter, ICLR'19) for the dense part, in one compiled pass.
+
+On a network as small as ours torch's own spends its time between its operations.
+"""
+
+import math
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from online_model.network.compiled import compiled
+
+FIRST_DECAY, SECOND_DECAY, EPSILON = 0.9, 0.999, 1e-8
+Floats = NDArray[np.float32]
+
+
+class DenseAdam:
+    """Moves float32 ``parameters``; all it remembers is in tensors from the start, so that several
+    processes can have them in common."""
+
+    def __init__(self, parameters: Iterable[Tensor], rate: float, decay: float) -> None:
+        self.parameters = list(parameters)
+        self._rate, self._decay = rate, decay
+        self._means = [torch.zeros_like(each) for each in self.parameters]
+        self._squares = [torch.zeros_like(each) for each in self.parameters]
+        self._steps = torch.zeros(1)
+
+    @property
+    def tensors(self) -> list[Tensor]:
+        """Everything that steps change."""
+        return [*self.parameters, *self._means, *self._squares, self._steps]
+
+    def step(self, gradients: Sequence[Tensor], share: float) -> None:
+        """With gradients × ``share``, one for each parameter and of its shape."""
+        self._steps += 1
+        steps = float(self._steps)
+        rate = self._rate / (1.0 - FIRST_DECAY**steps)
+        unbiased = 1.0 / math.sqrt(1.0 - SECOND_DECAY**steps)
+        for parameter, mean, square, gradient in zip(
+            self.parameters, self._means, self._squares, gradients, strict=True
+        ):
+            _step(
+                _flat(parameter),
+                _flat(mean),
+                _flat(square),
+                _flat(gradient.contiguous()),
+                np.float32(share),
+                np.float32(1.0 - self._rate * self._decay),
+                np.float32(rate),
+                np.float32(unbiased),
+            )
+
+
+def _flat(tensor: Tensor) -> Floats:
+    flat: Floats = tensor.detach().view(-1).numpy()
+    return flat
+
+
+@compiled
+def _step(
+    values: Floats,
+    means: Floats,
+    squares: Floats,
+    gradients: Floats,
+    share: np.float32,
+    kept: np.float32,
+    rate: np.float32,
+    unbiased: np.float32,
+) -> None:
+    """``rate`` is that of a step without bias, ``kept`` of the values by decay; 1/√(1 − β₂ᵗ) is
+    ``unbiased``."""
+    for i in range(len(values)):
+        gradient = gradients[i] * share
+        means[i] += np.float32(1.0 - FIRST_DECAY) * (gradient - means[i])
+        squares[i] += np.float32(1.0 - SECOND_DECAY) * (gradient * gradient - squares[i])
+        deviation = math.sqrt(squares[i]) * unbiased + np.float32(EPSILON)
+        values[i] = values[i] * kept - rate * means[i] / deviation
