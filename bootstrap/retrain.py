@@ -39,10 +39,10 @@ CALIBRATION_ROWS, TESTED_ROWS = 1_000_000, 200_000
 
 @dataclass(frozen=True, slots=True)
 class RetrainOptions:
-    """``validate_hours`` are the last of the lake; ``sync_rows`` are learnt between two joins."""
+    """``validate_hours`` are the lake's last; hosts join after ``sync_rows`` of each process."""
 
     validate_hours: int = 24
-    sync_rows: int = 100_000
+    sync_rows: int = 1_000
     checkpoint: Path | None = None
     checkpoint_seconds: float = 60.0
 

@@ -49,7 +49,7 @@ def retrain(
     ] = 0.1,
     sync_rows: Annotated[
         int, typer.Option(min=1, help="torchrun: rows of a process between two joins of hosts")
-    ] = 100_000,
+    ] = 1_000,
     checkpoint_seconds: Annotated[
         float, typer.Option(min=0, help="between checkpoints; a killed retrain goes on from one")
     ] = 60.0,
