@@ -21,11 +21,13 @@ from scipy.special import expit, log_expit
 Floats = NDArray[np.float64]
 SIGMAS = 3.0
 NEWTON_STEPS = 8
+#: The next one would be nothing: each has the square of the error before.
+SMALL_STEP = 1e-8
 MOST_LOG_RATE = 20.0
 #: Farther from the mean logarithm is no farther: few rows must not decide for all.
 MOST_LOG_RATIO = 3.0
-#: All rows, the last half and the last quarter are asked whether they contradict.
-LAST_PARTS = (1, 2, 4)
+#: Besides all rows, the last half and the last quarter are asked whether they contradict.
+LAST_PARTS = (2, 4)
 
 
 class Verdict(Enum):
@@ -95,15 +97,20 @@ class LabelGuard:
 
     def _verdict(self) -> Verdict:
         """Of all rows; the last ones alone may contradict, too, when it has only just begun."""
-        lengths = [len(self.rows) // part for part in LAST_PARTS]
-        if self.armed and any(self._contradict(self.rows[-rows:]) for rows in lengths if rows):
-            return Verdict.CONTRADICT
         slope, deviation = self._slope(self.rows)
+        if self.armed and (
+            self._contradict(self.rows, slope, deviation) or self._last_contradict()
+        ):
+            return Verdict.CONTRADICT
         agree = slope - SIGMAS * deviation > self.limits.slope
         return Verdict.AGREE if agree else Verdict.UNDECIDED
 
-    def _contradict(self, rows: Floats) -> bool:
-        slope, deviation = self._slope(rows)
+    def _last_contradict(self) -> bool:
+        lengths = (len(self.rows) // part for part in LAST_PARTS)
+        parts = (self.rows[-rows:] for rows in lengths if rows)
+        return any(self._contradict(last, *self._slope(last)) for last in parts)
+
+    def _contradict(self, rows: Floats, slope: float, deviation: float) -> bool:
         contradicts = slope + SIGMAS * deviation < self.limits.slope or self._has_risen(rows)
         if contradicts:
             logits, labels, _, first = rows.T
@@ -157,6 +164,8 @@ def calibration_slope(
             return 1.0, math.inf
         step = np.linalg.solve(curvature, x.T @ (weights * labels - expected))
         line = line + np.clip(step, -1.0, 1.0)
+        if np.abs(step).max() < SMALL_STEP:
+            break
     expected = shown * _rates(x @ line)
     inverse = np.linalg.pinv((x.T * expected) @ x)
     noise = (x.T * np.square(weights * labels - expected)) @ x

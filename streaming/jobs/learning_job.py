@@ -1,8 +1,9 @@
 """The learning job: training samples -> repeats dropped -> a batch a second -> learner -> Redis.
 
 Operators in order: training_samples (Kafka source), balanced-labels (Java), with ticks from a
-generator: labels → sample-batches (Java) → learner (Python, one key). The model is in the learner's
-keyed state, saved with Kafka's offsets.
+generator → sample-batches (Java) → learner (Python, one key). The model is in the learner's keyed
+state, saved with Kafka's offsets. Three stages go on at the same time: batches are gathered, learnt
+and published.
 """
 
 from collections.abc import Sequence
@@ -29,8 +30,9 @@ from schemas.addresses import KafkaAddress, RedisAddress
 from schemas.features import FeatureSpec
 from schemas.layout import Layout
 from schemas.topics import TRAINING_SAMPLES
-from streaming.jobs.internal_rows import internal_rows, name_stream
+from streaming.jobs.internal_rows import internal_rows
 from streaming.jobs.statements import folder_option, kafka_options, seconds, statement
+from streaming.learning.background_learning import BackgroundLearning
 from streaming.learning.base_packages import BasePackages
 from streaming.learning.continual_learning import ContinualLearning
 from streaming.learning.delta_publisher import DeltaPublisher
@@ -47,6 +49,8 @@ _log = structlog.get_logger(__name__)
 _sql = partial(statement, JobName.LEARNING)
 
 LEARNER_UID = "learner"
+#: How long a repeated sample is known, of processing time: well over any replay after a crash.
+REMEMBERED_MS = 6 * 3_600_000
 #: Of the job's Flink configuration, what this job needs besides the common part.
 CONFIGURATION = {
     # A row is a second's batch: learn it when it comes.
@@ -57,8 +61,6 @@ CONFIGURATION = {
     "python.map-state.write-cache-size": "1",
     # Positives and late clicks are let through as often as event time moves on: in small lots.
     "pipeline.auto-watermark-interval": "50 ms",
-    # How long a repeated sample is known, of processing time: well over any replay after a crash.
-    "table.exec.state.ttl": "6 h",
 }
 
 
@@ -95,19 +97,16 @@ def build(tables: StreamTableEnvironment, options: LearningJobOptions, learners:
             schema_folder=folder_option(options.schema_folder),
         )
     )
-    tables.execute_sql(_sql("read_samples"))
-    samples = internal_rows(tables, "read_samples")
-    name_stream(tables, "training_samples", samples.stream, event_time)
-    tables.execute_sql("CREATE TEMPORARY FUNCTION BalancedLabels AS 'ctr.BalancedLabels'")
+    tables.execute_sql(_sql("read_samples", fingerprint=options.spec.fingerprint))
     tables.execute_sql(_sql("ticks"))
-    tables.execute_sql(_sql("identified_samples", fingerprint=options.spec.fingerprint))
-    balanced = tables.sql_query(_sql("balanced_labels", label_wait_ms=options.label_wait_ms))
-    # CREATE VIEW does not parse a call with two partition columns back (Flink 2.3.0).
-    tables.create_temporary_view("balanced_labels", balanced)
-    tables.execute_sql(_sql("labels"))
-    labels = internal_rows(tables, "labels")
+    tables.execute_sql(_sql("tick_labels"))
+    samples = internal_rows(tables, "read_samples")
+    ticks = internal_rows(tables, "tick_labels")
     java = get_gateway().jvm.ctr
-    batches = java.SampleBatches.of(labels.stream, labels.columns, options.batch_ms)
+    labels = java.BalancedLabels.of(
+        samples.stream, samples.columns, ticks.stream, options.label_wait_ms, REMEMBERED_MS
+    )
+    batches = java.SampleBatches.of(labels, options.batch_ms)
     learn(DataStream(batches), options, learners)
 
 
@@ -128,7 +127,7 @@ class LearnSamples(KeyedProcessFunction):  # type: ignore[misc]
     def __init__(self, options: LearningJobOptions, learners: Learners) -> None:
         self._options = options
         self._learners = learners
-        self._learning: ContinualLearning | None = None
+        self._learning: BackgroundLearning | None = None
 
     def open(self, runtime_context: RuntimeContext) -> None:
         """Called before the first element."""
@@ -146,12 +145,13 @@ class LearnSamples(KeyedProcessFunction):  # type: ignore[misc]
         if self._learning is None:
             if batch.is_empty and not self._has_base():
                 return
-            self._learning = self._resume()
-        has_new_base = self._learning.process(batch)
-        if has_new_base:
-            self._state.save(self._learning.model)
-        elif not batch.is_empty:
-            self._state.add(self._learning.model, batch)
+            self._learning = BackgroundLearning(self._resume(), self._state)
+        self._learning.process(batch)
+
+    def close(self) -> None:
+        """Called after the last element."""
+        if self._learning is not None:
+            self._learning.close()
 
     def _has_base(self) -> bool:
         """Whether there is anything to start from: without samples there is no hurry."""

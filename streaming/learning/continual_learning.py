@@ -1,4 +1,4 @@
-"""One batch at a time: follow the base that is served, learn, publish, say so."""
+"""One batch at a time: follow the base that is served, learn, begin to publish, say so."""
 
 import time
 from collections.abc import Callable
@@ -42,20 +42,48 @@ class ContinualLearning:
         self._drift = QualityDrift()
         self._told_withholding = False
 
-    def process(self, batch: SampleBatch) -> bool:
-        """Learn and publish a batch; True if it was learnt on another base than the one before.
+    def adopt_current(self) -> bool:
+        """Go on from the package that is served if it is another one than ours; True if so.
+
+        Raises RedisUnavailableError, like :meth:`learn`.
+        """
+        self._publisher.look()
+        version = self._packages.current()
+        base = self.model.learner.base_version
+        if version in (None, base):
+            return False
+        is_known = version == self._unusable
+        if is_known and self._clock() < self._retry_at:
+            return False
+        try:
+            package = self._packages.fetch(version)
+            learner = self._learners.after(self.model.learner, package)
+        except PackageError as error:
+            self._unusable, self._retry_at = version, self._clock() + RETRY_SECONDS
+            if not is_known:
+                _log.error("cannot go on from the new package, keeping the old", error=str(error))
+            return False
+        self.model.adopt(learner)
+        _log.info("adopted a new base", version=version, before=base)
+        return True
+
+    def close(self) -> None:
+        """Until all that was learnt is published. Raises RedisUnavailableError."""
+        self._publisher.wait()
+
+    def learn(self, batch: SampleBatch) -> None:
+        """Learn and publish a batch; after another base was adopted, also one without samples.
 
         Raises RedisUnavailableError: then this object is of no more use, start from saved state.
         """
-        adopted = self._follow_current()
-        if batch.is_empty and not adopted:
-            return False
         observe_since(self._metrics.click_to_gradient_seconds, batch.click_ts)
         with self._metrics.batch_seconds.time():
             report = self.model.learn(batch)
         self._look_for_drift(report)
-        delta = self._publisher.publish(self.model, report, batch.click_ts)
-        observe_since(self._metrics.click_to_delta_seconds, batch.click_ts)
+        seconds = self._metrics.click_to_delta_seconds
+        delta = self._publisher.publish(
+            self.model, report, batch.click_ts, lambda: observe_since(seconds, batch.click_ts)
+        )
         refused = batch.refused()
         if report.withheld:
             refused[WITHHELD] = len(batch.labels)
@@ -72,7 +100,6 @@ class ContinualLearning:
         self._metrics.pcoc.set(self.model.progress.pcoc)
         self._metrics.auc.set(self.model.progress.auc)
         self._metrics.delta_rows.inc(len(delta.ids))
-        return adopted
 
     def _look_for_drift(self, report: LearnReport) -> None:
         first = report.first
@@ -96,24 +123,3 @@ class ContinualLearning:
         elif not since and self._told_withholding:
             _log.info("labels agree with the model again, learning goes on")
         self._told_withholding = bool(since)
-
-    def _follow_current(self) -> bool:
-        """Adopt the package that is served if it is another one than ours."""
-        version = self._packages.current()
-        base = self.model.learner.base_version
-        if version in (None, base):
-            return False
-        is_known = version == self._unusable
-        if is_known and self._clock() < self._retry_at:
-            return False
-        try:
-            package = self._packages.fetch(version)
-            learner = self._learners.after(self.model.learner, package)
-        except PackageError as error:
-            self._unusable, self._retry_at = version, self._clock() + RETRY_SECONDS
-            if not is_known:
-                _log.error("cannot go on from the new package, keeping the old", error=str(error))
-            return False
-        self.model.adopt(learner)
-        _log.info("adopted a new base", version=version, before=base)
-        return True

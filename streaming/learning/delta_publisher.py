@@ -7,7 +7,8 @@ came back older) are gone, and the new epoch makes scorers read them again.
 
 import secrets
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -34,7 +35,8 @@ def wall_clock_ms() -> int:
 
 
 class DeltaPublisher:
-    """Publishes the deltas of one model; there must be no second publisher for it."""
+    """Publishes the deltas of one model; there must be no second publisher for it. While a thread
+    sends a delta, which takes a third as long as to learn it, the next one is learnt."""
 
     def __init__(
         self,
@@ -50,22 +52,41 @@ class DeltaPublisher:
         self._base_version = ""
         self._epoch = ""
         self._sequence = -1
+        self._thread = ThreadPoolExecutor(1, "publishing")
+        self._sent: Future[None] | None = None
 
     def publish(
-        self, model: LearntModel, report: LearnReport, click_ts: NDArray[np.int64]
+        self,
+        model: LearntModel,
+        report: LearnReport,
+        click_ts: NDArray[np.int64],
+        when_published: Callable[[], None] = lambda: None,
     ) -> RowDelta:
-        """What the model has just learnt: one delta, in one transaction with rows and status.
+        """Begin to publish what the model has just learnt: one delta, in one transaction with rows
+        and status. The one before is published then.
 
-        Raises RedisUnavailableError; it is not known then whether the delta was published.
+        Raises RedisUnavailableError; it is not known then which of the two was published.
         """
-        delta = self._next_delta(model, report, click_ts)
-        held = self._send(model, delta)
-        if delta.sequence > 0 and held != (delta.epoch, delta.sequence - 1):
+        self.wait()
+        held = self._held()
+        if self._sequence >= 0 and held != (self._epoch, self._sequence):
             _log.warning("redis does not hold our last delta, publishing all anew", held=held)
             self._base_version = ""
-            delta = self._next_delta(model, report, click_ts)
-            self._send(model, delta)
+        delta = self._next_delta(model, report, click_ts)
+        commands = self._commands(model, delta)
+        self._sent = self._thread.submit(self._send, commands, when_published)
         return delta
+
+    def wait(self) -> None:
+        """Until all is published. Raises RedisUnavailableError."""
+        sent, self._sent = self._sent, None
+        if sent is not None:
+            sent.result()
+
+    def look(self) -> None:
+        """Raises RedisUnavailableError if the last delta is already known to have failed."""
+        if self._sent is not None and self._sent.done():
+            self.wait()
 
     def _next_delta(
         self, model: LearntModel, report: LearnReport, click_ts: NDArray[np.int64]
@@ -86,8 +107,19 @@ class DeltaPublisher:
             shift=model.learner.shift,
         )
 
-    def _send(self, model: LearntModel, delta: RowDelta) -> tuple[str, int] | None:
-        """Returns epoch and sequence that Redis held before, None if it held none."""
+    def _held(self) -> tuple[str, int] | None:
+        """Epoch and sequence that Redis holds, None if it holds none."""
+        key = redis_keys.model_learner(self._model_name)
+        epoch, sequence = self._pipeline.execute_raw(
+            [packed("HMGET", key, "epoch", "sequence")], [key]
+        )[0]
+        return None if epoch is None else (epoch.decode(), int(sequence))
+
+    def _send(self, commands: Sequence[bytes], when_published: Callable[[], None]) -> None:
+        self._pipeline.transact_raw(commands, redis_keys.model_learner(self._model_name))
+        when_published()
+
+    def _commands(self, model: LearntModel, delta: RowDelta) -> list[bytes]:
         rows = redis_keys.model_rows(self._model_name, delta.base_version)
         deltas = redis_keys.model_deltas(self._model_name, delta.base_version)
         learner = redis_keys.model_learner(self._model_name)
@@ -109,15 +141,12 @@ class DeltaPublisher:
             changed = _put(rows, delta.ids, delta.values)
         limit = redis_keys.MODEL_DELTAS_MAX_ENTRIES
         lives = redis_keys.MODEL_DELTAS_TTL_SECONDS
-        commands = [
-            packed("HMGET", learner, "epoch", "sequence"),
+        return [
             *changed,
             packed("XADD", deltas, "MAXLEN", "~", limit, "*", *_flat(delta.to_fields())),
             packed("HSET", learner, *_flat(status.to_fields())),
             *(packed("EXPIRE", key, lives) for key in (rows, deltas)),
         ]
-        epoch, sequence = self._pipeline.transact_raw(commands, learner)[0]
-        return None if epoch is None else (epoch.decode(), int(sequence))
 
 
 def _put(key: str, ids: NDArray[np.int32], values: NDArray[np.float32]) -> list[bytes]:

@@ -73,14 +73,16 @@ class ModelState:
             self._next += 1
         return model
 
-    def add(self, model: LearntModel, batch: SampleBatch) -> None:
-        """The model has learnt a batch."""
+    def note(self, batch: SampleBatch) -> bool:
+        """That the model is going to learn a batch; False if it is to be saved instead, because
+        what is noted has become long."""
         data = batch.to_bytes()
-        if self._log.add(len(data)):
-            self.save(model)
-            return
+        if not self._log.has_room(len(data)):
+            return False
         self._states.log.put(self._next, data)
         self._next += 1
+        self._log.add(len(data))
+        return True
 
     def save(self, model: LearntModel) -> None:
         """The model as it is; nothing is to be learnt again."""

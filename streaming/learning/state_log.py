@@ -22,9 +22,15 @@ class StateLog:
     log_bytes: int = 0
     batches: int = 0
 
-    def add(self, batch_bytes: int) -> bool:
-        """A batch was learnt: True if the model is to be saved instead of one more batch noted."""
+    def has_room(self, batch_bytes: int) -> bool:
+        """Whether one more batch is to be noted; if not, the model is to be saved. There is room
+        for the first batch, however large."""
+        most = min(max(self.saved_bytes, MIN_LOG_BYTES), MAX_LOG_BYTES)
+        return not self.batches or (
+            self.batches < MAX_BATCHES and self.log_bytes + batch_bytes <= most
+        )
+
+    def add(self, batch_bytes: int) -> None:
+        """A batch was noted."""
         self.log_bytes += batch_bytes
         self.batches += 1
-        most = min(max(self.saved_bytes, MIN_LOG_BYTES), MAX_LOG_BYTES)
-        return self.batches > MAX_BATCHES or self.log_bytes > most

@@ -96,7 +96,8 @@ class LearnMadeUp(KeyedProcessFunction):  # type: ignore[misc]
         batch = self._batch()
         self._model.learn(batch)
         learnt = time.monotonic()
-        self._state.add(self._model, batch)
+        if not self._state.note(batch):
+            self._state.save(self._model)
         kept = time.monotonic()
         self._tell(
             learn=learnt - began,

@@ -11,14 +11,14 @@ from streaming.settings import JobName
 
 
 def test_placeholders_are_filled() -> None:
-    text = statement(JobName.LEARNING, "balanced_labels", label_wait_ms=250)
-    assert "CAST(250 AS BIGINT)" in text
+    text = statement(JobName.LEARNING, "event_time", label_wait_ms=250)
+    assert "IF(click_ts IS NULL, 0, 250)" in text
     assert "$" not in text
 
 
 def test_a_missing_value_is_an_error() -> None:
     with pytest.raises(KeyError, match="label_wait_ms"):
-        statement(JobName.LEARNING, "balanced_labels")
+        statement(JobName.LEARNING, "event_time")
 
 
 def test_quotes_are_doubled() -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from streaming.jobs.statements import statement
+from streaming.learning.sample_batch import TICK
 from streaming.readiness import require_jars
 from streaming.settings import JobName
 
@@ -48,7 +49,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Released, Released]:
     """Outcome and label time of what comes out of SAMPLES and of REPEATED, in order."""
     folder = tmp_path_factory.mktemp("samples")
     # What is held must not expire with what repeats are known by.
-    processes = [begin(folder / "once", SAMPLES, "1 ms"), begin(folder / "again", REPEATED, "1 h")]
+    processes = [begin(folder / "once", SAMPLES, 1), begin(folder / "again", REPEATED, 3_600_000)]
     once, again = map(released_by, processes)
     return once, again
 
@@ -64,7 +65,7 @@ def released_of_repeated(runs: tuple[Released, Released]) -> Released:
 
 
 def begin(
-    file: Path, samples: list[tuple[str, str, int, int]], remembered: str
+    file: Path, samples: list[tuple[str, str, int, int]], remembered_ms: int
 ) -> subprocess.Popen[str]:
     """A process of its own: pyflink warns and keeps files open, and warnings are errors here."""
     lines = [
@@ -73,7 +74,7 @@ def begin(
     ]
     file.write_text("\n".join(lines) + "\n")
     return subprocess.Popen(
-        [sys.executable, __file__, file.as_uri(), remembered],
+        [sys.executable, __file__, file.as_uri(), str(remembered_ms)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -86,23 +87,22 @@ def released_by(process: subprocess.Popen[str]) -> Released:
     return [(outcome, label) for outcome, label in json.loads(out.splitlines()[-1])]
 
 
-def run_on_flink(samples: str, remembered: str) -> Released:
-    """The job's own SQL over a CSV file."""
+def run_on_flink(samples: str, remembered_ms: str) -> Released:
+    """The job's own operator over a CSV file, and ticks after it."""
     from pyflink.common import Configuration
     from pyflink.datastream import StreamExecutionEnvironment
+    from pyflink.java_gateway import get_gateway
     from pyflink.table import StreamTableEnvironment
 
+    from streaming.jobs.internal_rows import internal_rows, name_stream
+
     configuration = Configuration()
-    jars = ";".join(jar.as_uri() for jar in require_jars(ROOT / ".build" / "flink"))
-    configuration.set_string("pipeline.jars", jars)
     configuration.set_string("parallelism.default", "1")
-    configuration.set_string("table.exec.state.ttl", remembered)
     # Watermarks come with the elements, not now and then.
     configuration.set_string("pipeline.auto-watermark-interval", "0 ms")
-    tables = StreamTableEnvironment.create(
-        StreamExecutionEnvironment.get_execution_environment(configuration)
-    )
-    tables.execute_sql("CREATE TEMPORARY FUNCTION BalancedLabels AS 'ctr.BalancedLabels'")
+    environment = StreamExecutionEnvironment.get_execution_environment(configuration)
+    environment.add_jars(*(jar.as_uri() for jar in require_jars(ROOT / ".build" / "flink")))
+    tables = StreamTableEnvironment.create(environment)
     event_time = statement(JobName.LEARNING, "event_time", label_wait_ms=WAIT_MS)
     tables.execute_sql(f"""
         CREATE TEMPORARY TABLE samples (
@@ -112,16 +112,28 @@ def run_on_flink(samples: str, remembered: str) -> Released:
         ) WITH ('connector' = 'filesystem', 'path' = '{samples}', 'format' = 'csv',
           'csv.null-literal' = '')""")
     tables.execute_sql("""
-        CREATE TEMPORARY VIEW identified_samples AS
+        CREATE TEMPORARY VIEW read_samples AS
         SELECT sample_id, 'ad' AS ad_id, kind, ts,
           CASE kind WHEN 'POSITIVE' THEN 0 WHEN 'NEGATIVE' THEN 1 ELSE 2 END AS outcome,
           X'00' AS inputs, 1 AS label, CAST(1 AS FLOAT) AS sample_weight, 1 AS shown_position,
-          COALESCE(click_ts, CAST(0 AS BIGINT)) AS click_ts, label_ts, event_time
+          COALESCE(click_ts, CAST(0 AS BIGINT)) AS click_ts, label_ts
         FROM samples""")
-    query = statement(JobName.LEARNING, "balanced_labels", label_wait_ms=WAIT_MS)
-    result = tables.execute_sql(f"SELECT outcome, label_ts - {T0} FROM ({query})")
+    tables.execute_sql(
+        "CREATE TEMPORARY TABLE ticks (tick BIGINT) WITH ("
+        "'connector' = 'datagen', 'number-of-rows' = '3')"
+    )
+    tables.execute_sql(statement(JobName.LEARNING, "tick_labels"))
+    samples_read = internal_rows(tables, "read_samples")
+    ticks = internal_rows(tables, "tick_labels")
+    balanced = get_gateway().jvm.ctr.BalancedLabels.of(
+        samples_read.stream, samples_read.columns, ticks.stream, WAIT_MS, int(remembered_ms)
+    )
+    name_stream(tables, "balanced", balanced, event_time)
+    result = tables.execute_sql(f"SELECT outcome, label_ts - {T0} FROM balanced")
     with result.collect() as rows:
-        return [(row[0], row[1]) for row in rows]
+        came = [(row[0], row[1]) for row in rows]
+    assert [outcome for outcome, _ in came].count(TICK) == 3
+    return [(outcome, label) for outcome, label in came if outcome != TICK]
 
 
 def test_every_sample_comes_out_once(released: Released) -> None:

@@ -17,6 +17,7 @@ from streaming.learning.base_packages import BasePackages, NoBasePackageError
 from streaming.learning.continual_learning import RETRY_SECONDS, ContinualLearning
 from streaming.learning.delta_publisher import DeltaPublisher
 from streaming.learning.learnt_model import LearntModel
+from streaming.learning.sample_batch import SampleBatch
 from streaming.learning.torch_learners import TorchLearners
 from streaming.metrics import learner_metrics
 from streaming.redis_sink.pipeline import RedisPipeline
@@ -78,6 +79,13 @@ def learning(
     )
 
 
+def process(learning: ContinualLearning, batch: SampleBatch) -> bool:
+    """As the job does; True if another base was adopted."""
+    is_adopted = learning.adopt_current()
+    learning.learn(batch)
+    return is_adopted
+
+
 def test_a_base_is_waited_for(
     packages: BasePackages, publish: Publish, new_package: PackageFactory, clock: Clock
 ) -> None:
@@ -110,10 +118,10 @@ def test_the_base_that_is_served_is_followed(
     new_package: PackageFactory,
     samples: SampleFactory,
 ) -> None:
-    assert not learning.process(samples.batch(0, 10))
+    assert not process(learning, samples.batch(0, 10))
     publish(new_package("next"))
-    assert learning.process(samples.batch(10, 10))
-    assert not learning.process(samples.batch(20, 10))
+    assert process(learning, samples.batch(10, 10))
+    assert not process(learning, samples.batch(20, 10))
     assert learning.model.learner.base_version == "next"
     assert learning.model.seen.total() == 30
 
@@ -130,15 +138,15 @@ def test_a_damaged_base_is_passed_over(
     publish(new_package("next"))
     chunk = redis_keys.model_chunk(MODEL, "next", "table.npy", 0)
     client.rename(chunk, f"{chunk}:away")
-    assert not learning.process(samples.batch(0, 10))
+    assert not process(learning, samples.batch(0, 10))
     client.rename(f"{chunk}:away", chunk)
-    assert not learning.process(samples.batch(10, 10))
+    assert not process(learning, samples.batch(10, 10))
     assert learning.model.learner.base_version == "base"
     clock.now += RETRY_SECONDS
-    assert learning.process(samples.batch(20, 10))
+    assert process(learning, samples.batch(20, 10))
     assert learning.model.learner.base_version == "next"
     publish(new_package("after"))
-    assert learning.process(samples.batch(30, 10))
+    assert process(learning, samples.batch(30, 10))
     assert learning.model.learner.base_version == "after"
 
 
@@ -156,7 +164,8 @@ def test_labels_that_contradict_the_model_are_withheld_and_told(
         labels = (is_ad_0 == clicked).astype(np.int32)
         labels ^= (np.random.default_rng(start).random(300) < 0.05).astype(np.int32)
         kinds = np.where(labels > 0, 0, 1).astype(np.uint8)
-        learning.process(replace(batch, labels=labels, outcomes=kinds))
+        learning.learn(replace(batch, labels=labels, outcomes=kinds))
+        learning.close()
 
     for number in range(8):
         process(300 * number, clicked=True)
@@ -180,7 +189,7 @@ def test_labels_that_contradict_the_model_are_withheld_and_told(
 def test_metrics_tell_what_was_learnt(
     learning: ContinualLearning, samples: SampleFactory, registry: CollectorRegistry
 ) -> None:
-    learning.process(samples.batch(0, 70))
+    learning.learn(samples.batch(0, 70))
     value = registry.get_sample_value
     assert value("ctr_learner_samples_total", {"kind": "POSITIVE"}) == 10
     assert value("ctr_learner_samples_total", {"kind": "NEGATIVE"}) == 60

@@ -14,7 +14,7 @@ from schemas.row_delta import RowDelta, rows_from_hash
 from streaming.learning.delta_publisher import DeltaPublisher
 from streaming.learning.learnt_model import LearntModel
 from streaming.learning.torch_learners import TorchLearners
-from streaming.redis_sink.pipeline import RedisPipeline
+from streaming.redis_sink.pipeline import RedisPipeline, RedisUnavailableError
 from tests.online_model.rows_in_memory import rows_in_memory
 from tests.streaming.learning.contract import MODEL, PackageFactory
 from tests.streaming.learning.sample_factory import NOW_MS, SampleFactory
@@ -54,7 +54,9 @@ class Publishing:
     def step(self, start: int, count: int) -> RowDelta:
         batch = self.samples.batch(start, count)
         report = self.model.learn(batch)
-        return self.publisher.publish(self.model, report, batch.click_ts)
+        delta = self.publisher.publish(self.model, report, batch.click_ts)
+        self.publisher.wait()
+        return delta
 
 
 @pytest.fixture
@@ -205,6 +207,45 @@ def test_a_batch_without_usable_samples_is_told_too(
     )
     report = publishing.model.learn(empty)
     delta = publishing.publisher.publish(publishing.model, report, empty.click_ts)
+    publishing.publisher.wait()
     assert len(delta.ids) == 0
     assert status(client).refused == {"undecodable": 3}
     assert status(client).total == 13
+
+
+def test_the_next_batch_is_learnt_while_a_delta_is_sent(
+    client: redis.Redis, publishing: Publishing
+) -> None:
+    published: list[int] = []
+    for start in (0, 20, 40):
+        batch = publishing.samples.batch(start, 20)
+        report = publishing.model.learn(batch)
+        publishing.publisher.publish(
+            publishing.model, report, batch.click_ts, lambda: published.append(1)
+        )
+    publishing.publisher.wait()
+    assert len(published) == 3
+    assert [delta.sequence for delta in stream(client)] == [0, 1, 2]
+    assert_compacted_rows_are_the_models(client, publishing.model)
+
+
+def test_a_delta_that_could_not_be_sent_is_told_before_the_next(
+    publishing: Publishing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publishing.step(0, 20)
+    publisher = publishing.publisher
+    publisher.look()
+
+    def away(*_: object) -> None:
+        raise RedisUnavailableError
+
+    monkeypatch.setattr(RedisPipeline, "transact_raw", away)
+    batch = publishing.samples.batch(20, 20)
+    publisher.publish(publishing.model, publishing.model.learn(batch), batch.click_ts)
+
+    def look_again_and_again() -> None:
+        while True:
+            publisher.look()
+
+    with pytest.raises(RedisUnavailableError):
+        look_again_and_again()

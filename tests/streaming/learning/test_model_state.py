@@ -3,7 +3,7 @@
 import json
 import struct
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,46 +13,12 @@ from online_model.learning.learner import OnlineLearner
 from online_model.learning.row_store import RowStore
 from schemas.layout import Layout
 from streaming.learning.learnt_model import LearntModel
-from streaming.learning.model_state import ModelState, States
 from streaming.learning.state_log import MAX_BATCHES, MAX_LOG_BYTES, MIN_LOG_BYTES, StateLog
 from streaming.learning.torch_learners import TorchLearners
 from tests.online_model.older_states import dump
-from tests.online_model.rows_in_memory import PiecesInMemory, rows_in_memory
 from tests.streaming.learning.contract import PackageFactory
 from tests.streaming.learning.sample_factory import SampleFactory
-
-
-@dataclass
-class Held:
-    """A value state and a list state in one."""
-
-    held: bytes | None = None
-    elements: list[bytes] = field(default_factory=list)
-
-    def value(self) -> bytes | None:
-        return self.held
-
-    def update(self, value: bytes, /) -> None:
-        self.held = value
-
-    def get(self) -> list[bytes]:
-        return self.elements
-
-    def clear(self) -> None:
-        self.elements.clear()
-
-
-@dataclass
-class Kept:
-    """What Flink keeps."""
-
-    snapshot: Held = field(default_factory=Held)
-    rows: RowStore = field(default_factory=rows_in_memory)
-    log: PiecesInMemory = field(default_factory=PiecesInMemory)
-    batches: Held = field(default_factory=Held)
-
-    def state(self) -> ModelState:
-        return ModelState(States(self.snapshot, self.rows, self.log, self.batches))
+from tests.streaming.learning.states_in_memory import Kept
 
 
 @pytest.fixture
@@ -93,7 +59,7 @@ def test_it_resumes_bit_by_bit(
         if start + 90 == save_after + 90 * (save_after == 0):
             state.save(model)
         else:
-            state.add(model, batch)
+            assert state.note(batch)
 
     resumed = kept.state().load(learners, layout)
     assert bits(resumed) == bits(model)
@@ -128,7 +94,7 @@ def test_a_state_of_an_older_release_is_read_and_goes_on_as_this_one(
     assert state.noted_batches == 1
     for each in (model, resumed):
         each.learn(samples.batch(240, 50))
-    state.add(resumed, samples.batch(240, 50))
+    assert state.note(samples.batch(240, 50))
     assert bits(kept.state().load(learners, layout)) == bits(model)
 
     state.save(resumed)
@@ -156,7 +122,7 @@ def test_how_long_the_log_may_get_survives_a_restore(
     monkeypatch: pytest.MonkeyPatch,
     is_said: bool,
 ) -> None:
-    """A state of an older release does not say what a save writes: the first batch saves."""
+    """A state of an older release does not say what a save writes: the model is saved at once."""
     model, state = new_model("base"), kept.state()
     write = OnlineLearner.save
 
@@ -172,9 +138,9 @@ def test_how_long_the_log_may_get_survives_a_restore(
     click_ts = np.zeros(2 * MIN_LOG_BYTES // 8, np.int64)
     kept.log.put(0, replace(batch, click_ts=click_ts).to_bytes())
     state = kept.state()
-    resumed = state.load(learners, layout)
-    state.add(resumed, batch)
-    assert state.noted_batches == (2 if is_said else 0)
+    state.load(learners, layout)
+    assert state.note(batch) == is_said
+    assert state.noted_batches == (2 if is_said else 1)
 
 
 def test_another_base_takes_the_place_of_the_one_before(
@@ -195,11 +161,24 @@ def test_another_base_takes_the_place_of_the_one_before(
 def test_the_model_is_saved_when_the_log_outgrows_what_was_saved() -> None:
     large = 10 * MIN_LOG_BYTES
     log = StateLog(large)
-    assert not log.add(large - 1)
-    assert log.add(2)
+    log.add(large - 1)
+    assert log.has_room(1)
+    assert not log.has_room(2)
+
+
+def test_a_batch_that_is_larger_than_the_log_is_noted_alone() -> None:
+    log = StateLog(0)
+    assert log.has_room(10 * MIN_LOG_BYTES)
+    log.add(10 * MIN_LOG_BYTES)
+    assert not log.has_room(1)
 
 
 def test_the_model_is_saved_when_a_restore_would_take_long() -> None:
     log = StateLog(0)
-    assert [log.add(1) for _ in range(MAX_BATCHES + 1)] == [False] * MAX_BATCHES + [True]
-    assert StateLog(2 * MAX_LOG_BYTES).add(MAX_LOG_BYTES + 1)
+    for _ in range(MAX_BATCHES):
+        assert log.has_room(1)
+        log.add(1)
+    assert not log.has_room(1)
+    log = StateLog(2 * MAX_LOG_BYTES)
+    log.add(1)
+    assert not log.has_room(MAX_LOG_BYTES)

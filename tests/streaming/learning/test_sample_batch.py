@@ -64,7 +64,7 @@ def test_bytes_give_the_same_batch_back(layout: Layout) -> None:
     assert again.watermark_ms == 700
 
 
-def test_codes_are_those_of_identified_samples_sql_and_balanced_labels_java() -> None:
+def test_codes_are_those_of_read_samples_sql_and_balanced_labels_java() -> None:
     assert OUTCOMES == (
         "POSITIVE", "NEGATIVE", "CORRECTION", "MATURE", "undecodable", "other-features",
         "wrong-size",

@@ -43,8 +43,9 @@ public final class SampleBatches extends Gathering<Row> {
   private transient ByteColumn clicks;
   private transient long newestLabelTs;
 
-  private SampleBatches(Columns columns, long gatherMs) {
+  private SampleBatches(long gatherMs) {
     super(gatherMs);
+    Columns columns = new Columns(Label.TYPE.getFieldNames());
     outcome = columns.index("outcome");
     input = columns.index("inputs");
     label = columns.index("label");
@@ -54,11 +55,9 @@ public final class SampleBatches extends Gathering<Row> {
     labelTs = columns.index("label_ts");
   }
 
-  /** Batches of samples with the columns of labels.sql, among {@code columns}. */
-  public static SingleOutputStreamOperator<Row> of(
-      DataStream<RowData> samples, String columns, long gatherMs) {
-    SampleBatches batches = new SampleBatches(Columns.parse(columns), gatherMs);
-    return samples.transform(UID, TYPE, batches).uid(UID);
+  /** Batches of rows as {@link Label} has them. */
+  public static SingleOutputStreamOperator<Row> of(DataStream<RowData> labels, long gatherMs) {
+    return labels.transform(UID, TYPE, new SampleBatches(gatherMs)).uid(UID);
   }
 
   @Override
