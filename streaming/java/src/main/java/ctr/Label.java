@@ -10,21 +10,24 @@ import org.apache.flink.table.types.logical.LogicalType;
 import org.apache.flink.table.types.logical.RowType;
 import org.apache.flink.table.types.logical.VarBinaryType;
 
-/** A row of what the learner is given: see sql/learning/read_samples.sql. */
+/**
+ * A row of what the learner is given: see sql/learning/read_samples.sql. Types and order of the
+ * columns are those of samples that wait in savepoints.
+ */
 final class Label {
   static final RowType TYPE =
       RowType.of(
           new LogicalType[] {
-            new IntType(),
+            new BigIntType(),
             new VarBinaryType(VarBinaryType.MAX_LENGTH),
             new IntType(),
-            new FloatType(),
-            new IntType(),
             new BigIntType(),
-            new BigIntType()
+            new IntType(),
+            new FloatType(),
+            new IntType()
           },
           new String[] {
-            "outcome", "inputs", "label", "sample_weight", "shown_position", "click_ts", "label_ts"
+            "click_ts", "inputs", "label", "label_ts", "outcome", "sample_weight", "shown_position"
           });
 
   private Label() {}
@@ -34,11 +37,11 @@ final class Label {
   }
 
   static int outcome(RowData label) {
-    return label.getInt(0);
+    return label.getInt(4);
   }
 
   static long labelTs(RowData label) {
-    return label.getLong(6);
+    return label.getLong(3);
   }
 
   /** One that does not change with the row it was read from. */
@@ -48,12 +51,12 @@ final class Label {
 
   static GenericRowData withOutcome(RowData label, int outcome) {
     return GenericRowData.of(
-        outcome,
+        label.getLong(0),
         label.getBinary(1),
         label.getInt(2),
-        label.getFloat(3),
-        label.getInt(4),
-        label.getLong(5),
-        labelTs(label));
+        labelTs(label),
+        outcome,
+        label.getFloat(5),
+        label.getInt(6));
   }
 }

@@ -16,7 +16,7 @@ final class SampleKey implements KeySelector<RowData, RowData> {
 
   private static final RowType TYPE =
       RowType.of(
-          new VarCharType(false, VarCharType.MAX_LENGTH), new VarCharType(VarCharType.MAX_LENGTH));
+          new VarCharType(VarCharType.MAX_LENGTH), new VarCharType(VarCharType.MAX_LENGTH));
 
   private final int sampleId;
   private final int adId;
