@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from online_model.row_store import RowStore
+from online_model.learning.row_store import RowStore
 from streaming.learning.model_state import ModelState, States
 from tests.online_model.rows_in_memory import PiecesInMemory, rows_in_memory
 
