@@ -283,10 +283,8 @@ class AnsweredAds:
 @dataclass(frozen=True, slots=True)
 class AdColumns:
     """What is said of n ads; ``read`` [n] are those that were understood, the others are to be
-    looked at one by one.
-
-    ``items`` [m, 3] are their attributes: the ad, and the places of name and value in ``texts``.
-    """
+    looked at one by one. ``items`` [m, 3] are their attributes: the ad, and the places of name and
+    value in ``texts``."""
 
     read: NDArray[np.bool_]
     active: NDArray[np.bool_]

@@ -1,8 +1,6 @@
 """Every build that this processor can run against the plain one."""
 
 import itertools
-import subprocess
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -21,11 +19,10 @@ from scorer.kernels import (
     TowerWeights,
     native,
 )
-from scorer.kernels.library import FOLDER, StaleKernelsError, require_current
+from scorer.kernels.library import FOLDER
 from scorer.kernels.plain import PlainKernels
 
 PLAIN = PlainKernels()
-ROOT = Path(__file__).resolve().parents[2]
 BUILDS = [name for name, needed in native.BUILDS.items() if needed <= native.processor_flags()]
 
 
@@ -289,14 +286,3 @@ def test_probabilities_are_those_of_the_calibration(kernels: Kernels) -> None:
         assert computed.probabilities(knots, logits) == pytest.approx(expected, rel=1e-12)
         unknown = computed.probabilities(knots, np.array([np.nan, np.inf, -np.inf, -30.0, 1e9]))
         assert unknown.tolist() == pytest.approx(unknown[[3, 4, 3, 3, 4]].tolist())
-
-
-def test_the_builds_compile_without_warnings(tmp_path: Path) -> None:
-    if subprocess.run(["which", "gcc"], capture_output=True).returncode:
-        pytest.skip("no gcc")
-    subprocess.run([ROOT / "scorer/kernels/build.sh", tmp_path], check=True)
-    assert {path.stem for path in tmp_path.iterdir()} >= {"portable"}
-    require_current(tmp_path)
-    (tmp_path / "sources").write_text("those of the release before")
-    with pytest.raises(StaleKernelsError, match=r"built from other sources: run `make setup`$"):
-        require_current(tmp_path)

@@ -8,15 +8,18 @@ import org.apache.flink.streaming.runtime.streamrecord.StreamRecord;
 import org.apache.flink.table.data.RowData;
 
 /**
- * Gathers rows for a moment of wall-clock time, then emits what they came to. Nothing of it is
- * state: before a checkpoint, and when the input ends, it emits what it has.
+ * Gathers rows for a moment of wall-clock time, then emits what they came to. Unless a subclass has
+ * other ideas nothing of it is state: before a checkpoint, and when the input ends, it emits what it
+ * has.
  */
 abstract class Gathering<OUT> extends AbstractStreamOperator<OUT>
     implements OneInputStreamOperator<RowData, OUT>, BoundedOneInput {
   private static final long serialVersionUID = 1L;
 
   private final long gatherMs;
+  private transient boolean isGathering;
   private transient boolean timerIsSet;
+  private transient long emitMs;
 
   Gathering(long gatherMs) {
     this.gatherMs = gatherMs;
@@ -31,17 +34,39 @@ abstract class Gathering<OUT> extends AbstractStreamOperator<OUT>
   @Override
   public void processElement(StreamRecord<RowData> record) {
     if (gather(record.getValue())) {
+      isGathering = false;
       emit();
-    } else if (!timerIsSet) {
-      timerIsSet = true;
-      long now = getProcessingTimeService().getCurrentProcessingTime();
-      getProcessingTimeService().registerTimer(now + gatherMs, time -> timeIsOver());
+    } else if (!isGathering) {
+      firstRowCame();
     }
   }
 
+  /** The first row is there. */
+  final void firstRowCame() {
+    isGathering = true;
+    emitMs = getProcessingTimeService().getCurrentProcessingTime() + gatherMs;
+    setTimer();
+  }
+
+  private void setTimer() {
+    if (!timerIsSet) {
+      timerIsSet = true;
+      getProcessingTimeService().registerTimer(emitMs, time -> timeIsOver());
+    }
+  }
+
+  /** Of these rows, or of some that were emitted early: then others have time of their own. */
   private void timeIsOver() {
     timerIsSet = false;
-    emit();
+    if (!isGathering) {
+      return;
+    }
+    if (getProcessingTimeService().getCurrentProcessingTime() < emitMs) {
+      setTimer();
+    } else {
+      isGathering = false;
+      emit();
+    }
   }
 
   @Override

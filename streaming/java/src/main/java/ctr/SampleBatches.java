@@ -1,8 +1,13 @@
 package ctr;
 
+import java.util.List;
+import org.apache.flink.api.common.state.ListState;
+import org.apache.flink.api.common.state.ListStateDescriptor;
 import org.apache.flink.api.common.typeinfo.PrimitiveArrayTypeInfo;
 import org.apache.flink.api.common.typeinfo.TypeInformation;
 import org.apache.flink.api.common.typeinfo.Types;
+import org.apache.flink.runtime.state.StateInitializationContext;
+import org.apache.flink.runtime.state.StateSnapshotContext;
 import org.apache.flink.streaming.api.datastream.DataStream;
 import org.apache.flink.streaming.api.datastream.SingleOutputStreamOperator;
 import org.apache.flink.streaming.runtime.streamrecord.StreamRecord;
@@ -14,6 +19,9 @@ import org.apache.flink.types.Row;
  * array (little-endian), so that a thousand samples are read with one call. Columns: outcomes
  * (uint8), sizes of the inputs (int32), inputs one after the other, labels (int32), weights
  * (float32), positions (int32), times of clicks (int64), and the newest label's time.
+ *
+ * <p>A checkpoint keeps what is gathered and does not cut a batch short: as clicks come in bursts,
+ * one of a few milliseconds may hold nothing else.
  */
 public final class SampleBatches extends Gathering<Row> {
   private static final long serialVersionUID = 1L;
@@ -26,6 +34,9 @@ public final class SampleBatches extends Gathering<Row> {
       PrimitiveArrayTypeInfo.BYTE_PRIMITIVE_ARRAY_TYPE_INFO;
   private static final TypeInformation<Row> TYPE =
       Types.ROW(BYTES, BYTES, BYTES, BYTES, BYTES, BYTES, BYTES, Types.LONG);
+
+  private static final ListStateDescriptor<Row> GATHERED =
+      new ListStateDescriptor<>("gathered", TYPE);
 
   private final int outcome;
   private final int input;
@@ -41,7 +52,9 @@ public final class SampleBatches extends Gathering<Row> {
   private transient ByteColumn weights;
   private transient ByteColumn positions;
   private transient ByteColumn clicks;
+  private transient List<ByteColumn> all;
   private transient long newestLabelTs;
+  private transient ListState<Row> gathered;
 
   private SampleBatches(long gatherMs) {
     super(gatherMs);
@@ -61,12 +74,8 @@ public final class SampleBatches extends Gathering<Row> {
   }
 
   @Override
-  public void open() throws Exception {
-    super.open();
-    begin();
-  }
-
-  private void begin() {
+  public void initializeState(StateInitializationContext context) throws Exception {
+    super.initializeState(context);
     outcomes = new ByteColumn();
     sizes = new ByteColumn();
     inputs = new ByteColumn();
@@ -74,7 +83,30 @@ public final class SampleBatches extends Gathering<Row> {
     weights = new ByteColumn();
     positions = new ByteColumn();
     clicks = new ByteColumn();
-    newestLabelTs = 0;
+    all = List.of(outcomes, sizes, inputs, labels, weights, positions, clicks);
+    gathered = context.getOperatorStateStore().getListState(GATHERED);
+  }
+
+  /** What had been gathered before a restore. */
+  @Override
+  public void open() throws Exception {
+    super.open();
+    for (Row batch : gathered.get()) {
+      for (int column = 0; column < all.size(); column++) {
+        all.get(column).add((byte[]) batch.getField(column));
+      }
+      newestLabelTs = Math.max(newestLabelTs, (long) batch.getField(all.size()));
+      firstRowCame();
+    }
+  }
+
+  @Override
+  public void prepareSnapshotPreBarrier(long checkpoint) {}
+
+  @Override
+  public void snapshotState(StateSnapshotContext context) throws Exception {
+    super.snapshotState(context);
+    gathered.update(outcomes.size() == 0 ? List.of() : List.of(batch()));
   }
 
   @Override
@@ -96,17 +128,21 @@ public final class SampleBatches extends Gathering<Row> {
     if (outcomes.size() == 0) {
       return;
     }
-    Row row =
-        Row.of(
-            outcomes.toArray(),
-            sizes.toArray(),
-            inputs.toArray(),
-            labels.toArray(),
-            weights.toArray(),
-            positions.toArray(),
-            clicks.toArray(),
-            newestLabelTs);
-    begin();
-    output.collect(new StreamRecord<>(row));
+    Row batch = batch();
+    all.forEach(ByteColumn::clear);
+    newestLabelTs = 0;
+    output.collect(new StreamRecord<>(batch));
+  }
+
+  private Row batch() {
+    return Row.of(
+        outcomes.toArray(),
+        sizes.toArray(),
+        inputs.toArray(),
+        labels.toArray(),
+        weights.toArray(),
+        positions.toArray(),
+        clicks.toArray(),
+        newestLabelTs);
   }
 }
