@@ -1,4 +1,4 @@
-"""Compiled loops that join what several processes have learnt of table rows, see peers.py.
+"""Compiled loops that join what several processes have learnt of table rows, see shared_model.py.
 
 All processes run them on the same numbers in the same order, so that they end with the same bits.
 """

@@ -1,4 +1,4 @@
-"""What the job needs of a learner; online_model.learner has the real one."""
+"""What the job needs of a learner; online_model.learning.guarded_learner has the real one."""
 
 from typing import Protocol
 
