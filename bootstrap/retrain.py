@@ -251,12 +251,13 @@ class Retrain:
         path = self.options.checkpoint
         if path is None or not path.exists():
             return 0, [None] * self.peers.size
-        identity, _, number, places = trainer.restore(path)
+        _, (identity, _, number, places) = read_checkpoint(path)
         if identity != self._identity():
             raise CheckpointError(
                 f"{path}: of another retrain (hours, features, settings or processes differ); "
                 "delete it, or name another --checkpoint"
             )
+        trainer.restore(path)
         return number, list(places)
 
     def _keep(

@@ -21,7 +21,7 @@ def ends(admin: AdminClient, topics: Iterable[str]) -> dict[tuple[str, int], int
 
 def unread(admin: AdminClient, group: str, topics: Iterable[str]) -> int:
     """Records that a group has not committed to have read: a Flink job commits what it had read at
-    its last checkpoint, and has dealt with by then. Raises KafkaException."""
+    its last checkpoint. Raises KafkaException."""
     written = ends(admin, topics)
     asked = ConsumerGroupTopicPartitions(group, [TopicPartition(*place) for place in written])
     answer = admin.list_consumer_group_offsets([asked])[group].result(TIMEOUT_SECONDS)

@@ -1,7 +1,7 @@
 """Rows of a lesson as impressions and clicks in Kafka, in the order of event time."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 from confluent_kafka import TopicPartition
@@ -26,7 +26,8 @@ PATIENCE_SECONDS = 60.0
 #: Faster, and a batch of the learner would have but clicks or but negatives: the join lets both
 #: through in lots, as often as event time moves on.
 ROWS_PER_SECOND = 1_000
-#: Event time goes on in the jobs a moment after what tells it was read.
+#: Event time goes on in the jobs a moment after what tells it was read, and a sample is learnt a
+#: moment after it was.
 SETTLED_SECONDS = 1.5
 POLL_SECONDS = 0.1
 
@@ -65,12 +66,12 @@ class EventPlayer:
             self._producer.send(IMPRESSIONS, shown.request_id, shown)
         self._producer.flush()
 
-    def settle(self, learns: bool) -> None:
-        """Wait until the events job and, if it ``learns``, the learning job have dealt with all
-        that there is, by their checkpoints, and no further sample has come for a while. What then
-        waits in them is held until event time goes on. Raises PlayFailed."""
+    def settle(self, learnt: Callable[[], int] | None = None) -> None:
+        """Wait until the events job and, if samples are ``learnt``, the learning job have read all
+        that there is, by their checkpoints, and for a while no further sample has come or been
+        learnt. What then waits in them is held until event time goes on. Raises PlayFailed."""
         reads = {EVENTS_GROUP: [IMPRESSIONS.name, CLICKS.name]}
-        if learns:
+        if learnt is not None:
             reads[learner_group(self._lesson.package.manifest.model)] = [TRAINING_SAMPLES.name]
         before, since = None, time.monotonic()
         while True:
@@ -78,7 +79,7 @@ class EventPlayer:
                 group: kafka_offsets.unread(self._admin, group, topics)
                 for group, topics in reads.items()
             }
-            now = (unread, self._samples())
+            now = (unread, self._samples(), learnt and learnt())
             if now != before:
                 before, since = now, time.monotonic()
             quiet_seconds = time.monotonic() - since

@@ -95,7 +95,7 @@ class _Run:
         start = max(0, lesson.first - lesson.window_ms // ROW_MS)
         player.forget_clicks_before(start)
         player.play(start, lesson.first, np.full(lesson.first - start, 0.5))
-        player.settle(learns=False)
+        player.settle()
         player.delete_samples()
         publisher = Publisher(self._client, lesson.package.manifest.model, KEPT_VERSIONS)
         publisher.publish(lesson.package, time.time_ns() // 1_000_000)
@@ -109,7 +109,7 @@ class _Run:
         for start, end in pairwise(edges):
             served = self._predicted(lesson.samples[start:end])
             self._player.play(start, end, served)
-            self._player.settle(learns=True)
+            self._player.settle(lambda: self.seen().total())
             if start >= lesson.tested:
                 parts.append(served)
                 progress(end - start)

@@ -118,9 +118,9 @@ class StreamTrainer:
         }
         write_checkpoint(path, state, place)
 
-    def restore(self, path: Path) -> Any:
-        """Goes on from :meth:`save`; returns the place. Raises CheckpointError."""
-        state, place = read_checkpoint(path)
+    def restore(self, path: Path) -> None:
+        """Goes on from :meth:`save`. Raises CheckpointError."""
+        state, _ = read_checkpoint(path)
         try:
             self.model.table.values.copy_(state["values"])
             self.model.table.curvature.copy_(state["curvature"])
@@ -131,9 +131,10 @@ class StreamTrainer:
             self.rows_learnt = self._learnt_by_peer[self._peers.rank]
             self._loss, self._weight = state["loss"]
         except (IndexError, KeyError, RuntimeError, TypeError, ValueError) as error:
-            raise CheckpointError(f"{path}: not of this training: {error}") from None
+            raise CheckpointError(
+                f"{path}: of another release or model ({error}); delete it to begin anew"
+            ) from None
         self._shared.begin()
-        return place
 
     def _learn_history(self, history: History, predict: bool) -> NDArray[np.float32] | None:
         logits = np.empty(len(history), np.float32) if predict else None

@@ -28,4 +28,4 @@ def read_checkpoint(path: Path) -> tuple[dict[str, Any], Any]:
         stored = torch.load(path, weights_only=True)
         return stored["state"], stored["place"]
     except (OSError, RuntimeError, EOFError, KeyError, TypeError, pickle.UnpicklingError) as error:
-        raise CheckpointError(f"{path}: no checkpoint: {error}") from None
+        raise CheckpointError(f"{path}: no checkpoint: {error}; delete it to begin anew") from None

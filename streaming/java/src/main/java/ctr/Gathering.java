@@ -34,8 +34,7 @@ abstract class Gathering<OUT> extends AbstractStreamOperator<OUT>
   @Override
   public void processElement(StreamRecord<RowData> record) {
     if (gather(record.getValue())) {
-      isGathering = false;
-      emit();
+      emitAll();
     } else if (!isGathering) {
       firstRowCame();
     }
@@ -64,26 +63,30 @@ abstract class Gathering<OUT> extends AbstractStreamOperator<OUT>
     if (getProcessingTimeService().getCurrentProcessingTime() < emitMs) {
       setTimer();
     } else {
-      isGathering = false;
-      emit();
+      emitAll();
     }
+  }
+
+  private void emitAll() {
+    isGathering = false;
+    emit();
   }
 
   @Override
   public void prepareSnapshotPreBarrier(long checkpoint) {
-    emit();
+    emitAll();
   }
 
   @Override
   public void processWatermark(Watermark mark) throws Exception {
     if (mark.equals(Watermark.MAX_WATERMARK)) {
-      emit();
+      emitAll();
     }
     super.processWatermark(mark);
   }
 
   @Override
   public void endInput() {
-    emit();
+    emitAll();
   }
 }
