@@ -1,86 +1,121 @@
-"""What the jobs write while a scorer serves: row deltas, packages, ads; by a process of its own."""
+"""What the jobs write while a scorer serves: row deltas and packages, by a process of its own."""
 
 import multiprocessing
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from multiprocessing.sharedctypes import Synchronized
 from multiprocessing.synchronize import Event
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import redis
+from numpy.typing import NDArray
 
 from schemas import redis_keys
 from schemas.features import FeatureSpec
 from schemas.row_delta import RowDelta
-from tests.benchmarks.bench_scorer.fill import RawRedis, write_package
+from tests.benchmarks.bench_scorer.fill import RawRedis, bulk, write_package
 from tests.benchmarks.bench_scorer.model import BenchModel
 from tests.benchmarks.bench_scorer.rig import take_what_is_left
 from tests.schemas.rows_hash import rows_to_hash
 from tests.scorer.publisher import MODEL, wall_ms
 
-_READY_SECONDS = 60.0
+_READY_SECONDS = 120.0
+#: Deltas that are made ahead; they come again and again.
+_DELTAS = 8
 
 
-def publish(
-    redis_port: int,
-    features: Path,
-    seed: int,
-    ads_per_second: int,
-    ads: int,
-    swap_seconds: float,
-    versions: Sequence[str],
-    ready: Event,
-    stopping: Event,
-) -> None:
-    """Every second the rows of so many ads; after half of ``swap_seconds``, and then whenever these
-    have gone by, the next package.
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """``ads_per_second`` of ``ads`` ads get other rows; after half of ``swap_seconds``, and then
+    whenever these have gone by, the next of ``versions`` comes."""
+
+    redis_port: int
+    features: Path
+    seed: int
+    ads_per_second: int
+    ads: int
+    swap_seconds: float
+    versions: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """Table rows ``ids`` [n] with ``values`` [n, 1 + dim], and the same as arguments of HSET."""
+
+    ids: NDArray[np.int32]
+    values: NDArray[np.float32]
+    arguments: bytes
+
+    @classmethod
+    def of_ads(cls, model: BenchModel, count: int, random: np.random.Generator) -> "_Rows":
+        """So many different rows of the field ``ad``, each a little off the model's."""
+        ad = next(f for f in model.layout.ad_categoricals if f.name == "ad")
+        first = model.layout.offsets["ad"] + 1
+        chosen = np.sort(random.choice(ad.buckets - 1, count, replace=False))
+        ids = (first + chosen).astype(np.int32)
+        rows = model.arrays.table[ids]
+        values = rows + np.float32(0.001) * random.standard_normal(rows.shape, np.float32)
+        arguments = b"".join(
+            bulk(part) for pair in rows_to_hash(ids, values).items() for part in pair
+        )
+        return cls(ids, values, arguments)
+
+
+def publish(changes: Changes, written: "Synchronized[int]", ready: Event, stopping: Event) -> None:
+    """Until told to stop; ``written`` counts ads.
 
     A package's rows are those of the first one: what counts is that all of them are read anew.
-    The jobs that it stands for are on other machines, so it takes no time that the load wants.
+    The jobs that it stands for are on other machines, so it takes no time that the load wants, and
+    what can be made ahead is.
     """
     take_what_is_left()
-    spec = FeatureSpec.load(str(features))
-    model = BenchModel.of(spec, seed)
-    client: Any = redis.Redis(port=redis_port)
-    raw = RawRedis(redis_port)
-    random = np.random.default_rng(seed)
+    spec = FeatureSpec.load(str(changes.features))
+    model = BenchModel.of(spec, changes.seed)
     ad = next(f for f in model.layout.ad_categoricals if f.name == "ad")
-    rows = max(1, round(ads_per_second * ad.buckets / ads))
-    first = model.layout.offsets["ad"] + 1
+    count = max(1, round(changes.ads_per_second * ad.buckets / changes.ads))
+    random = np.random.default_rng(changes.seed)
+    deltas = [_Rows.of_ads(model, count, random) for _ in range(_DELTAS)]
+    package = model.package(changes.versions[0], spec.fingerprint)
+    client: Any = redis.Redis(port=changes.redis_port)
+    raw = RawRedis(changes.redis_port)
     version = client.get(redis_keys.model_current(MODEL)).decode()
+    left = list(changes.versions)
     ready.set()
-    sequence, next_swap, left = 0, time.monotonic() + swap_seconds / 2, list(versions)
-    while not stopping.wait(1.0):
+    start, second, sequence = time.monotonic(), 0, 0
+    next_swap = start + changes.swap_seconds / 2
+    while not stopping.wait(max(0.0, start + second + 1 - time.monotonic())):
         if left and time.monotonic() >= next_swap:
-            version, sequence, next_swap = left.pop(0), 0, next_swap + swap_seconds
-            write_package(raw, model.package(version, spec.fingerprint))
-        ids = np.unique(random.integers(first, first + ad.buckets - 1, rows)).astype(np.int32)
-        values = model.arrays.table[ids] + np.float32(0.001) * random.standard_normal(
-            (len(ids), model.arrays.table.shape[1]), np.float32
-        )
+            version, sequence, next_swap = left.pop(0), 0, next_swap + changes.swap_seconds
+            manifest = package.manifest.model_copy(update={"version": version})
+            write_package(raw, replace(package, manifest=manifest))
+        rows = deltas[second % _DELTAS]
         now = np.array([wall_ms()], np.int64)
-        delta = RowDelta(version, version, sequence, ids, values.astype(np.float32), now)
-        with client.pipeline() as pipe:
-            pipe.hset(
-                redis_keys.model_rows(MODEL, version), mapping=rows_to_hash(ids, delta.values)
-            )
-            pipe.xadd(redis_keys.model_deltas(MODEL, version), delta.to_fields(), maxlen=120)
-            pipe.execute()
-        sequence += 1
+        delta = RowDelta(version, version, sequence, rows.ids, rows.values, now)
+        key = redis_keys.model_rows(MODEL, version).encode()
+        raw.send_packed(2 + 2 * count, bulk(b"HSET") + bulk(key) + rows.arguments)
+        raw.drain()
+        client.xadd(redis_keys.model_deltas(MODEL, version), delta.to_fields(), maxlen=120)
+        with written.get_lock():
+            written.value += changes.ads_per_second
+        second, sequence = second + 1, sequence + 1
 
 
 @contextmanager
-def published(*arguments: Any) -> Iterator[None]:
-    """Runs ``publish`` meanwhile."""
+def published(changes: Changes) -> "Iterator[Synchronized[int]]":
+    """Runs ``publish`` meanwhile; how many ads were changed so far."""
     context = multiprocessing.get_context("spawn")
     ready, stopping = context.Event(), context.Event()
-    process = context.Process(target=publish, args=(*arguments, ready, stopping))
+    written = context.Value("q", 0)
+    process = context.Process(target=publish, args=(changes, written, ready, stopping))
     process.start()
     try:
-        ready.wait(_READY_SECONDS)
-        yield
+        if not ready.wait(_READY_SECONDS):
+            raise RuntimeError("the publisher is not ready")
+        yield written
     finally:
         stopping.set()
         process.join(30)

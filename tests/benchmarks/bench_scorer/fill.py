@@ -31,8 +31,11 @@ class RawRedis:
 
     def send(self, *parts: bytes) -> None:
         """One command."""
-        head = b"*%d\r\n" % len(parts)
-        self._socket.sendall(head + b"".join(b"$%d\r\n%b\r\n" % (len(p), p) for p in parts))
+        self.send_packed(len(parts), b"".join(map(bulk, parts)))
+
+    def send_packed(self, parts: int, data: bytes) -> None:
+        """One command of so many parts, each as ``bulk`` writes it."""
+        self._socket.sendall(b"*%d\r\n%b" % (parts, data))
         self._sent += 1
 
     def drain(self) -> None:
@@ -47,6 +50,11 @@ class RawRedis:
         """The end."""
         self._answers.close()
         self._socket.close()
+
+
+def bulk(part: bytes) -> bytes:
+    """A part of a command as it is sent."""
+    return b"$%d\r\n%b\r\n" % (len(part), part)
 
 
 def write_package(redis: RawRedis, package: ModelPackage) -> None:

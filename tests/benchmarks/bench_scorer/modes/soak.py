@@ -2,7 +2,7 @@
 
 from schemas import metric_names
 from tests.benchmarks.bench_scorer import ghz
-from tests.benchmarks.bench_scorer.changes import published
+from tests.benchmarks.bench_scorer.changes import Changes, published
 from tests.benchmarks.bench_scorer.modes.load import REQUESTS, maximum
 from tests.benchmarks.bench_scorer.modes.swap import ADS_PER_SECOND
 from tests.benchmarks.bench_scorer.report import Bar, Report, console
@@ -19,9 +19,10 @@ def run(rig: Rig, minutes: float, seed: int) -> Report:
     versions = [f"v2-{i:04}" for i in range(round(minutes * 60 / _SWAP_SECONDS) + 1)]
     features = rig.folder / "features.yaml"
     memory, p99, failed = [], [], 0
-    with published(
+    changes = Changes(
         rig.redis_port, features, seed, ADS_PER_SECOND, rig.world.ads, _SWAP_SECONDS, versions
-    ):
+    )
+    with published(changes):
         for number in range(slices):
             outcome = ghz.load(rig.port, REQUESTS, _SLICE_SECONDS, rig.load_core, rate=rate)
             memory.append(rig.gauges.memory_bytes())
