@@ -16,7 +16,7 @@ from scorer.ads.catalogue import SLICE, Catalogue
 from scorer.ads.staging import Staged, stage_ads, stage_counters
 from scorer.memory.memory_folder import Memory
 from scorer.metrics import ScorerMetrics
-from scorer.model.delta_stream import ENTRIES_PER_READ, DeltaGapError, following
+from scorer.model.delta_stream import ENTRIES_PER_READ, DeltaGapError, NewRows, following
 from scorer.model.half_refresher import HalfRefresher
 from scorer.model.index_keeper import IndexKeeper
 from scorer.model.model_file import publish_popular
@@ -32,7 +32,6 @@ _BLOCK_MS = 40
 _PAGE = 1 << 14
 _REPORT_SECONDS = 5.0
 _BACKOFF_SECONDS = 0.25
-_ROWS_PER_LOCK = 4_096
 
 
 class Feeder(threading.Thread):
@@ -111,7 +110,9 @@ class Feeder(threading.Thread):
         self._lost_sight = False
         self._retired.let_go()
         prepared = self._follower.take_prepared()
-        if prepared is not None:
+        if isinstance(prepared, NewRows):
+            self._catch_up(self._holder.require(), prepared)
+        elif prepared is not None:
             self._swap(prepared)
         self._swap_index()
         self._follow_changes()
@@ -221,7 +222,7 @@ class Feeder(threading.Thread):
             _log.error("the index is full until it is built again", ads=left_out)
 
     def _follow_deltas(self, served: ServedModel) -> None:
-        version, model = served.manifest.version, served.model
+        version, shape = served.manifest.version, served.model.table.shape
         entries = change_stream.read_entries(
             self._client,
             redis_keys.model_deltas(self._model_name, version),
@@ -231,24 +232,24 @@ class Feeder(threading.Thread):
         )
         for entry_id, fields in entries:
             try:
-                delta, position = following(
-                    served.position, entry_id, fields, version, model.table.shape
-                )
+                new = following(served.position, entry_id, fields, version, shape)
             except DeltaGapError as error:
                 self._metrics.delta_resyncs.labels(error.reason).inc()
                 _log.warning("rows are reloaded", version=version, reason=str(error))
                 self._resyncing = True
                 self._follower.request_resync(served.position)
                 return
-            for start in range(0, len(delta.ids), _ROWS_PER_LOCK):
-                rows = slice(start, start + _ROWS_PER_LOCK)
-                model.table[delta.ids[rows]] = delta.values[rows]
-            model.recalibrate(delta.shift)
-            if served.file is not None:
-                served.file.set_shift(delta.shift)
-            served.position = position
-            self._metrics.rows_applied.inc(len(delta.ids))
-            self._refresher.rows_changed(served, delta.ids, delta.click_ts.tolist())
+            self._apply_rows(served, new)
+
+    def _catch_up(self, served: ServedModel, new: NewRows) -> None:
+        self._apply_rows(served, new)
+        self._resyncing = False
+        _log.info("rows are complete again", version=served.manifest.version, rows=len(new.ids))
+
+    def _apply_rows(self, served: ServedModel, new: NewRows) -> None:
+        new.apply_to(served)
+        self._metrics.rows_applied.inc(len(new.ids))
+        self._refresher.rows_changed(served, new.ids, new.click_ts)
 
     def _swap(self, prepared: ServedModel) -> None:
         catalogue, old = self._catalogue, self._holder.current
@@ -260,9 +261,7 @@ class Feeder(threading.Thread):
         if old is not None:
             self._retired.add(old)
         self._resyncing = False
-        same = old is not None and old.manifest.version == version
-        self._refresher.reset(seen=same)
-        self._metrics.observe_clicks(prepared.learnt_clicks, self._now_ms)
+        self._refresher.reset()
         self._metrics.model_info.clear()
         self._metrics.model_info.labels(version).set(1)
         created_ms, now_ms = prepared.manifest.created_ms, self._now_ms
@@ -270,7 +269,6 @@ class Feeder(threading.Thread):
         _log.info(
             "model is served",
             version=version,
-            resynced=same,
             ads=catalogue.active_ads,
             caught_up=int(np.size(changed)),
         )

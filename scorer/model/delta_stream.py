@@ -1,17 +1,25 @@
-"""The stream of row deltas of one package: where it stands, and whether it goes on unbroken."""
+"""The stream of row deltas of one package: where it stands, whether it goes on unbroken, and what
+was missed if it does not."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import cast
 
 import numpy as np
 import redis
+from numpy.typing import NDArray
 
 from schemas import redis_keys
-from schemas.row_delta import DeltaError, RowDelta
-from scorer.model.model_holder import DeltaPosition
+from schemas.model_package import PackageError
+from schemas.row_delta import DeltaError, RowDelta, rows_from_hash
+from scorer.model.model_holder import DeltaPosition, ServedModel
 
 START = DeltaPosition("0-0", "", -1)
 ENTRIES_PER_READ = 64
+#: Requests read their users from the same Redis, which does one thing at a time.
+_ROWS_PER_READ = 1_000
+_ROWS_PER_LOOK = 1 << 18
+_ROWS_PER_LOCK = 4_096
 Entries = Sequence[tuple[bytes, dict[bytes, bytes]]]
 
 
@@ -21,6 +29,30 @@ class DeltaGapError(ValueError):
     def __init__(self, reason: str, detail: str) -> None:
         super().__init__(f"{reason}: {detail}")
         self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class NewRows:
+    """What a served model lacks at ``position`` of the stream: rows ``ids`` int32 [n] of its table
+    are ``values`` float32 [n, 1 + dim], and the shift of the logits is ``shift``. Clicks of the
+    times ``click_ts`` (ms) were learnt on the way there.
+    """
+
+    position: DeltaPosition
+    shift: float
+    ids: NDArray[np.int32]
+    values: NDArray[np.float32]
+    click_ts: list[int]
+
+    def apply_to(self, served: ServedModel) -> None:
+        """Requests are answered meanwhile; ads' halves are the caller's to renew."""
+        for start in range(0, len(self.ids), _ROWS_PER_LOCK):
+            rows = slice(start, start + _ROWS_PER_LOCK)
+            served.model.table[self.ids[rows]] = self.values[rows]
+        served.model.recalibrate(self.shift)
+        if served.file is not None:
+            served.file.set_shift(self.shift)
+        served.position = self.position
 
 
 def stream_end(client: redis.Redis, model: str, version: str) -> tuple[DeltaPosition, float]:
@@ -42,8 +74,8 @@ def stream_end(client: redis.Redis, model: str, version: str) -> tuple[DeltaPosi
 def following(
     position: DeltaPosition, entry_id: bytes, fields: Mapping[bytes, bytes], base: str,
     shape: tuple[int, int],
-) -> tuple[RowDelta, DeltaPosition]:  # fmt: skip
-    """The next delta of a table of ``shape`` and the position after it. Raises DeltaGapError.
+) -> NewRows:  # fmt: skip
+    """The next delta of a table of ``shape``. Raises DeltaGapError.
 
     The first delta of an epoch is a gap, too: it says only what is new in it, and the compacted
     rows say what its model has learnt since the base.
@@ -61,7 +93,8 @@ def following(
         raise DeltaGapError("gap", f"{name} follows sequence {position.sequence}")
     if not np.isfinite(delta.shift) or (len(delta.ids) and not _fits(delta, shape)):
         raise DeltaGapError("damaged", f"{name} does not fit a table of {shape}")
-    return delta, DeltaPosition(entry_id.decode(), delta.epoch, delta.sequence)
+    after = DeltaPosition(entry_id.decode(), delta.epoch, delta.sequence)
+    return NewRows(after, delta.shift, delta.ids, delta.values, delta.click_ts.tolist())
 
 
 def _fits(delta: RowDelta, shape: tuple[int, int]) -> bool:
@@ -72,6 +105,42 @@ def _fits(delta: RowDelta, shape: tuple[int, int]) -> bool:
         and delta.ids.max() < rows
         and np.isfinite(delta.values).all()
     )
+
+
+def apply_compacted(
+    client: redis.Redis, model: str, version: str, table: NDArray[np.float32]
+) -> None:
+    """Write the compacted rows of a version over the ``table`` of its package.
+
+    Raises PackageError if one is damaged.
+    """
+    for fields in _hash_pages(client, redis_keys.model_rows(model, version)):
+        try:
+            ids, values = rows_from_hash(fields, table.shape[1] - 1)
+            if not np.isfinite(values).all():
+                raise DeltaError("a number is not finite")
+            table[ids] = values
+        except (DeltaError, IndexError) as error:
+            raise PackageError(f"package {version}: compacted rows: {error}") from None
+
+
+def rows_that_differ(table: NDArray[np.float32], other: NDArray[np.float32]) -> NDArray[np.int32]:
+    """Rows [n] in which two tables [rows, 1 + dim] are not the same, ascending."""
+    differs = np.empty(len(table), np.bool_)
+    for start in range(0, len(table), _ROWS_PER_LOOK):
+        rows = slice(start, start + _ROWS_PER_LOOK)
+        differs[rows] = (table[rows] != other[rows]).any(axis=1)
+    return np.flatnonzero(differs).astype(np.int32)
+
+
+def _hash_pages(client: redis.Redis, key: str) -> Iterator[dict[bytes, bytes]]:
+    cursor = -1
+    while cursor != 0:
+        cursor, page = cast(
+            "tuple[int, dict[bytes, bytes]]",
+            client.hscan(key, max(cursor, 0), count=_ROWS_PER_READ),
+        )
+        yield page
 
 
 def clicks_between(

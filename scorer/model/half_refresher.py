@@ -10,6 +10,8 @@ from scorer.metrics import ScorerMetrics
 from scorer.model.model_holder import ServedModel
 
 _SLICES_PER_STEP = 16
+#: Changes of ads wait while these are renewed.
+_MOST_AT_ONCE = 128 * SLICE
 _NO_SLOTS: NDArray[np.int32] = np.empty(0, np.int32)
 
 
@@ -38,6 +40,8 @@ class HalfRefresher:
     ) -> None:
         """Table rows changed by the learning of clicks with these times (ms)."""
         few, many = self._catalogue.row_owners.of(rows)
+        if len(few) > _MOST_AT_ONCE:
+            few, many = _NO_SLOTS, np.union1d(few, many)
         for start in range(0, len(few), SLICE):
             self._refresh(served, few[start : start + SLICE])
         if not len(many):
@@ -64,10 +68,8 @@ class HalfRefresher:
                 self._sweep_clicks, self._sweep_since_ms = [], None
         self._show_staleness()
 
-    def reset(self, seen: bool) -> None:
-        """Another model is served; ``seen`` if it has learnt the clicks that waited."""
-        if seen:
-            self._metrics.observe_clicks(self._sweep_clicks + self._waiting_clicks, self._now_ms)
+    def reset(self) -> None:
+        """Another model is served, which has not learnt the clicks that waited."""
         self._waiting, self._sweep = _NO_SLOTS, _NO_SLOTS
         self._waiting_clicks, self._sweep_clicks = [], []
         self._waiting_since_ms, self._sweep_since_ms = None, None

@@ -1,4 +1,5 @@
-"""Follows the version that should be served and prepares it aside for the feeder to swap in."""
+"""Follows the version that should be served and prepares it aside for the feeder to swap in; or, if
+its row deltas had a gap, what it lacks."""
 
 import threading
 from collections.abc import Callable
@@ -9,6 +10,7 @@ import structlog
 
 from schemas.model_package import PackageError
 from scorer.metrics import ScorerMetrics
+from scorer.model.delta_stream import NewRows
 from scorer.model.model_holder import DeltaPosition, ModelHolder, ServedModel
 from scorer.model.model_loader import ModelLoader
 
@@ -37,7 +39,7 @@ class ModelFollower(threading.Thread):
         self._stopping = threading.Event()
         self._wake = threading.Event()
         self._resync_from: DeltaPosition | None = None
-        self._prepared: ServedModel | None = None
+        self._prepared: ServedModel | NewRows | None = None
         self._taken = threading.Event()
         self._refused: tuple[str, float] = ("", 0.0)
 
@@ -48,12 +50,12 @@ class ModelFollower(threading.Thread):
         self._taken.set()
 
     def request_resync(self, position: DeltaPosition) -> None:
-        """Load the served version again: its row deltas do not go on after ``position``."""
+        """Find what the served model lacks: its row deltas do not go on after ``position``."""
         self._resync_from = position
         self._wake.set()
 
-    def take_prepared(self) -> ServedModel | None:
-        """A model that is ready to be served, once."""
+    def take_prepared(self) -> ServedModel | NewRows | None:
+        """A model that is ready to be served or what the served one lacks, once."""
         prepared, self._prepared = self._prepared, None
         if prepared is not None:
             self._taken.set()
@@ -83,9 +85,12 @@ class ModelFollower(threading.Thread):
             return
         if self._refused[0] == version and self._clock() < self._refused[1]:
             return
-        same = served is not None and served.manifest.version == version
         try:
-            prepared = self._loader.load(version, resync if same else None, served is not None)
+            prepared: ServedModel | NewRows
+            if served is not None and resync is not None and served.manifest.version == version:
+                prepared = self._loader.missed(served, resync)
+            else:
+                prepared = self._loader.load(version, served is not None)
         except redis.RedisError:
             raise
         except PackageError as error:
@@ -102,7 +107,7 @@ class ModelFollower(threading.Thread):
         self._metrics.packages_refused.inc()
         _log.error("package refused, the served model stays", version=version, reason=reason)
 
-    def _hand_over(self, prepared: ServedModel) -> None:
+    def _hand_over(self, prepared: ServedModel | NewRows) -> None:
         self._taken.clear()
         self._prepared = prepared
         if not self._stopping.is_set():

@@ -1,6 +1,6 @@
 """The model that is served: one reference, changed at once; requests keep the one they took."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -56,7 +56,6 @@ class ServedModel:
     built_revision: int
     position: DeltaPosition
     indexed_writes: int = 0
-    learnt_clicks: list[int] = field(default_factory=list)
     file: "ModelFile | None" = None
     index_path: Path | None = None
 

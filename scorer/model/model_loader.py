@@ -12,14 +12,19 @@ from numpy.typing import NDArray
 from schemas import redis_keys
 from schemas.model_package import ModelPackage, PackageError, fetch
 from schemas.redis_values import UserRow
-from schemas.row_delta import DeltaError, rows_from_hash
 from scorer.ads.catalogue import Catalogue
 from scorer.ads.popularity import popular_ads
 from scorer.kernels import best_kernels
 from scorer.memory.background import Pace
 from scorer.memory.memory_folder import Memory
 from scorer.model.deepfm import DeepFm
-from scorer.model.delta_stream import clicks_between, stream_end
+from scorer.model.delta_stream import (
+    NewRows,
+    apply_compacted,
+    clicks_between,
+    rows_that_differ,
+    stream_end,
+)
 from scorer.model.finalists import LARGEST_SPARE, SERVED_ADS, shortlist_and_spare
 from scorer.model.half_store import HalfStore, query
 from scorer.model.model_file import ModelFile
@@ -34,8 +39,6 @@ _PROBE_ADS = 512
 _PROBE_REQUESTS = 20
 #: Their first layers in float32 stay in the cache.
 _ADS_AT_A_TIME = 1_024
-#: Requests read their users from the same Redis, which does one thing at a time.
-_ROWS_PER_READ = 1_000
 #: Of the time, while another model is served.
 _LOAD_SHARE = 0.5
 _log = structlog.get_logger(__name__)
@@ -69,54 +72,37 @@ class ModelLoader:
         """Whether the catalogue is loaded: a model is built for its ads."""
         return self._catalogue.loaded
 
-    def load(
-        self,
-        version: str,
-        skipped_from: DeltaPosition | None = None,
-        served_already: bool = False,
-    ) -> ServedModel:
-        """Everything that serving a version needs; ``skipped_from`` is where a resync left off.
-
-        If a model is ``served_already``, slowly.
+    def load(self, version: str, served_already: bool = False) -> ServedModel:
+        """Everything that serving a version needs; slowly, if a model is ``served_already``.
 
         Raises PackageError if the package cannot be used, redis.RedisError if Redis is away.
         """
+        package, model, position, shift = self._newest(version)
+        return self._with_ads(package, model, position, shift, served_already)
+
+    def missed(self, served: ServedModel, since: DeltaPosition) -> NewRows:
+        """What the model that is served lacks, whose stream was left at ``since`` because it does
+        not go on there. The table must not change meanwhile. Raises as :meth:`load`.
+
+        Rows that only the served one has learnt are lost to its learner: they are the package's.
+        """
+        version = served.manifest.version
+        _, model, position, shift = self._newest(version)
+        ids = rows_that_differ(model.table, served.model.table)
+        clicks = clicks_between(self._client, self._model, version, since, position)
+        return NewRows(position, shift, ids, model.table[ids], clicks)
+
+    def _newest(self, version: str) -> tuple[ModelPackage, DeepFm, DeltaPosition, float]:
+        """A package, its model with the compacted rows, where its stream ends, the shift there."""
         package = fetch(self._model, version, self._get)
         package.require_fingerprint(self._catalogue.encoder.spec.fingerprint)
         model = read_deepfm(package, self._catalogue.encoder)
         position, shift = stream_end(self._client, self._model, version)
-        self._apply_rows(model, version)
-        clicks = (
-            []
-            if skipped_from is None
-            else clicks_between(self._client, self._model, version, skipped_from, position)
-        )
-        return self._with_ads(package, model, position, shift, clicks, served_already)
+        apply_compacted(self._client, self._model, version, model.table)
+        return package, model, position, shift
 
     def _get(self, keys: Sequence[str]) -> Sequence[bytes | None]:
         return cast("list[bytes | None]", self._client.mget(keys))
-
-    def _apply_rows(self, model: DeepFm, version: str) -> None:
-        key = redis_keys.model_rows(self._model, version)
-        for fields in self._hash_pages(key):
-            try:
-                ids, values = rows_from_hash(fields, model.dim)
-                if not np.isfinite(values).all():
-                    raise DeltaError("a number is not finite")
-                model.table[ids] = values
-            except (DeltaError, IndexError) as error:
-                raise PackageError(f"package {version}: compacted rows: {error}") from None
-
-    def _hash_pages(self, key: str) -> "list[dict[bytes, bytes]]":
-        pages, cursor = [], 0
-        while True:
-            cursor, page = cast(
-                "tuple[int, dict[bytes, bytes]]",
-                self._client.hscan(key, cursor, count=_ROWS_PER_READ),
-            )
-            pages.append(page)
-            if cursor == 0:
-                return pages
 
     def _with_ads(
         self,
@@ -124,7 +110,6 @@ class ModelLoader:
         model: DeepFm,
         position: DeltaPosition,
         shift: float,
-        clicks: list[int],
         served_already: bool,
     ) -> ServedModel:
         catalogue, version = self._catalogue, package.manifest.version
@@ -159,7 +144,6 @@ class ModelLoader:
                 built_revision=revision,
                 position=position,
                 indexed_writes=store.writes,
-                learnt_clicks=clicks,
                 file=file,
                 index_path=index_path,
             )
