@@ -9,6 +9,8 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
+from online_model.network.product import product
+
 _FIRST_SHIFT = 0.1
 
 
@@ -57,7 +59,7 @@ class Towers(nn.Module):
 def _layer(shift: Tensor, inputs: Tensor, weight: Tensor, bf16: bool) -> Tensor:
     if bf16:
         return (inputs.bfloat16() @ weight.bfloat16()).float() + shift
-    return inputs @ weight + shift
+    return product(inputs, weight) + shift
 
 
 def _he_normal(shape: tuple[int, ...], inputs: int, generator: torch.Generator) -> Tensor:
