@@ -9,51 +9,101 @@
 
 // As many floats as a register holds, and as many rows as there are registers for their sums.
 #if defined(__AVX512F__)
-enum { LANES = 16, TOGETHER = 8 };
+enum { LANES = 16, TOGETHER = 12 };
 #elif defined(__AVX__)
-enum { LANES = 8, TOGETHER = 4 };
+enum { LANES = 8, TOGETHER = 6 };
 #else
 enum { LANES = 4, TOGETHER = 4 };
 #endif
-enum { ROWS = 32, BLOCK = 32 };
+enum { ROWS = 32, BLOCK = 32, PAIR = 2 * LANES, PAIRS_OF_ONE_ROW = 4 };
 typedef float lanes __attribute__((vector_size(4 * LANES), aligned(4)));
 #define LANES_AT(at) (*(lanes *)(at))
 #define CONST_LANES_AT(at) (*(const lanes *)(at))
 
-// Two registers of outputs of `rows` rows; inlined for each number of rows, so that sums stay in
-// registers.
-static inline __attribute__((always_inline)) void dense_block(const int rows, const float *in,
-                                                              int64_t inputs, const float *weights,
-                                                              const float *start, float *out,
-                                                              int64_t outputs) {
+// Of `rows` rows `pairs` times two registers of outputs, from `at` on; inlined for each number of
+// rows, so that sums stay in registers.
+static inline __attribute__((always_inline)) void dense_block(const int rows, const int pairs,
+                                                              const float *in, int64_t inputs,
+                                                              int64_t outputs, const float *weights,
+                                                              const float *start, int64_t at,
+                                                              float *out) {
   lanes left[TOGETHER], right[TOGETHER];
-  for (int r = 0; r < rows; r++) left[r] = CONST_LANES_AT(start), right[r] = CONST_LANES_AT(start + LANES);
-  for (int64_t i = 0; i < inputs; i++) {
-    const lanes a = CONST_LANES_AT(weights + BLOCK * i), b = CONST_LANES_AT(weights + BLOCK * i + LANES);
+  const float *columns[PAIRS_OF_ONE_ROW];
+  for (int p = 0; p < pairs; p++) {
+    const int64_t column = at + p * PAIR;
+    columns[p] = weights + column / BLOCK * BLOCK * inputs + column % BLOCK;
     for (int r = 0; r < rows; r++) {
-      left[r] += in[r * inputs + i] * a;
-      right[r] += in[r * inputs + i] * b;
+      left[p * rows + r] = CONST_LANES_AT(start + column);
+      right[p * rows + r] = CONST_LANES_AT(start + column + LANES);
     }
   }
-  for (int r = 0; r < rows; r++) {
-    LANES_AT(out + r * outputs) = left[r];
-    LANES_AT(out + r * outputs + LANES) = right[r];
-  }
+  for (int64_t i = 0; i < inputs; i++)
+    for (int p = 0; p < pairs; p++) {
+      const lanes a = CONST_LANES_AT(columns[p] + BLOCK * i);
+      const lanes b = CONST_LANES_AT(columns[p] + BLOCK * i + LANES);
+      for (int r = 0; r < rows; r++) {
+        left[p * rows + r] += in[r * inputs + i] * a;
+        right[p * rows + r] += in[r * inputs + i] * b;
+      }
+    }
+  for (int p = 0; p < pairs; p++)
+    for (int r = 0; r < rows; r++) {
+      LANES_AT(out + r * outputs + at + p * PAIR) = left[p * rows + r];
+      LANES_AT(out + r * outputs + at + p * PAIR + LANES) = right[p * rows + r];
+    }
 }
+
+typedef void Dense(const float *in, int64_t inputs, int64_t outputs, const float *weights,
+                   const float *start, int64_t at, float *out);
+// A function of its own has all registers for its sums.
+#define DENSE(name, rows, pairs)                                                                  \
+  static __attribute__((noinline)) void name(const float *in, int64_t inputs, int64_t outputs,    \
+                                             const float *weights, const float *start,            \
+                                             int64_t at, float *out) {                            \
+    dense_block(rows, pairs, in, inputs, outputs, weights, start, at, out);                       \
+  }
+DENSE(wide_row, 1, PAIRS_OF_ONE_ROW)
+DENSE(dense_1, 1, 1)
+DENSE(dense_2, 2, 1)
+DENSE(dense_3, 3, 1)
+DENSE(dense_4, 4, 1)
+#if defined(__AVX__)
+DENSE(dense_5, 5, 1)
+DENSE(dense_6, 6, 1)
+#endif
+#if defined(__AVX512F__)
+DENSE(dense_7, 7, 1)
+DENSE(dense_8, 8, 1)
+DENSE(dense_9, 9, 1)
+DENSE(dense_10, 10, 1)
+DENSE(dense_11, 11, 1)
+DENSE(dense_12, 12, 1)
+#endif
+static Dense *const dense_of[TOGETHER] = {
+    dense_1, dense_2,  dense_3,  dense_4,
+#if defined(__AVX__)
+    dense_5, dense_6,
+#endif
+#if defined(__AVX512F__)
+    dense_7, dense_8, dense_9, dense_10, dense_11, dense_12,
+#endif
+};
 
 // in [rows][inputs] · weights + start -> out [rows][outputs], without activation.
 static void dense(const float *in, int rows, int64_t inputs, int64_t outputs, const float *weights,
                   const float *start, float *out) {
-  for (int64_t at = 0; at < outputs; at += 2 * LANES) {
-    const float *block = weights + at / BLOCK * BLOCK * inputs + at % BLOCK;
-    int r = 0;
-    for (; r + TOGETHER <= rows; r += TOGETHER)
-      dense_block(TOGETHER, in + r * inputs, inputs, block, start + at, out + r * outputs + at, outputs);
-    for (; r + TOGETHER / 2 <= rows; r += TOGETHER / 2)
-      dense_block(TOGETHER / 2, in + r * inputs, inputs, block, start + at, out + r * outputs + at, outputs);
-    for (; r < rows; r++)
-      dense_block(1, in + r * inputs, inputs, block, start + at, out + r * outputs + at, outputs);
-  }
+  int64_t at = 0;
+  // One row alone has too few sums to keep the processor busy, unless it has many of its outputs.
+  for (; rows == 1 && at + PAIRS_OF_ONE_ROW * PAIR <= outputs; at += PAIRS_OF_ONE_ROW * PAIR)
+    wide_row(in, inputs, outputs, weights, start, at, out);
+  // As equal as can be: the fewer rows, the more of the time goes into reading weights.
+  const int passes = (rows + TOGETHER - 1) / TOGETHER;
+  for (; at < outputs; at += PAIR)
+    for (int pass = 0; pass < passes; pass++) {
+      const int first = rows * pass / passes, count = rows * (pass + 1) / passes - first;
+      dense_of[count - 1](in + first * inputs, inputs, outputs, weights, start, at,
+                          out + first * outputs);
+    }
 }
 
 // One field of a row: its weight and its embedding [dim] join the sums.

@@ -30,28 +30,49 @@ static inline Activation rounded(float value, float units) {
   return (Activation)((value < 255 ? value : 255) + 0.5f);
 }
 
+#if defined(__AVX512VNNI__)
+// 32 activations of values in units, as `rounded`.
+static inline void store_rounded(__m512 first, __m512 second, Activation *to) {
+  const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 0, 0, 0, 0, 0, 0, 0, 0);
+  // The first keeps what is negative so, the second makes it 0; both work within quarters.
+  const __m512i words = _mm512_packs_epi32(_mm512_cvtps_epi32(first), _mm512_cvtps_epi32(second));
+  const __m512i bytes = _mm512_permutexvar_epi32(order, _mm512_packus_epi16(words, words));
+  _mm256_storeu_si256((__m256i *)to, _mm512_castsi512_si256(bytes));
+}
+#endif
+
 // Activations of one row: max(0, ad * step + request) in units, rounded, at most 255.
 static void activate(const int8_t *ad, float step, const float *request, int32_t width,
                      Activation *out) {
 #if defined(__AVX512VNNI__)
-  const __m512 steps = _mm512_set1_ps(step), zero = _mm512_setzero_ps();
-  for (int32_t i = 0; i < width; i += 16) {
-    __m512 values = _mm512_cvtepi32_ps(
-        _mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i *)(ad + i))));
-    values = _mm512_max_ps(_mm512_fmadd_ps(values, steps, _mm512_loadu_ps(request + i)), zero);
-    _mm_storeu_si128((__m128i *)(out + i), _mm512_cvtusepi32_epi8(_mm512_cvtps_epi32(values)));
+  const __m512 steps = _mm512_set1_ps(step);
+  for (int32_t i = 0; i < width; i += BLOCK) {
+    __m512 values[2];
+    for (int half = 0; half < 2; half++) {
+      const int32_t at = i + 16 * half;
+      const __m128i bytes = _mm_loadu_si128((const __m128i *)(ad + at));
+      values[half] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(bytes)), steps,
+                                     _mm512_loadu_ps(request + at));
+    }
+    store_rounded(values[0], values[1], out + i);
   }
 #else
   for (int32_t i = 0; i < width; i++) out[i] = rounded((float)ad[i] * step + request[i], 1);
 #endif
 }
 
-#if !defined(__AVX512VNNI__)
-// Sums of 32 outputs of TOGETHER rows. A function of its own has registers enough for them.
-static __attribute__((noinline)) void block_sums(const Activation *in, int64_t inputs,
-                                                 const int8_t *block,
-                                                 int32_t sums[TOGETHER][BLOCK]) {
-#if defined(__AVX2__)
+#if defined(__AVX512VNNI__)
+// Products of four unsigned and four signed bytes each join the sums. Written as an instruction: GCC 12
+// copies the sums before each that it writes itself, which takes as long as the products.
+static inline __attribute__((always_inline)) __m512i add_products(__m512i sums, __m512i bytes,
+                                                                  __m512i weights) {
+  __asm__("vpdpbusd %2, %1, %0" : "+v"(sums) : "v"(bytes), "v"(weights));
+  return sums;
+}
+#elif defined(__AVX2__)
+// Sums of 32 outputs of TOGETHER rows.
+static inline void block_sums(const Activation *in, int64_t inputs, const int8_t *block,
+                              int32_t sums[TOGETHER][BLOCK]) {
   for (int first = 0; first < BLOCK; first += 8) {
     // Two sums for each of four outputs: of inputs 0 and 1, and of 2 and 3.
     __m256i left[TOGETHER], right[TOGETHER];
@@ -76,7 +97,10 @@ static __attribute__((noinline)) void block_sums(const Activation *in, int64_t i
       _mm256_storeu_si256((__m256i *)(sums[r] + first), _mm256_permute4x64_epi64(added, 0xd8));
     }
   }
+}
 #else
+static inline void block_sums(const Activation *in, int64_t inputs, const int8_t *block,
+                              int32_t sums[TOGETHER][BLOCK]) {
   memset(sums, 0, sizeof(int32_t) * TOGETHER * BLOCK);
   for (int r = 0; r < TOGETHER; r++)
     for (int64_t i = 0; i < inputs; i += 4) {
@@ -86,76 +110,115 @@ static __attribute__((noinline)) void block_sums(const Activation *in, int64_t i
         sums[r][o] += four[0] * w[4 * o] + four[1] * w[4 * o + 1] + four[2] * w[4 * o + 2] +
                       four[3] * w[4 * o + 3];
     }
-#endif
 }
 #endif
+
+// 32 outputs of TOGETHER rows, see layer: `block` are their weights. A function of its own has
+// registers enough for the sums.
+static __attribute__((noinline)) void block_of_layer(const Activation *in, int64_t inputs,
+                                                     int64_t outputs, const int8_t *block,
+                                                     const float *scales, const float *shifts,
+                                                     float units, float *floats,
+                                                     Activation *steps) {
+#if defined(__AVX512VNNI__)
+  __m512i lefts[TOGETHER], rights[TOGETHER];
+#pragma GCC unroll 8  // or they are zeroed in memory first
+  for (int r = 0; r < TOGETHER; r++) lefts[r] = rights[r] = _mm512_setzero_si512();
+  int64_t i = 0;
+  do {
+    const __m512i left = _mm512_loadu_si512(block + BLOCK * i);
+    const __m512i right = _mm512_loadu_si512(block + BLOCK * i + 64);
+    for (int r = 0; r < TOGETHER; r++) {
+      int32_t four;
+      memcpy(&four, in + r * inputs + i, sizeof four);
+      const __m512i broadcast = _mm512_set1_epi32(four);
+      lefts[r] = add_products(lefts[r], broadcast, left);
+      rights[r] = add_products(rights[r], broadcast, right);
+    }
+    i += 4;
+  } while (i < inputs);
+  // Only what is not rounded is to be made positive.
+  const __m512 unit = _mm512_set1_ps(steps ? units : 1), zero = _mm512_setzero_ps();
+  const __m512 left_scale = _mm512_mul_ps(_mm512_loadu_ps(scales), unit);
+  const __m512 right_scale = _mm512_mul_ps(_mm512_loadu_ps(scales + 16), unit);
+  const __m512 left_shift = _mm512_mul_ps(_mm512_loadu_ps(shifts), unit);
+  const __m512 right_shift = _mm512_mul_ps(_mm512_loadu_ps(shifts + 16), unit);
+#pragma GCC unroll 8
+  for (int r = 0; r < TOGETHER; r++) {
+    const __m512 left = _mm512_fmadd_ps(_mm512_cvtepi32_ps(lefts[r]), left_scale, left_shift);
+    const __m512 right = _mm512_fmadd_ps(_mm512_cvtepi32_ps(rights[r]), right_scale, right_shift);
+    if (steps) {
+      store_rounded(left, right, steps + r * outputs);
+    } else {
+      _mm512_storeu_ps(floats + r * outputs, _mm512_max_ps(left, zero));
+      _mm512_storeu_ps(floats + r * outputs + 16, _mm512_max_ps(right, zero));
+    }
+  }
+#else
+  int32_t sums[TOGETHER][BLOCK];
+  block_sums(in, inputs, block, sums);
+  for (int r = 0; r < TOGETHER; r++) {
+    float values[BLOCK];
+    for (int o = 0; o < BLOCK; o++) values[o] = (float)sums[r][o] * scales[o] + shifts[o];
+    if (steps)
+      for (int o = 0; o < BLOCK; o++) steps[r * outputs + o] = rounded(values[o], units);
+    else
+      for (int o = 0; o < BLOCK; o++) floats[r * outputs + o] = values[o] > 0 ? values[o] : 0;
+  }
+#endif
+}
 
 // One layer: max(0, scale · (weights · in) + shift) as `floats` [rows][outputs], or in units as
 // `steps` [rows][outputs] if that is not NULL. `rows` is a multiple of TOGETHER.
 static void layer(const Activation *in, int rows, int64_t inputs, int64_t outputs,
                   const int8_t *weights, const float *scales, const float *shifts, float units,
                   float *floats, Activation *steps) {
-#if defined(__AVX512VNNI__)
-  for (int64_t at = 0; at < outputs; at += BLOCK) {
-    const int8_t *block = weights + at * inputs;
-    for (int begin = 0; begin < rows; begin += TOGETHER) {
-      const Activation *row = in + begin * inputs;
-      __m512i sums[TOGETHER][2];
-      for (int r = 0; r < TOGETHER; r++) sums[r][0] = sums[r][1] = _mm512_setzero_si512();
-      for (int64_t i = 0; i < inputs; i += 4) {
-        const __m512i left = _mm512_loadu_si512(block + BLOCK * i);
-        const __m512i right = _mm512_loadu_si512(block + BLOCK * i + 64);
-        for (int r = 0; r < TOGETHER; r++) {
-          int32_t four;
-          memcpy(&four, row + r * inputs + i, 4);
-          const __m512i broadcast = _mm512_set1_epi32(four);
-          sums[r][0] = _mm512_dpbusd_epi32(sums[r][0], broadcast, left);
-          sums[r][1] = _mm512_dpbusd_epi32(sums[r][1], broadcast, right);
-        }
-      }
-      for (int half = 0; half < 2; half++) {
-        const int64_t first = at + 16 * half;
-        const __m512 scale = _mm512_loadu_ps(scales + first), unit = _mm512_set1_ps(units);
-        const __m512 shift = _mm512_loadu_ps(shifts + first), zero = _mm512_setzero_ps();
-        for (int r = 0; r < TOGETHER; r++) {
-          const int64_t to = (begin + r) * outputs + first;
-          const __m512 values = _mm512_max_ps(
-              _mm512_fmadd_ps(_mm512_cvtepi32_ps(sums[r][half]), scale, shift), zero);
-          if (steps)
-            _mm_storeu_si128((__m128i *)(steps + to), _mm512_cvtusepi32_epi8(_mm512_cvtps_epi32(
-                                                          _mm512_mul_ps(values, unit))));
-          else
-            _mm512_storeu_ps(floats + to, values);
-        }
-      }
-    }
-  }
-#else
   for (int64_t at = 0; at < outputs; at += BLOCK)
-    for (int begin = 0; begin < rows; begin += TOGETHER) {
-      int32_t sums[TOGETHER][BLOCK];
-      block_sums(in + begin * inputs, inputs, weights + at * inputs, sums);
-      for (int r = 0; r < TOGETHER; r++) {
-        const int64_t to = (begin + r) * outputs + at;
-        float values[BLOCK];
-        for (int o = 0; o < BLOCK; o++)
-          values[o] = (float)sums[r][o] * scales[at + o] + shifts[at + o];
-        if (steps)
-          for (int o = 0; o < BLOCK; o++) steps[to + o] = rounded(values[o], units);
-        else
-          for (int o = 0; o < BLOCK; o++) floats[to + o] = values[o] > 0 ? values[o] : 0;
-      }
-    }
-#endif
+    for (int r = 0; r < rows; r += TOGETHER)
+      block_of_layer(in + r * inputs, inputs, outputs, weights + at * inputs, scales + at,
+                     shifts + at, units, floats + r * outputs + at,
+                     steps ? steps + r * outputs + at : NULL);
 }
 
-static float product(const float *a, const float *b, int32_t width) {
-  float sums[16] = {0};
-  for (int32_t i = 0; i < width; i += 16)
-    for (int j = 0; j < 16; j++) sums[j] += a[i + j] * b[i + j];
-  for (int half = 8; half; half /= 2)
-    for (int j = 0; j < half; j++) sums[j] += sums[j + half];
-  return sums[0];
+#if defined(__AVX512VNNI__)
+// The sums of each of 16 vectors.
+static inline __m512 sums_of(const __m512 of[16]) {
+  __m512 two[8], four[4], eight[2];
+#pragma GCC unroll 8
+  for (int i = 0; i < 8; i++)
+    two[i] = _mm512_add_ps(_mm512_unpacklo_ps(of[2 * i], of[2 * i + 1]),
+                           _mm512_unpackhi_ps(of[2 * i], of[2 * i + 1]));
+#pragma GCC unroll 4
+  for (int i = 0; i < 4; i++)
+    four[i] = _mm512_add_ps(_mm512_shuffle_ps(two[2 * i], two[2 * i + 1], 0x44),
+                            _mm512_shuffle_ps(two[2 * i], two[2 * i + 1], 0xee));
+  for (int i = 0; i < 2; i++)
+    eight[i] = _mm512_add_ps(_mm512_shuffle_f32x4(four[2 * i], four[2 * i + 1], 0x88),
+                             _mm512_shuffle_f32x4(four[2 * i], four[2 * i + 1], 0xdd));
+  return _mm512_add_ps(_mm512_shuffle_f32x4(eight[0], eight[1], 0x88),
+                       _mm512_shuffle_f32x4(eight[0], eight[1], 0xdd));
+}
+#endif
+
+// Inner products of `rows` rows [width] with `last`, added to the sums. There is room for 16 rows more.
+static void add_last(const float *in, int rows, int64_t width, const float *last, float *sums) {
+#if defined(__AVX512VNNI__)
+  for (int begin = 0; begin < rows; begin += 16) {
+    __m512 products[16];
+#pragma GCC unroll 16
+    for (int r = 0; r < 16; r++) products[r] = _mm512_setzero_ps();
+    for (int64_t i = 0; i < width; i += 16) {
+      const __m512 weights = _mm512_loadu_ps(last + i);
+#pragma GCC unroll 16
+      for (int r = 0; r < 16; r++)
+        products[r] = _mm512_fmadd_ps(_mm512_loadu_ps(in + (begin + r) * width + i), weights, products[r]);
+    }
+    _mm512_storeu_ps(sums + begin, _mm512_add_ps(_mm512_loadu_ps(sums + begin), sums_of(products)));
+  }
+#else
+  for (int r = 0; r < rows; r++)
+    for (int64_t i = 0; i < width; i++) sums[r] += in[r * width + i] * last[i];
+#endif
 }
 
 static inline void fetch_row(const int8_t *hidden, const float *steps, int64_t slot, int64_t width) {
@@ -201,8 +264,7 @@ void tower_logits(const Tower *of, const int8_t *hidden, const float *steps, con
       }
       if (layers == 0)
         for (int64_t i = 0; i < rows * width; i++) out[i] = in[i] / units[0];
-      for (int r = 0; r < rows; r++)
-        sums[r] += product(out + r * last_width, of->last + tower * last_width, (int32_t)last_width);
+      add_last(out, rows, last_width, of->last + tower * last_width, sums);
     }
     for (int r = 0; r < rows; r++) logits[begin + r] = sums[r] / (float)towers + of->constant;
   }
