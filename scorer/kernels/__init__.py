@@ -8,7 +8,6 @@ from scorer.kernels.arguments import (
     Index,
     Knots,
     Lists,
-    RequestHalf,
     SideWeights,
     StoredHalves,
     Texts,
@@ -18,6 +17,7 @@ from scorer.kernels.arguments import (
 from scorer.kernels.interface import Kernels
 from scorer.kernels.library import StaleKernelsError
 from scorer.kernels.native import best_kernels
+from scorer.kernels.request_half import RequestHalf
 
 __all__ = [
     "SOURCES",

@@ -124,20 +124,6 @@ class StoredHalves:
         return struct.pack("4P", *_addresses(*arrays))
 
 
-@dataclass(frozen=True, slots=True)
-class RequestHalf:
-    """Of one request: ``sums`` [dim], ``scalar``, ``hidden`` [towers · width]."""
-
-    sums: Floats
-    scalar: np.float32
-    hidden: Floats
-
-    @property
-    def packed(self) -> bytes:
-        """For C: all of it, one behind the other. To remember it would take longer."""
-        return self.sums.tobytes() + self.scalar.tobytes() + self.hidden.tobytes()
-
-
 @dataclass(frozen=True)
 class Knots:
     """A calibration, see schemas.calibration: ``logits`` [k] and ``outputs`` [k]; probabilities

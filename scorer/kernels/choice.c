@@ -4,6 +4,11 @@
 #include <string.h>
 
 #include "kernels.h"
+#if defined(__AVX512F__)
+#include <immintrin.h>
+#endif
+
+enum { LANES = 16 };
 
 // Logits beyond are no different from it.
 #define LARGEST 30.0f
@@ -57,8 +62,22 @@ static void keep(Candidates *of, int64_t count, const Knots *knots, const int64_
     of->worths[i] = (float)(probability(knots, of->worths[i], 0) * (double)prices[of->slots[i]]);
   const Bars bars = bars_of(of->worths, of->n, count, count);
   int64_t equal = count, kept = 0;
-  for (int64_t i = 0; i < of->n; i++) equal -= of->worths[i] > bars.high;
-  for (int64_t i = 0; i < of->n; i++) {
+  int64_t i = 0;
+#if defined(__AVX512F__)
+  // Nearly always there is a bar that so many exceed. A store goes beyond what is kept, but not beyond
+  // what was read.
+  for (; bars.low == bars.high && i + LANES <= of->n; i += LANES) {
+    const __mmask16 kept_here = _mm512_cmp_ps_mask(
+        _mm512_loadu_ps(of->worths + i), _mm512_set1_ps(bars.high), _CMP_GT_OQ);
+    const __m512i slots = _mm512_loadu_si512(of->slots + i);
+    const __m512 logits = _mm512_loadu_ps(of->logits + i);
+    _mm512_storeu_si512(of->slots + kept, _mm512_maskz_compress_epi32(kept_here, slots));
+    _mm512_storeu_ps(of->logits + kept, _mm512_maskz_compress_ps(kept_here, logits));
+    kept += __builtin_popcount(kept_here);
+  }
+#endif
+  for (int64_t j = 0; j < of->n; j++) equal -= of->worths[j] > bars.high;
+  for (; i < of->n; i++) {
     const float worth = of->worths[i];
     // If scores are equal where the bar should be: as many of them as there is room for.
     const int taken = (worth > bars.high) | ((worth <= bars.high) & (worth >= bars.low) & (equal > 0));
@@ -89,6 +108,7 @@ void finalists(const Stored *stored, const float *request, int32_t dim, const To
   for (int64_t i = 0; i < n; i++) left.logits[i] += request[dim];
   if (tower) {
     keep(&left, shortlist, knots, prices);
+    for (int64_t i = 0; i < left.n; i++) __builtin_prefetch(stored->usual + left.slots[i]);
     tower_logits(tower, stored->hidden, stored->steps, left.slots, left.n, request + dim + 1, towers);
     for (int64_t i = 0; i < left.n; i++)
       left.logits[i] += towers[i] - stored->usual[left.slots[i]];

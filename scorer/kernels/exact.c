@@ -1,21 +1,22 @@
 // The model in float32, as it is served: the halves of requests or ads, and the towers on top.
 //
 // Weights of a layer lie as [outputs / 32][inputs][32], so that they are read as one stream, and
-// one that was loaded is used for up to eight rows. Outputs are multiples of 32.
+// one that was loaded is used for up to twelve rows. Outputs are multiples of 32.
 #include <stdint.h>
 #include <string.h>
 
 #include "kernels.h"
 
-// As many floats as a register holds, and as many rows as there are registers for their sums.
+// As many floats as a register holds, and as many rows, or pairs of registers of one, as there are
+// registers for their sums.
 #if defined(__AVX512F__)
-enum { LANES = 16, TOGETHER = 12 };
+enum { LANES = 16, TOGETHER = 12, PAIRS_OF_ONE_ROW = 4 };
 #elif defined(__AVX__)
-enum { LANES = 8, TOGETHER = 6 };
+enum { LANES = 8, TOGETHER = 6, PAIRS_OF_ONE_ROW = 4 };
 #else
-enum { LANES = 4, TOGETHER = 4 };
+enum { LANES = 4, TOGETHER = 2, PAIRS_OF_ONE_ROW = 2 };
 #endif
-enum { ROWS = 32, BLOCK = 32, PAIR = 2 * LANES, PAIRS_OF_ONE_ROW = 4 };
+enum { ROWS = 32, BLOCK = 32, PAIR = 2 * LANES };
 typedef float lanes __attribute__((vector_size(4 * LANES), aligned(4)));
 #define LANES_AT(at) (*(lanes *)(at))
 #define CONST_LANES_AT(at) (*(const lanes *)(at))
@@ -65,9 +66,9 @@ typedef void Dense(const float *in, int64_t inputs, int64_t outputs, const float
 DENSE(wide_row, 1, PAIRS_OF_ONE_ROW)
 DENSE(dense_1, 1, 1)
 DENSE(dense_2, 2, 1)
+#if defined(__AVX__)
 DENSE(dense_3, 3, 1)
 DENSE(dense_4, 4, 1)
-#if defined(__AVX__)
 DENSE(dense_5, 5, 1)
 DENSE(dense_6, 6, 1)
 #endif
@@ -80,9 +81,9 @@ DENSE(dense_11, 11, 1)
 DENSE(dense_12, 12, 1)
 #endif
 static Dense *const dense_of[TOGETHER] = {
-    dense_1, dense_2,  dense_3,  dense_4,
+    dense_1, dense_2,
 #if defined(__AVX__)
-    dense_5, dense_6,
+    dense_3, dense_4, dense_5, dense_6,
 #endif
 #if defined(__AVX512F__)
     dense_7, dense_8, dense_9, dense_10, dense_11, dense_12,

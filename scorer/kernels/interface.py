@@ -18,7 +18,6 @@ from scorer.kernels.arguments import (
     Index,
     Knots,
     Lists,
-    RequestHalf,
     SideWeights,
     Slots,
     StoredHalves,
@@ -26,6 +25,7 @@ from scorer.kernels.arguments import (
     TokenFrame,
     TowerWeights,
 )
+from scorer.kernels.request_half import RequestHalf
 
 
 class Kernels(Protocol):
@@ -107,6 +107,9 @@ class Kernels(Protocol):
     def halves(self, side: SideWeights, parts: NDArray[np.void]) -> tuple[Floats, Floats, Floats]:
         """FM sums [n, dim], scalars [n] and first layers [n, width] of parts [n]; see
         scorer.model.deepfm."""
+
+    def request_half(self, side: SideWeights, part: NDArray[np.void]) -> RequestHalf:
+        """``halves`` of one part (1,), for what takes a request; first layers as wide as there."""
 
     def exact_logits(self, weights: ExactWeights, hidden: Floats) -> Floats:
         """Logits [n] of first layers before their activation [n, towers · inputs]."""

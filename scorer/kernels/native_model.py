@@ -10,13 +10,13 @@ from scorer.kernels.arguments import (
     ExactWeights,
     Floats,
     Knots,
-    RequestHalf,
     SideWeights,
     Slots,
     StoredHalves,
     TowerWeights,
 )
 from scorer.kernels.library import INT, LONG, POINTER, address
+from scorer.kernels.request_half import RequestHalf
 
 
 class NativeModel:
@@ -84,7 +84,7 @@ class NativeModel:
         """See Kernels."""
         chosen = np.empty(wanted, np.int32)
         self._finalists(
-            stored.packed, half.packed, len(half.sums), None if tower is None else tower.packed,
+            stored.packed, half.all.tobytes(), half.dim, None if tower is None else tower.packed,
             knots.packed,
             None if prices is None else address(prices), slots.tobytes(), len(slots), shortlist,
             wanted, address(chosen),
@@ -94,7 +94,7 @@ class NativeModel:
     def halves(self, side: SideWeights, parts: NDArray[np.void]) -> tuple[Floats, Floats, Floats]:
         """See Kernels."""
         count, dim, width = len(parts), side.dim, len(side.start)
-        # One array, as to ask for the address of each takes as long as a request's half.
+        # One array, as to ask for the address of each takes long.
         ends = count * dim, count * (dim + 1)
         found = np.empty(count * (dim + 1 + width), np.float32)
         begin = address(found)
@@ -104,6 +104,17 @@ class NativeModel:
         )  # fmt: skip
         sums, hidden = found[: ends[0]], found[ends[1] :]
         return sums.reshape(count, dim), found[ends[0] : ends[1]], hidden.reshape(count, width)
+
+    def request_half(self, side: SideWeights, part: NDArray[np.void]) -> RequestHalf:
+        """See Kernels."""
+        dim = side.dim
+        found = np.empty(dim + 1 + len(side.start), np.float32)
+        begin = address(found)
+        self._halves(
+            side.packed, part.tobytes(), part.itemsize, 1, begin, begin + 4 * dim,
+            begin + 4 * (dim + 1),
+        )  # fmt: skip
+        return RequestHalf(found, dim)
 
     def exact_logits(self, weights: ExactWeights, hidden: Floats) -> Floats:
         """See Kernels."""
@@ -123,8 +134,8 @@ class NativeModel:
         """See Kernels."""
         scores = np.empty(len(parts))
         self._scores(
-            side.packed, weights.packed, parts.tobytes(), parts.itemsize, len(parts), half.packed,
-            None if knots is None else knots.packed, address(scores),
+            side.packed, weights.packed, parts.tobytes(), parts.itemsize, len(parts),
+            half.all.tobytes(), None if knots is None else knots.packed, address(scores),
         )  # fmt: skip
         return scores
 

@@ -17,13 +17,13 @@ from scorer.kernels.arguments import (
     Index,
     Knots,
     Lists,
-    RequestHalf,
     SideWeights,
     Slots,
     StoredHalves,
     TowerWeights,
 )
 from scorer.kernels.plain_ads import PlainAds
+from scorer.kernels.request_half import RequestHalf
 
 #: Logits beyond are no different from it.
 _LARGEST = 30.0
@@ -160,7 +160,7 @@ class PlainKernels(PlainAds):
             return np.sort(np.argsort(-worths)[:count])
 
         query = np.append(half.sums, np.float32(1))
-        logits = self.gathered_products(stored.vectors, slots, query) + np.float32(half.scalar)
+        logits = self.gathered_products(stored.vectors, slots, query) + half.scalar
         if tower is not None:
             kept = best(logits, shortlist)
             slots, logits = slots.take(kept), logits.take(kept)
@@ -186,6 +186,11 @@ class PlainKernels(PlainAds):
         count, dim = embeddings.shape[1:]
         inputs = np.concatenate((embeddings.reshape(-1, count * dim), standardised), axis=1)
         return sums, scalars + np.float32(side.bias), inputs @ _unpacked(side.first) + side.start
+
+    def request_half(self, side: SideWeights, part: NDArray[np.void]) -> RequestHalf:
+        """See Kernels."""
+        sums, scalars, hidden = self.halves(side, part)
+        return RequestHalf(np.concatenate((sums[0], scalars, hidden[0])), side.dim)
 
     def exact_scores(
         self,

@@ -200,7 +200,8 @@ static inline __m512 sums_of(const __m512 of[16]) {
 }
 #endif
 
-// Inner products of `rows` rows [width] with `last`, added to the sums. There is room for 16 rows more.
+// Inner products of `rows` rows [width] with `last`, added to the sums. There is room up
+// to a multiple of 16 rows.
 static void add_last(const float *in, int rows, int64_t width, const float *last, float *sums) {
 #if defined(__AVX512VNNI__)
   for (int begin = 0; begin < rows; begin += 16) {

@@ -39,7 +39,7 @@ class Challenger:
         if isinstance(self.model, LogisticRegression):
             return self.model.ctrs(samples)
         request, ads = self.model.request_half(samples[:1]), self.model.ad_halves(samples)
-        logits = ads.fm_sums @ request.fm_sums[0] + ads.scalars + request.scalars[0]
+        logits = ads.fm_sums @ request.sums + ads.scalars + request.scalar
         logits += self.model.tower.logits(ads.hidden + request.hidden)
         return self.model.probabilities(logits)
 

@@ -22,15 +22,11 @@ Floats = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class Halves:
-    """One side of n scores: ``fm_sums`` [n, dim], ``scalars`` [n], ``hidden`` [n, h1]."""
+    """Of n ads: ``fm_sums`` [n, dim], ``scalars`` [n], ``hidden`` [n, h1]."""
 
     fm_sums: Floats
     scalars: Floats
     hidden: Floats
-
-    def of_request(self) -> RequestHalf:
-        """The half of a request (1) for the kernels."""
-        return RequestHalf(self.fm_sums[0], self.scalars[0], self.hidden[0])
 
 
 class DeepFm:
@@ -57,16 +53,15 @@ class DeepFm:
         self._ad = _ad_side(layout, arrays)
         self._nobody = self.request_half(nobody).hidden
 
-    def request_half(self, part: NDArray[np.void]) -> Halves:
-        """The request part (1,) -> its half (1), with the bias and b1."""
-        return self._halves(self._request, part)
+    def request_half(self, part: NDArray[np.void]) -> RequestHalf:
+        """The request part (1,) -> its half, with the bias and b1."""
+        half = self._kernels.request_half(self._request, part)
+        size = self.dim + 1 + self.hidden
+        return half if len(half.all) == size else RequestHalf(half.all[:size], self.dim)
 
     def ad_halves(self, parts: NDArray[np.void]) -> Halves:
         """Ad parts [n] -> halves of n."""
-        return self._halves(self._ad, parts)
-
-    def _halves(self, side: SideWeights, parts: NDArray[np.void]) -> Halves:
-        sums, scalars, hidden = self._kernels.halves(side, parts)
+        sums, scalars, hidden = self._kernels.halves(self._ad, parts)
         return Halves(sums, scalars, hidden[:, : self.hidden])
 
     def usual_tower(self, ads: Halves) -> Floats:
@@ -83,21 +78,21 @@ class DeepFm:
         outputs = np.array(self.calibration.outputs, np.float64)
         self.knots = Knots(np.array(self.calibration.logits, np.float64), outputs, FLOOR)
 
-    def logits(self, half: Halves, parts: NDArray[np.void]) -> NDArray[np.floating[Any]]:
+    def logits(self, half: RequestHalf, parts: NDArray[np.void]) -> NDArray[np.floating[Any]]:
         """Scores [n] of the ads of parts [n] for a request's half, as logits."""
         weights = self.tower.weights
         if weights is not None:
-            return self._kernels.exact_scores(self._ad, parts, half.of_request(), weights, None)
+            return self._kernels.exact_scores(self._ad, parts, half, weights, None)
         ads = self.ad_halves(parts)
-        logits: Floats = ads.fm_sums @ half.fm_sums[0] + ads.scalars + half.scalars[0]
+        logits: Floats = ads.fm_sums @ half.sums + ads.scalars + half.scalar
         return logits + self.tower.logits(ads.hidden + half.hidden)
 
-    def ctrs(self, half: Halves, parts: NDArray[np.void]) -> NDArray[np.float64]:
+    def ctrs(self, half: RequestHalf, parts: NDArray[np.void]) -> NDArray[np.float64]:
         """Calibrated probabilities [n] of the ads of parts [n] for a request's half."""
         weights = self.tower.weights
         if weights is None:
             return self.probabilities(self.logits(half, parts))
-        return self._kernels.exact_scores(self._ad, parts, half.of_request(), weights, self.knots)
+        return self._kernels.exact_scores(self._ad, parts, half, weights, self.knots)
 
     def probabilities(self, logits: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
         """Logits [n] -> calibrated probabilities [n]; the lowest for what is not a number."""

@@ -2,14 +2,12 @@
 need the exact one."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from scorer.ads.ad_arrays import AdArrays
-from scorer.kernels import best_kernels
-from scorer.model.deepfm import Halves
+from scorer.kernels import RequestHalf, best_kernels
 from scorer.model.half_store import query
 from scorer.model.model_holder import ServedModel
 from scorer.questions import RankQuestion
@@ -30,7 +28,7 @@ _LEAST_FOUND = 0.998
 def finalists(
     served: ServedModel,
     ads: AdArrays,
-    half: Halves,
+    half: RequestHalf,
     slots: NDArray[np.int32],
     question: RankQuestion,
     with_tower: bool,
@@ -43,12 +41,9 @@ def finalists(
         wanted = shortlist
     if len(slots) <= wanted:
         return slots
-    hidden, request = served.store.by_tower(half.hidden), half.of_request()
-    if hidden is not half.hidden:
-        request = replace(request, hidden=hidden[0])
     return best_kernels().finalists(
         served.store.stored,
-        request,
+        served.store.of_request(half),
         slots,
         wanted,
         None if tower is None else tower.weights,
@@ -73,7 +68,7 @@ def shortlist_and_spare(
         usual = best_kernels().gathered_products(served.store.vectors, slots, query(half, False))
         shortlists.append(_ranks(usual)[best])
         if served.quantised is not None:
-            towers = served.quantised.logits(served.store, slots, half.hidden)
+            towers = served.quantised.logits(served.store, slots, half)
             spares.append(_ranks(usual + towers - served.store.usual.take(slots))[best])
     return (
         _least(_SHORTLISTS, shortlists, 0, _LEAST_SHORTLISTED, candidates),

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scorer.kernels import StoredHalves
+from scorer.kernels import RequestHalf, StoredHalves
 from scorer.memory.shared_arrays import Layout
 from scorer.model.deepfm import Floats, Halves
 from scorer.model.tower_layers import padded
@@ -31,6 +31,8 @@ class HalfStore:
         self.steps: Floats = arrays["steps"]
         self.stored = StoredHalves(self.vectors, self.usual, self.hidden, self.steps)
         self._towers = towers
+        # Of vectors, all but the last are as in a request's half.
+        self._request_floats = self.vectors.shape[1] - 1 + self.hidden.shape[1]
         self._writes = arrays["writes"]
 
     @staticmethod
@@ -65,6 +67,13 @@ class HalfStore:
         self.steps[slots] = steps
         self._writes[0] += len(slots)
 
+    def of_request(self, half: RequestHalf) -> RequestHalf:
+        """With each tower's part padded as in ``hidden``."""
+        if len(half.all) == self._request_floats:
+            return half
+        hidden = self.by_tower(half.hidden[np.newaxis])[0]
+        return RequestHalf(np.concatenate((half.all[: half.dim + 1], hidden)), half.dim)
+
     def by_tower(self, hidden: Floats) -> Floats:
         """First layers [n, towers · width] with each tower's part padded as in ``hidden``."""
         width = hidden.shape[1] // self._towers
@@ -81,11 +90,11 @@ def ad_vectors(halves: Halves, usual: Floats, prices: NDArray[np.int64]) -> Floa
     return np.column_stack((halves.fm_sums, halves.scalars + usual, log_prices))
 
 
-def query(request: Halves, by_value: bool) -> Floats:
+def query(request: RequestHalf, by_value: bool) -> Floats:
     """A request's vector [dim + 2] for an inner product with ad vectors.
 
     It gives the logit without request scalar and with the usual tower; by value, plus the log
     price: the order of expected values, as a small probability is about the exponential of its
     logit.
     """
-    return np.concatenate((request.fm_sums[0], np.array([1.0, by_value], np.float32)))
+    return np.concatenate((request.sums, np.array([1.0, by_value], np.float32)))

@@ -170,7 +170,7 @@ class ModelLoader:
         ads = model.ad_halves(arrays.parts.take(probe) if len(probe) else encoder.ad("", {}))
         seen = ads.hidden + halves[0].hidden
         logits = model.tower.logits(seen)
-        if not np.isfinite(logits).all() or not np.isfinite(halves[0].scalars).all():
+        if not np.isfinite(logits).all() or not np.isfinite(halves[0].scalar):
             raise PackageError(f"package {version}: the model answers with no finite number")
         quantised = file.quantise_by(seen)
         if quantised is not None and len(probe):
@@ -179,7 +179,7 @@ class ModelLoader:
                 products = file.store.vectors.take(probe, axis=0) @ query(half, by_value=False)
                 products -= file.store.usual.take(probe)
                 exact = products + model.tower.logits(ads.hidden + half.hidden)
-                approximate = products + quantised.logits(file.store, probe, half.hidden)
+                approximate = products + quantised.logits(file.store, probe, half)
                 shares.append(overlap(exact, approximate, SERVED_ADS, SERVED_ADS + LARGEST_SPARE))
             found = float(np.mean(shares))
             if found < LEAST_OVERLAP:

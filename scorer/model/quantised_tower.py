@@ -7,7 +7,7 @@ al., CVPR'18, arXiv 1712.05877); steps follow from activations that were seen.
 import numpy as np
 from numpy.typing import NDArray
 
-from scorer.kernels import Kernels, TowerWeights
+from scorer.kernels import Kernels, RequestHalf, TowerWeights
 from scorer.kernels.arguments import OUTPUTS, WIDEST_LAYER
 from scorer.model.half_store import HalfStore
 from scorer.model.tower_layers import Layer, in_turn, padded, padded_to
@@ -60,14 +60,14 @@ class QuantisedTower:
             kernels,
         )
 
-    def logits(self, store: HalfStore, slots: NDArray[np.int32], request: Floats) -> Floats:
-        """Logits [n] of the ads in ``slots`` [n]; ``request`` [1, towers · width] is its half."""
+    def logits(self, store: HalfStore, slots: NDArray[np.int32], request: RequestHalf) -> Floats:
+        """Logits [n] of the ads in ``slots`` [n] for a request."""
         return self._kernels.tower_logits(
             self.weights,
             store.hidden,
             store.steps,
             np.ascontiguousarray(slots),  # kernels read it by its address
-            store.by_tower(request)[0],
+            store.of_request(request).hidden,
         )
 
 

@@ -18,8 +18,9 @@ from scorer.ads.popularity import PopularAds
 from scorer.experiments import exploration
 from scorer.experiments.arms import POPULARITY
 from scorer.experiments.exploration_pools import ExplorationPools
+from scorer.kernels import RequestHalf
 from scorer.metrics import ScorerMetrics
-from scorer.model.deepfm import Floats, Halves
+from scorer.model.deepfm import Floats
 from scorer.model.finalists import finalists
 from scorer.model.half_store import query
 from scorer.model.model_holder import ModelHolder, ServedModel
@@ -211,7 +212,11 @@ class Ranker:
         return _answer(request, rung, ads)
 
     def _ctrs(
-        self, request: _Request, half: Halves, parts: NDArray[np.void], guess: Callable[[], Floats]
+        self,
+        request: _Request,
+        half: RequestHalf,
+        parts: NDArray[np.void],
+        guess: Callable[[], Floats],
     ) -> tuple[Rung, NDArray[np.float64]]:
         """Calibrated probabilities [n] of exactly these parts, with the tower if there is time;
         ``guess`` [n] stands for it if there is none."""
@@ -223,7 +228,7 @@ class Ranker:
         model = served.model
         if request.budget.remaining() < self._tower_reserve:
             ads = model.ad_halves(parts)
-            logits = ads.fm_sums @ half.fm_sums[0] + ads.scalars + half.scalars[0] + guess()
+            logits = ads.fm_sums @ half.sums + ads.scalars + half.scalar + guess()
             return Rung.RETRIEVAL_ONLY, model.probabilities(logits)
         with self._metrics.stage("tower"):
             return request.rung, model.ctrs(half, parts)

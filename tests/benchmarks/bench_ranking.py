@@ -24,10 +24,10 @@ from schemas.model_package import TOWER_FILE
 from schemas.redis_values import UserRow
 from scorer.ads.ad_arrays import AdArrays
 from scorer.ads.popularity import PopularAds
-from scorer.kernels import best_kernels
+from scorer.kernels import RequestHalf, best_kernels
 from scorer.memory import shared_arrays
 from scorer.memory.page_mapping import use_huge_pages
-from scorer.model.deepfm import DeepFm, Halves
+from scorer.model.deepfm import DeepFm
 from scorer.model.finalists import LARGEST_SPARE, SERVED_ADS, shortlist_and_spare
 from scorer.model.half_store import HalfStore, query
 from scorer.model.model_holder import DeltaPosition, ServedModel
@@ -149,19 +149,19 @@ class Bench:
         at = self.at % len(self.requests)
         return self.requests[at : at + 1]
 
-    def next_half(self) -> Halves:
+    def next_half(self) -> RequestHalf:
         """The half of the next request."""
         return self.served.model.request_half(self.next_request())
 
-    def retrieve(self, half: Halves) -> NDArray[np.int32]:
+    def retrieve(self, half: RequestHalf) -> NDArray[np.int32]:
         """About the best candidates, ascending."""
         return retrieved(self.served, half)
 
-    def exact(self, half: Halves, slots: NDArray[np.int32]) -> NDArray[np.floating[Any]]:
+    def exact(self, half: RequestHalf, slots: NDArray[np.int32]) -> NDArray[np.floating[Any]]:
         """Logits as they are served."""
         return self.served.model.logits(half, self.arrays.parts.take(slots))
 
-    def ranked(self, half: Halves, slots: NDArray[np.int32]) -> NDArray[np.int32]:
+    def ranked(self, half: RequestHalf, slots: NDArray[np.int32]) -> NDArray[np.int32]:
         """The best of the slots, the best first, as they are served."""
         chosen, ctrs = likely_best(self.served, self.arrays, half, slots)
         return chosen.take(np.argsort(-ctrs)[:SERVED_ADS])
@@ -188,7 +188,7 @@ class Bench:
             slots = np.arange(begin, min(begin + _AT_A_TIME, self.arrays.capacity), dtype=np.int32)
             ads = model.ad_halves(self.arrays.parts.take(slots))
             for i, half in enumerate(halves):
-                logits = ads.fm_sums @ half.fm_sums[0] + ads.scalars + half.scalars[0]
+                logits = ads.fm_sums @ half.sums + ads.scalars + half.scalar
                 logits += model.tower.logits(ads.hidden + half.hidden)
                 all_slots = np.concatenate((bests[i][0], slots))
                 all_logits = np.concatenate((bests[i][1], logits))

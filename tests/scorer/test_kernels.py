@@ -163,6 +163,11 @@ def test_halves(kernels: Kernels, length: int, count: int) -> None:
     for ours, theirs in zip(found, expected, strict=True):
         assert ours.shape == theirs.shape
         assert ours == pytest.approx(theirs, rel=1e-4, abs=1e-4)
+    one = kernels.request_half(side, parts[:1])
+    assert len(one.sums) == side.dim
+    assert one.all == pytest.approx(
+        np.concatenate([theirs[:1].ravel() for theirs in expected]), rel=1e-4, abs=1e-4
+    )
 
 
 def side_of(
@@ -220,10 +225,7 @@ def test_exact_scores(kernels: Kernels, towers: int, inputs: int, count: int) ->
     random = np.random.default_rng(count)
     side, parts = side_of(random, 0, count)
     weights = exact_of(random, towers, (inputs + -inputs % 32, 32), inputs)
-    half = RequestHalf(
-        random.standard_normal(5).astype(np.float32), np.float32(0.5),
-        random.standard_normal(towers * inputs).astype(np.float32),
-    )  # fmt: skip
+    half = RequestHalf(random.standard_normal(5 + 1 + towers * inputs).astype(np.float32), 5)
     found = kernels.exact_scores(side, parts, half, weights, None)
     expected = PLAIN.exact_scores(side, parts, half, weights, None)
     assert found == pytest.approx(expected, rel=1e-4, abs=1e-3)
@@ -244,10 +246,8 @@ def test_finalists(kernels: Kernels, with_tower: bool, by_price: bool, scalar: f
         hidden=random.integers(-127, 128, (ads, widths[0])).astype(np.int8),
         steps=np.full(ads, 0.01, np.float32),
     )
-    half = RequestHalf(
-        random.standard_normal(8).astype(np.float32), np.float32(scalar),
-        random.standard_normal(widths[0]).astype(np.float32),
-    )  # fmt: skip
+    half = RequestHalf(random.standard_normal(8 + 1 + widths[0]).astype(np.float32), 8)
+    half.all[8] = scalar
     slots = np.arange(0, ads, 3, dtype=np.int32)
     arguments = (
         stored, half, slots, wanted, tower_of(random, 1, widths) if with_tower else None, 80,
@@ -268,7 +268,7 @@ def test_finalists_among_equal_ads_and_damaged_ones(kernels: Kernels) -> None:
     stored = StoredHalves(
         vectors, np.zeros(40, np.float32), np.zeros((40, 32), np.int8), np.ones(40, np.float32)
     )
-    half = RequestHalf(np.ones(2, np.float32), np.float32(0), np.zeros(32, np.float32))
+    half = RequestHalf(np.array([1, 1, *[0] * 33], np.float32), 2)
     knots = Knots(np.zeros(1), np.zeros(1), FLOOR)
     slots = np.arange(40, dtype=np.int32)
     found = kernels.finalists(stored, half, slots, 5, None, 5, knots, None)

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scorer.ads.ad_arrays import AdArrays
-from scorer.model.deepfm import Halves
+from scorer.kernels import RequestHalf
 from scorer.model.finalists import SERVED_ADS, finalists
 from scorer.model.half_store import query
 from scorer.model.model_holder import ServedModel
@@ -140,13 +140,13 @@ class RankingRace:
         return {"same_top_10": round(float(np.mean(shares)), 4), "apart": round(max(apart), 6)}
 
 
-def retrieved(served: ServedModel, half: Halves) -> NDArray[np.int32]:
+def retrieved(served: ServedModel, half: RequestHalf) -> NDArray[np.int32]:
     """About the best candidates of a request, ascending."""
     return np.sort(served.index.search(query(half, False), CANDIDATES)[0])
 
 
 def likely_best(
-    served: ServedModel, arrays: AdArrays, half: Halves, slots: NDArray[np.int32]
+    served: ServedModel, arrays: AdArrays, half: RequestHalf, slots: NDArray[np.int32]
 ) -> Ranked:
     """Those of the slots that may be among the best [n], and their probabilities as served."""
     chosen = finalists(served, arrays, half, slots, _QUESTION, True)

@@ -6,8 +6,9 @@ from numpy.typing import NDArray
 
 from schemas.proto.ctr.v1 import scorer_pb2
 from schemas.redis_values import UserRow
+from scorer.kernels import RequestHalf
 from scorer.memory.background import Pace
-from scorer.model.deepfm import DeepFm, Halves
+from scorer.model.deepfm import DeepFm
 from scorer.model.finalists import SERVED_ADS
 from scorer.model.recent_requests import warm_up
 from tests.scorer.publisher import Publisher, ad
@@ -44,7 +45,7 @@ def test_a_model_is_warmed_up_by_what_a_request_does(
     scored: list[list[bytes]] = []
     ctrs = DeepFm.ctrs
 
-    def noted(model: DeepFm, half: Halves, parts: NDArray[np.void]) -> NDArray[np.float64]:
+    def noted(model: DeepFm, half: RequestHalf, parts: NDArray[np.void]) -> NDArray[np.float64]:
         scored.append(sorted(part.tobytes() for part in parts))
         return ctrs(model, half, parts)
 

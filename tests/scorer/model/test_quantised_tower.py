@@ -36,7 +36,7 @@ def test_every_third_ad_scores_as_by_the_exact_tower() -> None:
     assert tower is not None
     logits = exact.tower.logits(seen)
     third = every[::3]
-    assert overlap(logits[::3], tower.logits(store, third, half.hidden), 10, 20) == 1.0
+    assert overlap(logits[::3], tower.logits(store, third, half), 10, 20) == 1.0
 
 
 def test_the_widest_layer_is_what_was_compiled() -> None:
