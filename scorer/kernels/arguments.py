@@ -172,7 +172,7 @@ class SideWeights:
         rest = (self.numbers, len(self.start), self.bias)
         return struct.pack("6P8if", *_addresses(*arrays), self.dim, *places, *rest)
 
-    @property
+    @cached_property
     def dim(self) -> int:
         """Of an embedding."""
         dim: int = self.table.shape[1] - 1

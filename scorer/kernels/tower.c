@@ -12,7 +12,8 @@
 #include <immintrin.h>
 #endif
 
-enum { ROWS = 64, AHEAD = 16, BLOCK = 32, WIDEST = 1024 };
+// A product of vectors is done sooner than a first layer: more of them are asked for ahead.
+enum { ROWS = 64, AHEAD = 16, VECTORS_AHEAD = 64, BLOCK = 32, WIDEST = 1024 };
 const int32_t widest_layer = WIDEST;
 #if defined(__AVX512VNNI__)
 enum { TOGETHER = 8 };
@@ -278,9 +279,9 @@ static inline void fetch_vector(const float *rows, int32_t width, int32_t slot) 
 // Inner products [n] of a query [used] with the first numbers of the rows [.., width] in `slots`.
 void gathered_products(const float *rows, int32_t width, const int32_t *slots, int64_t n,
                        const float *query, int32_t used, float *products) {
-  for (int64_t i = 0; i < n && i < AHEAD; i++) fetch_vector(rows, width, slots[i]);
+  for (int64_t i = 0; i < n && i < VECTORS_AHEAD; i++) fetch_vector(rows, width, slots[i]);
   for (int64_t i = 0; i < n; i++) {
-    if (i + AHEAD < n) fetch_vector(rows, width, slots[i + AHEAD]);
+    if (i + VECTORS_AHEAD < n) fetch_vector(rows, width, slots[i + VECTORS_AHEAD]);
     const float *row = rows + (int64_t)slots[i] * width;
     float sum = 0;
     for (int32_t d = 0; d < used; d++) sum += row[d] * query[d];
