@@ -109,11 +109,11 @@ class Feeder(threading.Thread):
             self._reload()
         self._lost_sight = False
         self._retired.let_go()
-        prepared = self._follower.take_prepared()
-        if isinstance(prepared, NewRows):
-            self._catch_up(self._holder.require(), prepared)
-        elif prepared is not None:
-            self._swap(prepared)
+        with self._follower.prepared() as prepared:
+            if isinstance(prepared, NewRows):
+                self._catch_up(self._holder.require(), prepared)
+            elif prepared is not None:
+                self._swap(prepared)
         self._swap_index()
         self._follow_changes()
         self._catalogue.popularity.publish()
@@ -242,14 +242,15 @@ class Feeder(threading.Thread):
             self._apply_rows(served, new)
 
     def _catch_up(self, served: ServedModel, new: NewRows) -> None:
+        self._resyncing = False  # first: what fails is found missing again
         self._apply_rows(served, new)
-        self._resyncing = False
         _log.info("rows are complete again", version=served.manifest.version, rows=len(new.ids))
 
     def _apply_rows(self, served: ServedModel, new: NewRows) -> None:
         new.apply_to(served)
         self._metrics.rows_applied.inc(len(new.ids))
         self._refresher.rows_changed(served, new.ids, new.click_ts)
+        served.position = new.position
 
     def _swap(self, prepared: ServedModel) -> None:
         catalogue, old = self._catalogue, self._holder.current

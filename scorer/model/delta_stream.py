@@ -45,14 +45,13 @@ class NewRows:
     click_ts: list[int]
 
     def apply_to(self, served: ServedModel) -> None:
-        """Requests are answered meanwhile; ads' halves are the caller's to renew."""
+        """Requests are answered meanwhile; ads' halves and the position are the caller's to set."""
         for start in range(0, len(self.ids), _ROWS_PER_LOCK):
             rows = slice(start, start + _ROWS_PER_LOCK)
             served.model.table[self.ids[rows]] = self.values[rows]
         served.model.recalibrate(self.shift)
         if served.file is not None:
             served.file.set_shift(self.shift)
-        served.position = self.position
 
 
 def stream_end(client: redis.Redis, model: str, version: str) -> tuple[DeltaPosition, float]:

@@ -2,8 +2,11 @@
 its row deltas had a gap, what it lacks."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from time import monotonic
+from typing import TypeVar
 
 import redis
 import structlog
@@ -14,6 +17,7 @@ from scorer.model.delta_stream import NewRows
 from scorer.model.model_holder import DeltaPosition, ModelHolder, ServedModel
 from scorer.model.model_loader import ModelLoader
 
+_T = TypeVar("_T")
 _log = structlog.get_logger(__name__)
 #: A version that was refused is tried again after this long: it may have been repaired.
 RETRY_SECONDS = 10.0
@@ -41,7 +45,7 @@ class ModelFollower(threading.Thread):
         self._resync_from: DeltaPosition | None = None
         self._prepared: ServedModel | NewRows | None = None
         self._taken = threading.Event()
-        self._refused: tuple[str, float] = ("", 0.0)
+        self._refused: dict[str, float] = {}
 
     def stop(self) -> None:
         """End soon; join the thread afterwards."""
@@ -54,12 +58,16 @@ class ModelFollower(threading.Thread):
         self._resync_from = position
         self._wake.set()
 
-    def take_prepared(self) -> ServedModel | NewRows | None:
-        """A model that is ready to be served or what the served one lacks, once."""
+    @contextmanager
+    def prepared(self) -> Iterator[ServedModel | NewRows | None]:
+        """A model that is ready to be served or what the served one lacks, once. Until the block
+        ends nothing else is prepared: it is not known before which model is served."""
         prepared, self._prepared = self._prepared, None
-        if prepared is not None:
-            self._taken.set()
-        return prepared
+        try:
+            yield prepared
+        finally:
+            if prepared is not None:
+                self._taken.set()
 
     def run(self) -> None:
         """Work until stopped; a fault is logged and tried again."""
@@ -79,31 +87,37 @@ class ModelFollower(threading.Thread):
         version = self._loader.current_version()
         served = self._holder.current
         resync = self._resync_from
-        if version is None or (
-            served is not None and served.manifest.version == version and resync is None
-        ):
+        if version is None:
             return
-        if self._refused[0] == version and self._clock() < self._refused[1]:
-            return
+        prepared: ServedModel | NewRows | None = None
+        if served is None or served.manifest.version != version:
+            prepared = self._tried(version, partial(self._loader.load, version, served is not None))
+        # Also while another version is refused: the learner, too, goes on with the served one.
+        if prepared is None and served is not None and resync is not None:
+            missed = partial(self._loader.missed, served, resync)
+            prepared = self._tried(served.manifest.version, missed)
+        if prepared is not None:
+            self._resync_from = None
+            self._hand_over(prepared)
+
+    def _tried(self, version: str, prepare: Callable[[], _T]) -> _T | None:
+        """None if the package of the version cannot be used. Raises redis.RedisError."""
+        if self._clock() < self._refused.get(version, 0.0):
+            return None
         try:
-            prepared: ServedModel | NewRows
-            if served is not None and resync is not None and served.manifest.version == version:
-                prepared = self._loader.missed(served, resync)
-            else:
-                prepared = self._loader.load(version, served is not None)
+            return prepare()
         except redis.RedisError:
             raise
         except PackageError as error:
             self._refuse(version, str(error))
-            return
         except Exception as error:  # a package comes from outside: nothing in it may do harm
             self._refuse(version, repr(error))
-            return
-        self._resync_from = None
-        self._hand_over(prepared)
+        return None
 
     def _refuse(self, version: str, reason: str) -> None:
-        self._refused = (version, self._clock() + RETRY_SECONDS)
+        now = self._clock()
+        self._refused = {name: until for name, until in self._refused.items() if now < until}
+        self._refused[version] = now + RETRY_SECONDS
         self._metrics.packages_refused.inc()
         _log.error("package refused, the served model stays", version=version, reason=reason)
 

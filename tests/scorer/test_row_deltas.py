@@ -2,12 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from schemas.redis_keys import model_deltas, model_rows
+from schemas.redis_keys import model_current, model_deltas, model_rows
 from tests.scorer.publisher import DIM, MODEL, Publisher, row_delta, wall_ms
 from tests.scorer.running_scorer import RunningScorer, eventually, served
 from tests.scorer.tiny_model import ENCODER, LAYOUT, TinyModel
@@ -202,3 +203,40 @@ def test_rows_that_the_learner_has_lost_are_the_packages_again(
     eventually(lambda: scorer.metric(f"{FRESH}_count") == 1)
     assert_serves(scorer, model, rows, "ad-1", "ad-2", "ad-3")
     assert scorer.process.holder.require() is in_memory
+
+
+def test_rows_are_mended_while_another_version_is_refused(
+    scorer: RunningScorer, publisher: Publisher, model: TinyModel
+) -> None:
+    """The learner, too, stays with the version that can be used."""
+    begin_epoch(scorer, publisher)
+    publisher.client.set(model_current(MODEL), "not-there")
+    eventually(lambda: scorer.metric("ctr_scorer_packages_refused_total") == 1)
+    row = ad_row("ad-1")
+    rows = {row: row_of(model, row, 2.0)}
+    a_gap(publisher, rows)
+    eventually(lambda: scorer.metric(f"{FRESH}_count") == 1)
+    assert_serves(scorer, model, rows, "ad-1", "ad-2")
+
+
+def test_what_fails_while_rows_are_mended_is_mended_again(
+    scorer: RunningScorer,
+    publisher: Publisher,
+    model: TinyModel,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    begin_epoch(scorer, publisher)
+    refresher = scorer.process._feeder._refresher
+    rows_changed, faults = refresher.rows_changed, [MemoryError()]
+
+    def fails_first(*arguments: Any) -> None:
+        if faults:
+            raise faults.pop()
+        rows_changed(*arguments)
+
+    monkeypatch.setattr(refresher, "rows_changed", fails_first)
+    row = ad_row("ad-1")
+    rows = {row: row_of(model, row, 2.0)}
+    a_gap(publisher, rows)
+    eventually(lambda: scorer.metric(f"{FRESH}_count") == 1)
+    assert_serves(scorer, model, rows, "ad-1", "ad-2")
