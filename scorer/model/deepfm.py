@@ -5,6 +5,7 @@ tower's first layer is linear: so what depends on one side only is computed once
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from schemas.model_arrays import ModelArrays
 from scorer.kernels import Knots, RequestHalf, SideWeights, best_kernels
 from scorer.model.tower import Tower
 from scorer.model.tower_layers import by_outputs, padded, padded_to
+from scorer.model.usual_request import usual_first_layer
 
 Floats = NDArray[np.float32]
 
@@ -51,7 +53,8 @@ class DeepFm:
         self._kernels = best_kernels()
         self._request = _request_side(layout, arrays)
         self._ad = _ad_side(layout, arrays)
-        self._nobody = self.request_half(nobody).hidden
+        self._layout = layout
+        self._nobody = nobody
 
     def request_half(self, part: NDArray[np.void]) -> RequestHalf:
         """The request part (1,) -> its half, with the bias and b1."""
@@ -65,12 +68,17 @@ class DeepFm:
         return Halves(sums, scalars, hidden[:, : self.hidden])
 
     def usual_tower(self, ads: Halves) -> Floats:
-        """What the tower adds for each of n ads and a user of whom nothing is known [n].
+        """What the tower adds for each of n ads and a request in the middle of all [n].
 
-        For other users it is about the same, as an ad moves it more than who sees the ad. So
+        For another one it is about the same, as an ad moves it more than who sees the ad. So
         retrieval adds this: it has no time for the tower itself.
         """
-        return self.tower.logits(ads.hidden + self._nobody)
+        return self.tower.logits(ads.hidden + self._usual_request)
+
+    @cached_property
+    def _usual_request(self) -> Floats:
+        """Once, as of the first ads: those of one model are to be comparable."""
+        return usual_first_layer(self._layout, self.arrays, self._nobody)
 
     def recalibrate(self, shift: float) -> None:
         """From now on the package's calibration is shifted so, as the learner says."""

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from schemas.encoding import Encoder, bucket
 from schemas.redis_values import CounterRow, UserRow
+from scorer.model.usual_request import usual_first_layer
 from tests.benchmarks.bench_scorer.fill import counter_row
 from tests.benchmarks.bench_scorer.model import BenchModel, Floats
 from tests.benchmarks.bench_scorer.world import (
@@ -44,16 +45,17 @@ class Truth:
         """For requests [n], parts as in their tokens: the numbers of the best ads.
 
         First the ``retrieved`` best by what retrieval searches, for all of them: the inner product,
-        and the tower for a user of whom nothing is known; then the ``ranked`` best by the whole
+        and the tower for a request in the middle of all; then the ``ranked`` best by the whole
         model, for the first ``full`` requests.
         """
         requests = self.requests(parts)
-        nobody = self.requests(self._encoder.request(UserRow(""), {})).hidden
+        nobody = self._encoder.request(UserRow(""), {})
+        usual = usual_first_layer(self._model.layout, self._model.arrays, nobody)
         by_product = _Best(len(parts), retrieved)
         by_model = _Best(full, ranked)
         for start, ads in self._chunks():
             products = requests.sums @ ads.sums.T + ads.scalars
-            by_product.add(products + self.tower(ads.hidden + nobody), start)
+            by_product.add(products + self.tower(ads.hidden + usual), start)
             logits = products[:full].copy()
             for i in range(full):
                 logits[i] += self.tower(ads.hidden + requests.hidden[i])
