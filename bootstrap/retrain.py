@@ -96,10 +96,10 @@ class Retrain:
         for number in range(begin, self.settings.passes):
             after = places[self.peers.rank]
             parts = self._parts(train, after, progress)
-            trainer.learn(parts, partial(self._keep, trainer, number))
+            trainer.learn(parts, partial(self._keep, trainer, number, places))
             places = [None] * self.peers.size
         if begin < self.settings.passes:
-            self._keep(trainer, self.settings.passes, places, at_once=True)
+            self._keep(trainer, self.settings.passes, places, places, at_once=True)
             self.peers.wait()
         return self._validated(trainer, validate, progress)
 
@@ -249,7 +249,12 @@ class Retrain:
     def _resumed(self, trainer: StreamTrainer) -> tuple[int, list[Any]]:
         """Pass and places to go on from."""
         path = self.options.checkpoint
-        if path is None or not path.exists():
+        is_there = path is not None and path.exists()
+        if len(set(self.peers.gathered(is_there))) > 1:
+            raise CheckpointError(
+                f"{path}: not all processes see it: --output must be one folder for all hosts"
+            )
+        if path is None or not is_there:
             return 0, [None] * self.peers.size
         _, (identity, _, number, places) = read_checkpoint(path)
         if identity != self._identity():
@@ -261,14 +266,17 @@ class Retrain:
         return number, list(places)
 
     def _keep(
-        self, trainer: StreamTrainer, number: int, places: Sequence[Any], at_once: bool = False
-    ) -> None:
-        """Write the checkpoint when it is time to; the first process does."""
+        self, trainer: StreamTrainer, number: int, begun: Sequence[Any], places: Sequence[Any],
+        at_once: bool = False,
+    ) -> None:  # fmt: skip
+        """Write the checkpoint when it is time to; the first process does. One that has learnt
+        nothing is where it has ``begun``."""
         path, now = self.options.checkpoint, time.monotonic()
         due = at_once or now - self._saved >= self.options.checkpoint_seconds
         if path is None or self.peers.rank or not due:
             return
-        trainer.save(path, [self._identity(), str(self._hours[-1]), number, list(places)])
+        kept = [before if at is None else at for before, at in zip(begun, places, strict=True)]
+        trainer.save(path, [self._identity(), str(self._hours[-1]), number, kept])
         self._saved = now
 
 

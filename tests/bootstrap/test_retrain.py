@@ -115,6 +115,17 @@ def test_what_was_killed_goes_on_bit_for_bit(
     assert sum(read) <= run.rows() - 5 * 1500, "the first pass is not learnt again"
 
 
+def test_what_is_killed_again_before_it_learnt_anything_learns_nothing_twice(
+    lake: Path, tmp_path: Path, complete: Retrained
+) -> None:
+    """At the end of a pass."""
+    checkpoint = tmp_path / "retrain.checkpoint"
+    for after in (6, 2):
+        with pytest.raises(Killed):
+            retraining(lake, checkpoint=checkpoint).run(Kill(after))
+    assert same(finished(retraining(lake, checkpoint=checkpoint)), complete)
+
+
 def test_a_checkpoint_of_another_retrain_is_refused(lake: Path, tmp_path: Path) -> None:
     checkpoint = tmp_path / "retrain.checkpoint"
     run = retraining(lake, checkpoint=checkpoint)
@@ -126,6 +137,23 @@ def test_a_checkpoint_of_another_retrain_is_refused(lake: Path, tmp_path: Path) 
     checkpoint.write_bytes(b"half a file")
     with pytest.raises(CheckpointError, match="no checkpoint"):
         run.run()
+
+
+class OfTwoHosts(Peers):
+    """The other one sees no checkpoint."""
+
+    def gathered(self, value: Any) -> list[Any]:
+        return [value, False] if isinstance(value, bool) else super().gathered(value)
+
+
+def test_a_checkpoint_that_another_host_does_not_see_is_refused(lake: Path, tmp_path: Path) -> None:
+    """It would begin anew beside a model that has learnt."""
+    checkpoint = tmp_path / "retrain.checkpoint"
+    run = replace(retraining(lake, checkpoint=checkpoint), peers=OfTwoHosts())
+    with pytest.raises(Killed):
+        run.run(Kill(4))
+    with pytest.raises(CheckpointError, match="not all processes see it"):
+        replace(run).run()
 
 
 def test_a_lake_that_is_too_short_is_refused(lake: Path) -> None:
