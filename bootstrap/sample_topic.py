@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from schemas.addresses import KafkaAddress
@@ -61,7 +61,7 @@ class SampleTopic:
                 **client_settings(self.kafka),
                 "group.id": "bootstrap-reader",
                 "enable.auto.commit": False,
-                "enable.partition.eof": False,
+                "enable.partition.eof": True,
                 "auto.offset.reset": "earliest",
                 "isolation.level": "read_committed",
                 "log_level": 0,
@@ -69,17 +69,21 @@ class SampleTopic:
         )
         try:
             consumer.assign([TopicPartition(self.topic, partition, first)])
-            heard = time.monotonic()
+            # Time between two calls is the reader's own, who learns meanwhile.
+            silent_seconds = 0.0
             while _position(consumer, self.topic, partition, first) < end:
                 messages = consumer.consume(BATCH, POLL_SECONDS)
-                if messages:
-                    heard = time.monotonic()
-                elif time.monotonic() - heard > PATIENCE_SECONDS:
+                silent_seconds = 0.0 if messages else silent_seconds + POLL_SECONDS
+                if silent_seconds > PATIENCE_SECONDS:
                     raise TopicError(f"{self.topic}: {self.kafka} does not answer")
                 for message in messages:
-                    if message.error() is not None:
-                        raise TopicError(f"{self.topic}: {message.error()}")
-                    if message.offset() < end and (sample := _decoded(message.value())) is not None:
+                    error = message.error()
+                    if error is not None and error.code() != KafkaError._PARTITION_EOF:
+                        raise TopicError(f"{self.topic}: {error}")
+                    if message.offset() >= end:
+                        # Here the partition ends, too: what would be before was trimmed.
+                        return
+                    if error is None and (sample := _decoded(message.value())) is not None:
                         yield sample
         finally:
             consumer.close()
