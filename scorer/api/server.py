@@ -6,7 +6,7 @@ import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 from scorer.api import model_admin, reflection
-from scorer.api.admission import AdmittedService, RequestPool
+from scorer.api.admission import AdmittedService, CallLimit, RequestPool
 from scorer.api.model_admin import ModelAdmin
 from scorer.api.servicer import SERVICE, ScorerServicer
 from scorer.api.tls import TlsFiles, credentials
@@ -40,9 +40,10 @@ class ScorerServer:
         pool = RequestPool(
             settings.threads, settings.max_in_flight, settings.overload_latency_ms / 1000
         )
+        limit = CallLimit(settings.max_in_flight + OTHER_CALLS)
         self._server = grpc.server(
             pool,
-            maximum_concurrent_rpcs=settings.max_in_flight + OTHER_CALLS,
+            maximum_concurrent_rpcs=limit,
             options=[
                 # Two scorers on one port by accident would share its requests.
                 ("grpc.so_reuseport", int(settings.workers > 0)),
@@ -51,7 +52,7 @@ class ScorerServer:
                 ("grpc.absolute_max_metadata_size", settings.max_metadata_bytes),
             ],
         )
-        scoring = AdmittedService(servicer.handler(), pool, metrics.requests)
+        scoring = AdmittedService(servicer.handler(), pool, limit, metrics.requests)
         names = (SERVICE, model_admin.SERVICE, health.SERVICE_NAME, reflection.SERVICE)
         self._server.add_generic_rpc_handlers(
             (scoring, admin.handler(), *reflection.handlers(names))
