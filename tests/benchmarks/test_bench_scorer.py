@@ -1,5 +1,6 @@
 """What the scorer's benchmark takes for true is what the engine's own code says."""
 
+import gc
 import os
 import shutil
 import subprocess
@@ -10,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from deploy.local.ports import free_ports
 from schemas.encoding import Encoder
 from schemas.features import FeatureSpec
 from schemas.records import Ad
@@ -18,6 +20,7 @@ from tests.benchmarks.bench_ranking import Bench
 from tests.benchmarks.bench_scorer.fill import counter_row
 from tests.benchmarks.bench_scorer.model import BenchModel
 from tests.benchmarks.bench_scorer.onnx_alone import OnnxAlone
+from tests.benchmarks.bench_scorer.open_loop import OpenLoop
 from tests.benchmarks.bench_scorer.plain_path import PlainPath
 from tests.benchmarks.bench_scorer.ranking_race import RankingRace
 from tests.benchmarks.bench_scorer.shifted_clock import ShiftedClock
@@ -88,3 +91,15 @@ def test_a_shifted_clock_jumps_and_only_the_wall_clock_does(tmp_path: Path) -> N
             assert wall - time.time() == pytest.approx(ahead, abs=60)
             assert monotonic == pytest.approx(time.monotonic(), abs=60)
         process.stdin.write("\n")
+
+
+def test_what_exists_is_not_looked_through_while_requests_are_sent() -> None:
+    world: list[object] = []
+
+    def looked_through() -> bool:
+        return any(found is world for found in gc.get_objects())
+
+    (port,) = free_ports(1)
+    with OpenLoop(port, [{"request_id": "nobody listens"}], rate=100):
+        assert not looked_through()
+    assert looked_through()
