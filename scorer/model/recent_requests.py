@@ -19,8 +19,8 @@ from scorer.questions import Asker, RankQuestion
 
 #: So many are kept, and one is taken in each pause.
 KEPT = 64
-#: As long as there was none, so many are made up: a worker that starts is waited for.
-MADE_UP = 20
+#: As long as there was none, so many are made up.
+MADE_UP = 64
 PAUSE_SECONDS = 0.1
 #: What most requests ask for.
 _QUESTION = RankQuestion(Asker("", "", {}), SERVED_ADS)
@@ -42,10 +42,29 @@ class RecentRequests:
             self._parts.append(part)
 
     def parts(self, encoder: Encoder) -> Sequence[NDArray[Any]]:
-        """Newest last; requests of users that nothing is known of as long as there was none."""
-        if self._parts:
-            return list(self._parts)
-        return [encoder.request(UserRow(f"warm-up-{number}"), {}) for number in range(MADE_UP)]
+        """Newest last; made up as long as there was none."""
+        return list(self._parts) if self._parts else made_up(encoder)
+
+
+def made_up(encoder: Encoder) -> Sequence[NDArray[Any]]:
+    """Requests as different as any: with values and clicked ads that are drawn from all.
+
+    Those of users of whom nothing is known would be too much alike to say how many candidates
+    others need.
+    """
+    layout, random = encoder.layout, np.random.default_rng(0)
+    parts = np.repeat(encoder.request(UserRow(""), {}), MADE_UP)
+    for column, feature in enumerate(layout.request_categoricals):
+        if column != layout.position_column:
+            drawn = random.integers(0, feature.buckets, MADE_UP)
+            parts["request_ids"][:, column] = layout.offsets[feature.name] + drawn
+    clicks = parts["sequence"]
+    for feature in layout.ad_categoricals:
+        if layout.sequence is not None and feature.name == layout.sequence.of:
+            rows = layout.offsets[feature.name] + random.integers(0, feature.buckets, clicks.shape)
+            clicked = random.integers(0, clicks.shape[1], (MADE_UP, 1), endpoint=True)
+            clicks[:] = np.where(np.arange(clicks.shape[1]) < clicked, rows, -1)
+    return [parts[number : number + 1] for number in range(MADE_UP)]
 
 
 def warm_up(
