@@ -42,11 +42,13 @@ def serve() -> None:
             avro_codec.learn(shared.schema_dir)
     except (SettingsError, avro_codec.SchemaFolderError) as error:
         refuse(error)
+    from scorer.memory.background import keep_what_is_imported
     from scorer.process import ScorerProcess
     from scorer.requirements import StartError
     from scorer.supervisor import Supervisor
 
     log_lines.configure(shared.log_level)
+    keep_what_is_imported()
     try:
         if settings.workers:
             Supervisor(shared, settings).run(stopping)

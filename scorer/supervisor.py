@@ -19,6 +19,7 @@ from schemas import log_lines
 from schemas.encoding import Encoder
 from schemas.settings import SharedSettings
 from scorer.ads.ad_arrays import AdArrays
+from scorer.memory.background import keep_what_is_imported
 from scorer.memory.memory_folder import Memory
 from scorer.metrics_sum import MetricsSum
 from scorer.process import run_feeder, run_worker
@@ -121,6 +122,7 @@ def run_child(
     threading.Thread(target=_end_without, args=(parent, stopping), daemon=True).start()
     cores = sorted(os.sched_getaffinity(0))
     os.sched_setaffinity(0, cores_for(name, settings.workers, cores))
+    keep_what_is_imported()
     registry = CollectorRegistry()
     memory = Memory(Path(folder), writable=name == "feeder")
     server, _ = start_http_server(0, "127.0.0.1", registry)

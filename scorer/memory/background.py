@@ -1,5 +1,6 @@
 """What is loaded while requests are answered goes slowly: they share cores and caches with it."""
 
+import gc
 import os
 import sys
 import threading
@@ -8,6 +9,16 @@ from time import monotonic, sleep
 
 #: About a tenth of a core while requests take all of it: a model that comes must not wait for ever.
 _NICENESS = 10
+
+
+def keep_what_is_imported() -> None:
+    """Collections of garbage leave alone what is there now, which is modules mostly.
+
+    They would look at a hundred thousand objects, again and again, while requests wait. For who
+    starts: a model that is there already could never be freed if it is part of a cycle.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 def go_behind_requests(thread: threading.Thread) -> None:
