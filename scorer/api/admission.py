@@ -19,8 +19,9 @@ from prometheus_client import Counter
 P = ParamSpec("P")
 T = TypeVar("T")
 
-#: A thread that is idle for so long makes room for as many late requests as there may be.
-CALM_SECONDS = 1.0
+#: A thread that is idle for so long makes room for as many late requests as there may be: below
+#: capacity requests that happen to come together use up less.
+CALM_SECONDS = 0.1
 _SMOOTHING = 0.05
 
 
