@@ -63,8 +63,8 @@ class ContinualLearning:
             if not is_known:
                 _log.error("cannot go on from the new package, keeping the old", error=str(error))
             return False
-        self.model.adopt(learner)
-        _log.info("adopted a new base", version=version, before=base)
+        missed = self.model.adopt(learner, package.manifest.watermark_ms)
+        _log.info("adopted a new base", version=version, before=base, relearnt_batches=missed)
         return True
 
     def close(self) -> None:

@@ -11,6 +11,7 @@ from online_model.learning.row_store import RowStore
 from schemas.layout import Layout
 from streaming.learning.learner import Learner, Learners, LearnReport
 from streaming.learning.progress import Progress
+from streaming.learning.recent_batches import RecentBatches
 from streaming.learning.sample_batch import SampleBatch
 
 #: Why samples are not learnt that contradict the model, see online_model/learning/label_guard.py.
@@ -39,21 +40,12 @@ class LearntModel:
         self.progress = Progress()
         self.saved_bytes = 0
         self._layout = layout
+        self._recent = RecentBatches()
 
     def learn(self, batch: SampleBatch) -> LearnReport:
-        """Learn a batch and account for it.
-
-        Clicks come in bursts, whenever event time moves on: a base rate that is followed row by row
-        would be that of the last burst. So the rows of a batch are mixed, the same way each time.
-        """
-        mixed = np.random.default_rng(0).permutation(len(batch.labels))
-        report = self.learner.learn(
-            batch.samples(self._layout)[mixed],
-            batch.labels[mixed],
-            np.asarray(batch.kinds())[mixed],
-            batch.weights[mixed],
-            batch.positions[mixed],
-        )
+        """Learn a batch and account for it."""
+        report = self._learn_mixed(batch)
+        self._recent.add(batch)
         self.watermark_ms = max(self.watermark_ms, batch.watermark_ms)
         self.refused.update(batch.refused())
         if report.withheld:
@@ -66,9 +58,26 @@ class LearntModel:
         )
         return report
 
-    def adopt(self, learner: Learner) -> None:
-        """Go on from another base; what was seen stays counted."""
+    def adopt(self, learner: Learner, watermark_ms: int) -> int:
+        """Go on from another base, which covers labels up to a time; what was seen stays counted.
+        The batches that came after it are learnt again, if all are kept: returns how many."""
         self.learner = learner
+        missed = self._recent.after(watermark_ms)
+        for batch in missed:
+            self._learn_mixed(batch)
+        return len(missed)
+
+    def _learn_mixed(self, batch: SampleBatch) -> LearnReport:
+        """Clicks come in bursts, whenever event time moves on: a base rate that is followed row by
+        row would be that of the last burst. So rows are mixed, the same way each time."""
+        mixed = np.random.default_rng(0).permutation(len(batch.labels))
+        return self.learner.learn(
+            batch.samples(self._layout)[mixed],
+            batch.labels[mixed],
+            np.asarray(batch.kinds())[mixed],
+            batch.weights[mixed],
+            batch.positions[mixed],
+        )
 
     def save(self, store: RowStore) -> bytes:
         """Rows that changed since the last time to the store, always the same; returns the rest.

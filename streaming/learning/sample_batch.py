@@ -73,6 +73,12 @@ class SampleBatch:
         """Nothing came but ticks."""
         return not len(self.outcomes)
 
+    @property
+    def nbytes(self) -> int:
+        """Of all columns."""
+        columns = (getattr(self, item.name) for item in fields(self))
+        return sum(column.nbytes for column in columns if isinstance(column, np.ndarray))
+
     def samples(self, layout: Layout) -> NDArray[np.void]:
         """Model inputs [n] of ``layout.dtype``."""
         return layout.unpack(self.inputs.tobytes())

@@ -31,7 +31,7 @@ class Learning(ContinualLearning):
     def adopt_current(self) -> bool:
         base, self.next_base = self.next_base, None
         if base is not None:
-            self.model.adopt(base.learner)
+            self.model.adopt(base.learner, 0)
         return base is not None
 
     def learn(self, batch: SampleBatch) -> None:

@@ -12,7 +12,7 @@ from schemas import redis_keys
 from schemas.features import FeatureSpec
 from schemas.layout import Layout
 from schemas.learner_status import LearnerStatus
-from schemas.model_package import PackageError
+from schemas.model_package import ModelPackage, PackageError
 from streaming.learning.base_packages import BasePackages, NoBasePackageError
 from streaming.learning.continual_learning import RETRY_SECONDS, ContinualLearning
 from streaming.learning.delta_publisher import DeltaPublisher
@@ -124,6 +124,55 @@ def test_the_base_that_is_served_is_followed(
     assert not process(learning, samples.batch(20, 10))
     assert learning.model.learner.base_version == "next"
     assert learning.model.seen.total() == 30
+
+
+def covering(package: ModelPackage, watermark_ms: int) -> ModelPackage:
+    manifest = package.manifest.model_copy(update={"watermark_ms": watermark_ms})
+    return ModelPackage(manifest, package.files)
+
+
+def test_what_came_after_the_labels_of_a_new_base_is_learnt_on_it(
+    learning: ContinualLearning,
+    publish: Publish,
+    new_package: PackageFactory,
+    learners: TorchLearners,
+    layout: Layout,
+    samples: SampleFactory,
+    client: redis.Redis,
+) -> None:
+    """It was made before they came, and is adopted after them."""
+    for start in (0, 30, 60):
+        process(learning, samples.batch(start, 30))
+    package = covering(new_package("next"), samples.record(29).label_ts)
+    publish(package)
+    assert process(learning, samples.batch(90, 10))
+    learning.close()
+    alone = LearntModel(learners.from_package(package), layout)
+    for start, count in ((30, 30), (60, 30), (90, 10)):
+        alone.learn(samples.batch(start, count))
+    for own, expected in zip(
+        learning.model.learner.touched_rows(), alone.learner.touched_rows(), strict=True
+    ):
+        np.testing.assert_array_equal(own, expected)
+    assert learning.model.seen.total() == 100
+    served: Any = client.hlen(redis_keys.model_rows(MODEL, "next"))
+    assert served == len(alone.learner.touched_rows()[0])
+
+
+def test_a_base_of_long_ago_is_gone_back_to_as_it_is(
+    learning: ContinualLearning,
+    publish: Publish,
+    new_package: PackageFactory,
+    samples: SampleFactory,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Labels that came after it are not all kept: some of them alone would not do."""
+    monkeypatch.setattr("streaming.learning.recent_batches.MOST_BATCHES", 2)
+    for start in (0, 30, 60):
+        process(learning, samples.batch(start, 30))
+    publish(covering(new_package("next"), samples.record(29).label_ts))
+    assert learning.adopt_current()
+    assert len(learning.model.learner.touched_rows()[0]) == 0
 
 
 def test_a_damaged_base_is_passed_over(

@@ -177,7 +177,7 @@ def test_another_base_has_its_own_stream_and_epoch(
     learners: TorchLearners,
 ) -> None:
     publishing.step(0, 20)
-    publishing.model.adopt(learners.from_package(new_package("next")))
+    publishing.model.adopt(learners.from_package(new_package("next")), 0)
     delta = publishing.step(20, 20)
     assert (delta.base_version, delta.epoch, delta.sequence) == ("next", "two", 0)
     assert client.xlen(redis_keys.model_deltas(MODEL, "next")) == 1

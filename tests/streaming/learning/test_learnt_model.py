@@ -37,7 +37,7 @@ def test_another_base_keeps_the_account(
     samples: SampleFactory,
 ) -> None:
     model.learn(samples.batch(0, 100))
-    model.adopt(learners.from_package(new_package("next")))
+    model.adopt(learners.from_package(new_package("next")), 0)
     assert model.learner.base_version == "next"
     assert len(model.learner.touched_rows()[0]) == 0
     assert model.seen.total() == 100

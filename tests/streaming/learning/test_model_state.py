@@ -153,7 +153,7 @@ def test_another_base_takes_the_place_of_the_one_before(
     model, state = new_model("base"), kept.state()
     model.learn(samples.batch(0, 90))
     state.save(model)
-    model.adopt(new_model("next").learner)
+    model.adopt(new_model("next").learner, 0)
     state.save(model)
     assert bits(kept.state().load(learners, layout)) == bits(model)
 
