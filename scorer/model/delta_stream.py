@@ -55,19 +55,23 @@ class NewRows:
 
 
 def stream_end(client: redis.Redis, model: str, version: str) -> tuple[DeltaPosition, float]:
-    """The position after the newest entry, and its shift; START if there is none or it is damaged.
+    """The position after the newest entry, START if there is none, and the shift there: that of the
+    newest entry that is not damaged.
 
     Read the compacted rows after this: they are at least as new.
     """
-    last = cast(Entries, client.xrevrange(redis_keys.model_deltas(model, version), count=1))
-    if not last:
-        return START, 0.0
-    entry_id, fields = last[0]
-    try:
-        delta = RowDelta.from_fields(fields)
-    except DeltaError:
-        return DeltaPosition(entry_id.decode(), "", -1), 0.0
-    return DeltaPosition(entry_id.decode(), delta.epoch, delta.sequence), delta.shift
+    key = redis_keys.model_deltas(model, version)
+    end: DeltaPosition | None = None
+    for count in (1, ENTRIES_PER_READ):
+        for entry_id, fields in cast(Entries, client.xrevrange(key, count=count)):
+            try:
+                delta = RowDelta.from_fields(fields)
+            except DeltaError:
+                end = end or DeltaPosition(entry_id.decode(), "", -1)
+                continue
+            end = end or DeltaPosition(entry_id.decode(), delta.epoch, delta.sequence)
+            return end, delta.shift
+    return end or START, 0.0
 
 
 def following(

@@ -62,6 +62,18 @@ def test_the_learners_shift_is_served(
     eventually(lambda: odds() == pytest.approx(before * np.exp(0.25), rel=1e-4))
 
 
+def test_a_damaged_delta_takes_no_shift_away(
+    scorer: RunningScorer, publisher: Publisher, model: TinyModel
+) -> None:
+    begin_epoch(scorer, publisher)
+    publisher.delta(replace(row_delta("v1", 1, {}), shift=-0.5))
+    eventually(lambda: scorer.process.holder.require().position.sequence == 1)
+    before = scorer.score("ad-1").ads[0].ctr
+    publisher.entry("v1", {**row_delta("v1", 2, {}).to_fields(), b"digest": bytes(16)})
+    eventually(lambda: scorer.process.holder.require().position.epoch == "")
+    assert scorer.score("ad-1").ads[0].ctr == pytest.approx(before, rel=1e-6)
+
+
 def test_deltas_change_scores(
     scorer: RunningScorer, publisher: Publisher, model: TinyModel
 ) -> None:
