@@ -50,23 +50,6 @@ def _pool(values: Floats, rows: Ids, pooled: Floats) -> None:
 
 
 @compiled
-def _add(
-    slope: Floats, seen: Floats, gradient: Floats, share: np.float32, scale: np.float32
-) -> None:
-    """One use of a row: its gradient × share, and the curvature of weight and embedding."""
-    first = gradient[0] * share
-    slope[0] += first
-    seen[0] += first * first * scale
-    squares = np.float32(0.0)
-    for j in range(1, len(gradient)):
-        part = gradient[j] * share
-        slope[j] += part
-        squares += part * part
-    if len(gradient) > 1:
-        seen[1] += squares * scale / np.float32(len(gradient) - 1)
-
-
-@compiled
 def sum_by_row(
     ids: Ids,
     sequence: Ids,
@@ -75,6 +58,7 @@ def sum_by_row(
     scales: Floats,
     place: NDArray[np.int32],
     rows: Ids,
+    places: NDArray[np.int32],
     slopes: Floats,
     seen: Floats,
 ) -> int:
@@ -82,27 +66,42 @@ def sum_by_row(
     ``seen`` in the order of first use.
 
     ``gradients`` [n, F, width], ``scales`` [n] makes squares of them curvature. ``place`` [table
-    rows] is FREE everywhere, before and after.
+    rows] is FREE everywhere, before and after; ``places`` [uses] is room. Arrays are handed on as
+    wholes: Numba counts references to a part of one, which took six times as long as the sums.
     """
-    u = 0
+    u = _find_places(ids, sequence, place, rows, places)
+    slopes[:u] = 0.0
+    seen[:u] = 0.0
+    use = 0
     for i in range(len(ids)):
-        field = 0
         for k in range(ids.shape[1]):
-            if field == at:
-                field += 1
-            u = _place(ids[i, k], place, rows, slopes, seen, u)
-            here = place[ids[i, k]]
-            _add(slopes[here], seen[here], gradients[i, field], np.float32(1.0), scales[i])
-            field += 1
-        if at >= 0:
-            used = 0
-            for row in sequence[i]:
-                used += row >= 0
-            for row in sequence[i]:
-                if row >= 0:
-                    u = _place(row, place, rows, slopes, seen, u)
-                    share = np.float32(1.0) / np.float32(used)
-                    _add(slopes[place[row]], seen[place[row]], gradients[i, at], share, scales[i])
+            field = k + 1 if 0 <= at <= k else k
+            _add(slopes, seen, places[use], gradients, i, field, np.float32(1.0), scales[i])
+            use += 1
+        used = 0
+        for k in range(sequence.shape[1]):
+            used += sequence[i, k] >= 0
+        for _ in range(used):
+            share = np.float32(1.0) / np.float32(used)
+            _add(slopes, seen, places[use], gradients, i, at, share, scales[i])
+            use += 1
+    return u
+
+
+@compiled
+def _find_places(
+    ids: Ids, sequence: Ids, place: NDArray[np.int32], rows: Ids, places: NDArray[np.int32]
+) -> int:
+    """Where each use of a row adds to: fills ``places`` and the first u of ``rows``, returns u."""
+    u, use = 0, 0
+    for i in range(len(ids)):
+        for k in range(ids.shape[1]):
+            u = _place(ids[i, k], place, rows, places, use, u)
+            use += 1
+        for k in range(sequence.shape[1]):
+            if sequence[i, k] >= 0:
+                u = _place(sequence[i, k], place, rows, places, use, u)
+                use += 1
     for index in range(u):
         place[rows[index]] = FREE
     return u
@@ -110,16 +109,41 @@ def sum_by_row(
 
 @compiled
 def _place(
-    row: int, place: NDArray[np.int32], rows: Ids, slopes: Floats, seen: Floats, u: int
+    row: int, place: NDArray[np.int32], rows: Ids, places: NDArray[np.int32], use: int, u: int
 ) -> int:
-    """Gives a row that is seen first the next place; how many have one now."""
-    if place[row] != FREE:
-        return u
-    place[row] = u
+    """Gives a row that is seen first the next place; how many have one now. Without a branch, that
+    a processor would guess wrong every other time."""
+    is_new = place[row] == FREE
+    here = u if is_new else place[row]
+    place[row] = here
+    places[use] = here
     rows[u] = row
-    slopes[u] = 0.0
-    seen[u] = 0.0
-    return u + 1
+    return u + is_new
+
+
+@compiled
+def _add(
+    slopes: Floats,
+    seen: Floats,
+    here: int,
+    gradients: Floats,
+    i: int,
+    field: int,
+    share: np.float32,
+    scale: np.float32,
+) -> None:
+    """One use of a row: its gradient × share, and the curvature of weight and embedding."""
+    width = gradients.shape[2]
+    first = gradients[i, field, 0] * share
+    slopes[here, 0] += first
+    seen[here, 0] += first * first * scale
+    squares = np.float32(0.0)
+    for j in range(1, width):
+        part = gradients[i, field, j] * share
+        slopes[here, j] += part
+        squares += part * part
+    if width > 1:
+        seen[here, 1] += squares * scale / np.float32(width - 1)
 
 
 @compiled

@@ -87,6 +87,7 @@ class RowTable:
             (gradients.curvature / gradients.residual.square()).numpy(),
             self.place,
             rows,
+            np.empty(uses, np.int32),
             slopes,
             seen,
         )
