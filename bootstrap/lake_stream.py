@@ -114,10 +114,10 @@ class LakeStream:
                 own = table.slice(begin, end - begin)
                 yield place, number, self._block(own, [keys for _, keys in window])
 
-    def first_block(self, hour: Hour) -> Block | None:
-        """Of an hour, without regard to corrections. Raises LakeError."""
+    def first_block(self, hour: Hour, rows: int) -> Block | None:
+        """Of the first so many rows of an hour, without regard to corrections. Raises LakeError."""
         table = next(self._tables(hour, COLUMNS), None)
-        return None if table is None else self._block(table, [])
+        return None if table is None else self._block(table.slice(0, rows), [])
 
     def _files(self, hour: Hour) -> list[Path]:
         """In the order that compaction leaves rows in: also for several processes that read an hour

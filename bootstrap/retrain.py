@@ -125,9 +125,9 @@ class Retrain:
         chosen = train[:: max(1, len(train) // FIRST_HOURS)]
         parts: list[History] = []
         for hour in chosen:
-            block = self.stream.first_block(hour)
+            block = self.stream.first_block(hour, FIRST_ROWS)
             if block is not None and len(block):
-                parts.append(_history(block).part(0, FIRST_ROWS))
+                parts.append(_history(block))
         labels = [part.labels for part in parts]
         if not parts or not 0 < np.concatenate(labels).sum() < sum(map(len, parts)):
             raise HistoryError(

@@ -118,7 +118,7 @@ def _place(
     place[row] = here
     places[use] = here
     rows[u] = row
-    return u + is_new
+    return u + int(is_new)
 
 
 @compiled

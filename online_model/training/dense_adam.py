@@ -24,55 +24,69 @@ class DenseAdam:
     def __init__(self, parameters: Iterable[Tensor], rate: float, decay: float) -> None:
         self.parameters = list(parameters)
         self._rate, self._decay = rate, decay
-        self._means = [torch.zeros_like(each) for each in self.parameters]
-        self._squares = [torch.zeros_like(each) for each in self.parameters]
+        self._means, self._squares = torch.zeros(2, sum(each.numel() for each in self.parameters))
         self._steps = torch.zeros(1)
 
     @property
     def tensors(self) -> list[Tensor]:
         """Everything that steps change."""
-        return [*self.parameters, *self._means, *self._squares, self._steps]
+        return [*self.parameters, self._means, self._squares, self._steps]
 
     def step(self, gradients: Sequence[Tensor], share: float) -> None:
         """With gradients × ``share``, one for each parameter and of its shape."""
         self._steps += 1
         steps = float(self._steps)
-        rate = self._rate / (1.0 - FIRST_DECAY**steps)
-        unbiased = 1.0 / math.sqrt(1.0 - SECOND_DECAY**steps)
-        for parameter, mean, square, gradient in zip(
-            self.parameters, self._means, self._squares, gradients, strict=True
-        ):
-            _step(
-                _flat(parameter),
-                _flat(mean),
-                _flat(square),
-                _flat(gradient.contiguous()),
-                np.float32(share),
-                np.float32(1.0 - self._rate * self._decay),
-                np.float32(rate),
-                np.float32(unbiased),
-            )
+        _step(
+            tuple(map(_flat, self.parameters)),
+            tuple(map(_flat, gradients)),
+            self._means.numpy(),
+            self._squares.numpy(),
+            np.float32(share),
+            np.float32(1.0 - self._rate * self._decay),
+            np.float32(self._rate / (1.0 - FIRST_DECAY**steps)),
+            np.float32(1.0 / math.sqrt(1.0 - SECOND_DECAY**steps)),
+        )
 
 
 def _flat(tensor: Tensor) -> Floats:
-    flat: Floats = tensor.detach().view(-1).numpy()
+    flat: Floats = tensor.detach().reshape(-1).numpy()
     return flat
 
 
 @compiled
 def _step(
-    values: Floats,
+    parameters: tuple[Floats, ...],
+    gradients: tuple[Floats, ...],
     means: Floats,
     squares: Floats,
-    gradients: Floats,
     share: np.float32,
     kept: np.float32,
     rate: np.float32,
     unbiased: np.float32,
 ) -> None:
-    """``rate`` is that of a step without bias, ``kept`` of the values by decay; 1/√(1 − β₂ᵗ) is
-    ``unbiased``. A plain division would look for zeros, one number after the other: np.divide lets
-    the compiler take many at once, and is twelve times as fast here."""
+    """``means`` and ``squares`` are those of all parameters, one after the other. ``rate`` is that
+    of a step without bias, ``kept`` of the values by decay; 1/√(1 − β₂ᵗ) is ``unbiased``."""
+    begin = 0
+    for number in range(len(parameters)):
+        end = begin + len(parameters[number])
+        own = means[begin:end], squares[begin:end]
+        _move(parameters[number], gradients[number], *own, share, kept, rate, unbiased)
+        begin = end
+
+
+@compiled
+def _move(
+    values: Floats,
+    gradients: Floats,
+    means: Floats,
+    squares: Floats,
+    share: np.float32,
+    kept: np.float32,
+    rate: np.float32,
+    unbiased: np.float32,
+) -> None:
+    """A plain division would look for zeros, one number after the other: np.divide lets the
+    compiler take many at once, and is twelve times as fast here."""
     for i in range(len(values)):
         gradient = gradients[i] * share
         means[i] += np.float32(1.0 - FIRST_DECAY) * (gradient - means[i])

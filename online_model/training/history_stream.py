@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from online_model.history import History
 from online_model.network.model import Architecture, Model
@@ -93,8 +92,8 @@ class StreamTrainer:
                     ended = True
                     break
                 position, history = found
-                before = self._learn_history(history, predict=predict_every > 0)
-                if before is not None:
+                before = self._learn_history(history)
+                if predict_every:
                     logits.append(before[::predict_every].copy())
                 rows += len(history)
             self._shared.join()
@@ -136,8 +135,9 @@ class StreamTrainer:
             ) from None
         self._shared.begin()
 
-    def _learn_history(self, history: History, predict: bool) -> NDArray[np.float32] | None:
-        logits = np.empty(len(history), np.float32) if predict else None
+    def _learn_history(self, history: History) -> NDArray[np.float32]:
+        """Logits from before each batch was learnt."""
+        logits = np.empty(len(history), np.float32)
         size = self._settings.batch_size
         for start in range(0, len(history), size):
             part = history.part(start, start + size)
@@ -146,19 +146,19 @@ class StreamTrainer:
             scores, rows = learn_batch(
                 self.model, batch, labels, weights, self._objective, self._settings, self._dense
             )
-            if logits is not None:
-                logits[start : start + len(part)] = scores.numpy()
+            logits[start : start + len(part)] = scores.numpy()
             self._shared.touch(rows)
-            self._count(scores, labels, weights)
+        self._count(history, logits)
         return logits
 
-    def _count(self, scores: Tensor, labels: Tensor, weights: Tensor) -> None:
+    def _count(self, history: History, logits: NDArray[np.float32]) -> None:
+        scores, labels, weights = map(torch.from_numpy, (logits, history.labels, history.weights))
         losses = torch.nn.functional.binary_cross_entropy_with_logits(
             scores, labels, weights, reduction="sum"
         )
-        self.rows_learnt += len(labels)
+        self.rows_learnt += len(history)
         self._loss += float(losses)
-        self._weight += float(weights.sum())
-        if self.rows_learnt // CURVE_ROWS > (self.rows_learnt - len(labels)) // CURVE_ROWS:
+        self._weight += float(history.weights.sum())
+        if self.rows_learnt // CURVE_ROWS > (self.rows_learnt - len(history)) // CURVE_ROWS:
             self.curve.append((self.rows_learnt, self._loss / self._weight))
             self._loss = self._weight = 0.0
