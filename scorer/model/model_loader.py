@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from schemas import redis_keys
 from schemas.model_package import ModelPackage, PackageError, fetch
-from schemas.redis_values import UserRow
 from scorer.ads.catalogue import Catalogue
 from scorer.ads.popularity import popular_ads
 from scorer.kernels import best_kernels
@@ -130,7 +129,8 @@ class ModelLoader:
                 halves = model.ad_halves(arrays.parts.take(slots))
                 store.write(slots, halves, model.usual_tower(halves), arrays.prices.take(slots))
                 pace.piece_is_done()
-            quantised, mean_tower = self._warm(model, file, probe, version)
+            parts = self._recent.parts(catalogue.encoder)
+            quantised, mean_tower = self._warm(model, file, probe, parts, version)
             loaded = ServedModel(
                 manifest=package.manifest,
                 model=model,
@@ -147,7 +147,6 @@ class ModelLoader:
                 file=file,
                 index_path=index_path,
             )
-            parts = self._recent.parts(catalogue.encoder)
             loaded.shortlist, loaded.spare = shortlist_and_spare(
                 loaded, arrays, parts, self._settings.candidates
             )
@@ -156,21 +155,25 @@ class ModelLoader:
             return loaded
 
     def _warm(
-        self, model: DeepFm, file: ModelFile, probe: NDArray[np.int32], version: str
+        self,
+        model: DeepFm,
+        file: ModelFile,
+        probe: NDArray[np.int32],
+        requests: Sequence[NDArray[np.void]],
+        version: str,
     ) -> tuple[QuantisedTower | None, float]:
-        """Run the whole path on a few requests, the first without a user; its mean tower logit.
+        """Run the whole path on the last of the requests, encoded parts (1,); the mean tower logit.
 
         The tower in 8 bits is refused unless it finds what the exact one ranks first.
         """
         encoder, arrays = self._catalogue.encoder, self._catalogue.arrays
-        halves = [
-            model.request_half(encoder.request(UserRow(f"probe-{number}" if number else ""), {}))
-            for number in range(_PROBE_REQUESTS)
-        ]
+        halves = [model.request_half(part) for part in requests[-_PROBE_REQUESTS:]]
         ads = model.ad_halves(arrays.parts.take(probe) if len(probe) else encoder.ad("", {}))
-        seen = ads.hidden + halves[0].hidden
+        # Each ad as one of them sees it: 8 bits must have room for what any request adds.
+        turns = np.arange(len(ads.hidden)) % len(halves)
+        seen = ads.hidden + np.stack([half.hidden for half in halves])[turns]
         logits = model.tower.logits(seen)
-        if not np.isfinite(logits).all() or not np.isfinite(halves[0].scalar):
+        if not np.isfinite(logits).all() or not np.isfinite([half.scalar for half in halves]).all():
             raise PackageError(f"package {version}: the model answers with no finite number")
         quantised = file.quantise_by(seen)
         if quantised is not None and len(probe):

@@ -7,9 +7,10 @@ import pytest
 
 from schemas.model_package import CHUNK_BYTES, TOWER_FILE, ModelPackage, file_entries
 from schemas.redis_keys import model_chunk, model_current
-from tests.scorer.publisher import DIM, MODEL, Publisher, ad, counter_row
+from schemas.redis_values import UserRow
+from tests.scorer.publisher import ADS, DIM, MODEL, Publisher, ad, counter_row
 from tests.scorer.running_scorer import RunningScorer, assert_parity, eventually
-from tests.scorer.tiny_model import TinyModel
+from tests.scorer.tiny_model import ENCODER, LAYOUT, TinyModel
 
 
 def test_a_new_snapshot_is_served(scorer: RunningScorer, publisher: Publisher) -> None:
@@ -123,3 +124,21 @@ def test_counters_and_ads_that_come_while_a_snapshot_loads_are_in_it(
     scorer.wait_for_model("v2")
     eventually(lambda: scorer.process.catalogue.arrays.impressions.sum() == sum(range(100, 130)))
     assert_parity(scorer.rank(limit=40), second)
+
+
+def test_8_bits_have_room_for_what_any_request_adds(redis_url: str, publisher: Publisher) -> None:
+    """One of nobody reads none of the rows that move these users far."""
+    model = TinyModel("v1", seed=1)
+    user = LAYOUT.offsets["user"]
+    model.arrays.table[user + 1 : user + 32, 1:] *= 40
+    publisher.package(model.package)
+    publisher.ads(*(ad(number) for number in range(ADS)))
+    with RunningScorer(redis_url) as scorer:
+        scorer.wait_for_model("v1")
+        served, slots = scorer.process.holder.require(), np.arange(ADS, dtype=np.int32)
+        assert served.quantised is not None
+        half = served.model.request_half(ENCODER.request(UserRow("u1"), {}))
+        parts = scorer.process.catalogue.arrays.parts.take(slots)
+        exact = served.model.tower.logits(served.model.ad_halves(parts).hidden + half.hidden)
+        found = served.quantised.logits(served.store, slots, half)
+        assert np.abs(found - exact).max() < 0.2 * np.ptp(exact)
