@@ -129,13 +129,14 @@ class ModelLoader:
                 halves = model.ad_halves(arrays.parts.take(slots))
                 store.write(slots, halves, model.usual_tower(halves), arrays.prices.take(slots))
                 pace.piece_is_done()
+            index = build_index(index_path, catalogue, store, self._settings, is_first)
             parts = self._recent.parts(catalogue.encoder)
-            quantised, mean_tower = self._warm(model, file, probe, parts, version)
+            quantised, mean_tower = self._warm(model, file, index, probe, parts, version)
             loaded = ServedModel(
                 manifest=package.manifest,
                 model=model,
                 store=store,
-                index=build_index(index_path, catalogue, store, self._settings, is_first),
+                index=index,
                 quantised=quantised,
                 popular=popular_ads(catalogue, 2 * self._settings.max_limit),
                 mean_tower=mean_tower,
@@ -158,37 +159,40 @@ class ModelLoader:
         self,
         model: DeepFm,
         file: ModelFile,
+        index: RetrievalIndex,
         probe: NDArray[np.int32],
         requests: Sequence[NDArray[np.void]],
         version: str,
     ) -> tuple[QuantisedTower | None, float]:
-        """Run the whole path on the last of the requests, encoded parts (1,); the mean tower logit.
+        """Run the whole path on the last of the requests, encoded parts (1,); the mean tower logit
+        of the ads in ``probe``.
 
-        The tower in 8 bits is refused unless it finds what the exact one ranks first.
+        The tower in 8 bits gets room for what the best ads of a request bring it, which are no
+        usual ones, and is refused unless it finds what the exact one ranks first.
         """
         encoder, arrays = self._catalogue.encoder, self._catalogue.arrays
-        halves = [model.request_half(part) for part in requests[-_PROBE_REQUESTS:]]
         ads = model.ad_halves(arrays.parts.take(probe) if len(probe) else encoder.ad("", {}))
-        # Each ad as one of them sees it: 8 bits must have room for what any request adds.
-        turns = np.arange(len(ads.hidden)) % len(halves)
-        seen = ads.hidden + np.stack([half.hidden for half in halves])[turns]
-        logits = model.tower.logits(seen)
-        if not np.isfinite(logits).all() or not np.isfinite([half.scalar for half in halves]).all():
+        halves = [model.request_half(part) for part in requests[-_PROBE_REQUESTS:]]
+        best = [index.search(query(h, False), self._settings.candidates)[0] for h in halves]
+        seen = [ads.hidden + halves[0].hidden]
+        for half, slots in zip(halves, best, strict=True):
+            seen.append(model.ad_halves(arrays.parts.take(slots)).hidden + half.hidden)
+        logits = [model.tower.logits(hidden) for hidden in seen]
+        if not np.isfinite([*(half.scalar for half in halves), *map(np.sum, logits)]).all():
             raise PackageError(f"package {version}: the model answers with no finite number")
-        quantised = file.quantise_by(seen)
-        if quantised is not None and len(probe):
-            shares = []
-            for half in halves:
-                products = file.store.vectors.take(probe, axis=0) @ query(half, by_value=False)
-                products -= file.store.usual.take(probe)
-                exact = products + model.tower.logits(ads.hidden + half.hidden)
-                approximate = products + quantised.logits(file.store, probe, half)
-                shares.append(overlap(exact, approximate, SERVED_ADS, SERVED_ADS + LARGEST_SPARE))
-            found = float(np.mean(shares))
+        quantised = file.quantise_by(np.concatenate(seen))
+        if quantised is not None and all(map(len, best)):
+            found = 0.0
+            for half, slots, towers in zip(halves, best, logits[1:], strict=True):
+                products = file.store.vectors.take(slots, axis=0) @ query(half, by_value=False)
+                products -= file.store.usual.take(slots)
+                approximate = products + quantised.logits(file.store, slots, half)
+                chosen = SERVED_ADS + LARGEST_SPARE
+                found += overlap(products + towers, approximate, SERVED_ADS, chosen) / len(halves)
             if found < LEAST_OVERLAP:
                 _log.warning("8 bits are too few for this tower", version=version, overlap=found)
                 quantised = None
-        mean_tower = float(logits.mean())
+        mean_tower = float(logits[0].mean())
         file.decide(mean_tower, quantised is not None)
         return quantised, mean_tower
 
