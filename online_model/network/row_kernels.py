@@ -67,7 +67,7 @@ def sum_by_row(
 
     ``gradients`` [n, F, width], ``scales`` [n] makes squares of them curvature. ``place`` [table
     rows] is FREE everywhere, before and after; ``places`` [uses] is room. Arrays are handed on as
-    wholes: Numba counts references to a part of one, which took six times as long as the sums.
+    wholes: Numba counts references to a part of one, which took longer than the sums.
     """
     u = _find_places(ids, sequence, place, rows, places)
     slopes[:u] = 0.0
