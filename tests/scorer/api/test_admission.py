@@ -144,8 +144,9 @@ def test_more_than_fits_is_refused_while_others_wait(redis_url: str, scorer: Run
             waiting = [clients.submit(small.rank, limit=1) for _ in range(2)]
             for _ in waiting:
                 assert entered.acquire(timeout=30)
-            code, _ = refusal(lambda: small.rank(limit=1))
+            code, message = refusal(lambda: small.rank(limit=1))
             assert code == grpc.StatusCode.RESOURCE_EXHAUSTED
+            assert message == "Concurrent RPC limit exceeded!", "gRPC's own, see the runbook"
             health = health_pb2_grpc.HealthStub(small.channel).Check.future(
                 health_pb2.HealthCheckRequest()
             )
