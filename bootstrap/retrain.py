@@ -256,13 +256,13 @@ class Retrain:
             )
         if path is None or not is_there:
             return 0, [None] * self.peers.size
-        _, (identity, _, number, places) = read_checkpoint(path)
+        state, (identity, _, number, places) = read_checkpoint(path)
         if identity != self._identity():
             raise CheckpointError(
                 f"{path}: of another retrain (hours, features, settings or processes differ); "
                 "delete it, or name another --checkpoint"
             )
-        trainer.restore(path)
+        trainer.restore(path, state)
         return number, list(places)
 
     def _keep(

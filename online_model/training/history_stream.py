@@ -20,7 +20,6 @@ from online_model.training.peers import Peers
 from online_model.training.shared_model import SharedModel
 from online_model.training.training_checkpoint import (
     CheckpointError,
-    read_checkpoint,
     write_checkpoint,
 )
 from schemas.calibration import Calibration
@@ -117,9 +116,8 @@ class StreamTrainer:
         }
         write_checkpoint(path, state, place)
 
-    def restore(self, path: Path) -> None:
-        """Goes on from :meth:`save`. Raises CheckpointError."""
-        state, _ = read_checkpoint(path)
+    def restore(self, path: Path, state: dict[str, Any]) -> None:
+        """Goes on from the state that :meth:`save` wrote to the path. Raises CheckpointError."""
         try:
             self.model.table.values.copy_(state["values"])
             self.model.table.curvature.copy_(state["curvature"])
