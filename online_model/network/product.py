@@ -12,7 +12,8 @@ from torch.autograd.function import once_differentiable
 
 #: Multiplications of a product from which on oneDNN is the faster one.
 LARGE = 1_000_000
-_HAS_ONEDNN = hasattr(torch.ops.mkldnn, "_linear_pointwise")
+_IS_BUILT = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
+_HAS_ONEDNN = _IS_BUILT and hasattr(torch.ops.mkldnn, "_linear_pointwise")
 
 
 def product(inputs: Tensor, weight: Tensor) -> Tensor:

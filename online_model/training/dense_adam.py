@@ -38,7 +38,7 @@ class DenseAdam:
         steps = float(self._steps)
         _step(
             tuple(map(_flat, self.parameters)),
-            tuple(map(_flat, gradients)),
+            tuple(_flat(gradient.contiguous()) for gradient in gradients),
             self._means.numpy(),
             self._squares.numpy(),
             np.float32(share),
@@ -49,7 +49,7 @@ class DenseAdam:
 
 
 def _flat(tensor: Tensor) -> Floats:
-    flat: Floats = tensor.detach().reshape(-1).numpy()
+    flat: Floats = tensor.detach().view(-1).numpy()
     return flat
 
 
