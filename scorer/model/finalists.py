@@ -19,7 +19,7 @@ _SHORTLISTS = (*range(64, 192, 16), *range(192, 385, 32))
 _LEAST_SHORTLISTED = 0.99
 #: Ads beyond those asked for whose exact probability is computed, as 8 bits rank nearly right: the
 #: first of these with which nearly all of the best are found. With SERVED_ADS they
-#: are 12, 16, 24, 32: kernels compute eight or four together.
+#: are 12, 16, 24, 32: kernels compute up to twelve together.
 _SPARES = (2, 6, 14, 22)
 LARGEST_SPARE = _SPARES[-1]
 _LEAST_FOUND = 0.998

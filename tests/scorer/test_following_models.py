@@ -8,9 +8,15 @@ import pytest
 from schemas.model_package import CHUNK_BYTES, TOWER_FILE, ModelPackage, file_entries
 from schemas.redis_keys import model_chunk, model_current
 from schemas.redis_values import UserRow
+from scorer.model import model_loader
 from tests.scorer.publisher import ADS, DIM, MODEL, Publisher, ad, counter_row
 from tests.scorer.running_scorer import RunningScorer, assert_parity, eventually
 from tests.scorer.tiny_model import ENCODER, LAYOUT, TinyModel
+
+
+def ad_row(number: int) -> int:
+    """The table row of an ad's id."""
+    return int(ENCODER.ad(f"ad-{number}", {})["ad_ids"][0, 0])
 
 
 def test_a_new_snapshot_is_served(scorer: RunningScorer, publisher: Publisher) -> None:
@@ -126,11 +132,18 @@ def test_counters_and_ads_that_come_while_a_snapshot_loads_are_in_it(
     assert_parity(scorer.rank(limit=40), second)
 
 
-def test_8_bits_have_room_for_what_any_request_adds(redis_url: str, publisher: Publisher) -> None:
-    """One of nobody reads none of the rows that move these users far."""
+@pytest.mark.parametrize("side", ["user", "ad"])
+def test_8_bits_have_room_for_what_any_request_adds(
+    redis_url: str, publisher: Publisher, side: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One of nobody reads no row that moves these users far, and the first ad no other's row."""
+    monkeypatch.setattr(model_loader, "_PROBE_ADS", 1)
     model = TinyModel("v1", seed=1)
-    user = LAYOUT.offsets["user"]
-    model.arrays.table[user + 1 : user + 32, 1:] *= 40
+    if side == "user":
+        rows = LAYOUT.offsets["user"] + np.arange(1, 32)
+    else:
+        rows = np.setdiff1d([ad_row(number) for number in range(ADS)], ad_row(0))
+    model.arrays.table[rows, 1:] *= 40
     publisher.package(model.package)
     publisher.ads(*(ad(number) for number in range(ADS)))
     with RunningScorer(redis_url) as scorer:

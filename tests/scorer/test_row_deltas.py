@@ -9,6 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from schemas.redis_keys import model_current, model_deltas, model_rows
+from scorer.model import half_refresher
 from tests.scorer.publisher import DIM, MODEL, Publisher, row_delta, wall_ms
 from tests.scorer.running_scorer import RunningScorer, eventually, served
 from tests.scorer.tiny_model import ENCODER, LAYOUT, TinyModel
@@ -42,6 +43,14 @@ def assert_serves(
     for scored in response.ads:
         expected = model.ctr(served(scored).inputs, changed(rows))
         assert scored.ctr == pytest.approx(expected, rel=1e-3)
+
+
+def assert_renewed(scorer: RunningScorer, *ad_ids: str) -> None:
+    """What retrieval searches is of the rows that are in the table now."""
+    served_model, catalogue = scorer.process.holder.require(), scorer.process.catalogue
+    slots = np.array([catalogue.slot(ad_id) for ad_id in ad_ids], np.int32)
+    halves = served_model.model.ad_halves(catalogue.arrays.parts.take(slots))
+    assert served_model.store.vectors[slots, :DIM] == pytest.approx(halves.fm_sums)
 
 
 def test_the_learners_shift_is_served(
@@ -107,7 +116,23 @@ def test_rows_of_many_ads_are_renewed_in_the_background(
         publisher.delta(row_delta("v1", 1, rows, click_ts=[wall_ms()]))
         eventually(lambda: other.metric(f"{FRESH}_count") == 1)
         assert_serves(other, model, rows, "ad-1", "ad-4", "ad-5")
+        assert_renewed(other, "ad-1", "ad-4", "ad-5")
         assert other.metric("ctr_scorer_stale_seconds") == 0
+
+
+def test_very_many_ads_of_one_delta_are_renewed_in_the_background(
+    scorer: RunningScorer,
+    publisher: Publisher,
+    model: TinyModel,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whoever else may share their rows: changes of ads would wait meanwhile."""
+    monkeypatch.setattr(half_refresher, "_MOST_AT_ONCE", 1)
+    rows = {row: row_of(model, row, 0.5) for row in (ad_row("ad-1"), ad_row("ad-2"))}
+    begin_epoch(scorer, publisher)
+    publisher.delta(row_delta("v1", 1, rows, click_ts=[wall_ms()]))
+    eventually(lambda: scorer.metric(f"{FRESH}_count") == 1)
+    assert_renewed(scorer, "ad-1", "ad-2", "ad-3")
 
 
 def test_the_first_delta_of_an_epoch_brings_the_compacted_rows(

@@ -51,11 +51,12 @@ class _Rows:
     arguments: bytes
 
     @classmethod
-    def of_ads(cls, model: BenchModel, count: int, random: np.random.Generator) -> "_Rows":
-        """So many different rows of the field ``ad``, each a little off the model's."""
-        ad = next(f for f in model.layout.ad_categoricals if f.name == "ad")
+    def of_ads(
+        cls, model: BenchModel, buckets: int, count: int, random: np.random.Generator
+    ) -> "_Rows":
+        """So many different ones of the rows of the field ``ad``, each a little off the model's."""
         first = model.layout.offsets["ad"] + 1
-        chosen = np.sort(random.choice(ad.buckets - 1, count, replace=False))
+        chosen = np.sort(random.choice(buckets - 1, count, replace=False))
         ids = (first + chosen).astype(np.int32)
         rows = model.arrays.table[ids]
         values = rows + np.float32(0.001) * random.standard_normal(rows.shape, np.float32)
@@ -78,7 +79,7 @@ def publish(changes: Changes, written: "Synchronized[int]", ready: Event, stoppi
     ad = next(f for f in model.layout.ad_categoricals if f.name == "ad")
     count = max(1, round(changes.ads_per_second * ad.buckets / changes.ads))
     random = np.random.default_rng(changes.seed)
-    deltas = [_Rows.of_ads(model, count, random) for _ in range(_DELTAS)]
+    deltas = [_Rows.of_ads(model, ad.buckets, count, random) for _ in range(_DELTAS)]
     package = model.package(changes.versions[0], spec.fingerprint)
     client: Any = redis.Redis(port=changes.redis_port)
     raw = RawRedis(changes.redis_port)
