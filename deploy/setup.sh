@@ -23,9 +23,15 @@ is_python_311() {
   "$1" -c 'import ensurepip, sys, venv; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null
 }
 
+executable() { # executable PYTHON: it may be a script that starts one
+  "$1" -c 'import os, sys; print(os.path.realpath(sys.executable))'
+}
+
 find_python() {
+  # The distribution's first: it is built with profile-guided optimisation, one from pyenv is not
+  # unless asked to, and then needs a third more of a core for the same.
   local candidate
-  for candidate in ${PYTHON:+"$PYTHON"} python3.11 /usr/bin/python3.11 python3; do
+  for candidate in ${PYTHON:+"$PYTHON"} /usr/bin/python3.11 python3.11 python3; do
     if is_python_311 "$candidate"; then
       command -v "$candidate"
       return
@@ -122,10 +128,12 @@ python_packages() {
   local find_links=()
   python="$(find_python)"
   # The folder is part of the hash: a virtual environment does not survive a move.
-  hash="$(hash_of pyproject.toml constraints.txt | cut -c1-32) $("$python" -V) $root"
+  hash="$(hash_of pyproject.toml constraints.txt | cut -c1-32) $("$python" -V) $python $root"
   is_current python "$hash" .venv/bin/python && return
   [[ -d "$wheels" ]] && find_links=(--find-links "$wheels")
-  say "installing Python packages into .venv (a minute or two; log: .build/logs/pip.log)"
+  say "installing Python packages into .venv, with $python (a minute or two; log: .build/logs/pip.log)"
+  # What was made with another Python stays with it, whatever venv is told.
+  [[ "$(realpath -m .venv/bin/python)" == "$(executable "$python")" ]] || rm -rf .venv
   {
     "$python" -m venv .venv \
       && .venv/bin/python -m pip install --disable-pip-version-check --no-input \
