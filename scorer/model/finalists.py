@@ -15,7 +15,7 @@ from scorer.questions import RankQuestion
 #: So many ads most requests ask for.
 SERVED_ADS = 10
 #: Candidates that go on to the tower in 8 bits: the first of these that loses next to nothing.
-_SHORTLISTS = (*range(64, 192, 16), *range(192, 385, 32))
+_SHORTLISTS = (*range(48, 192, 16), *range(192, 385, 32))
 _LEAST_SHORTLISTED = 0.99
 #: Ads beyond those asked for whose exact probability is computed, as 8 bits rank nearly right: the
 #: first of these with which nearly all of the best are found. With SERVED_ADS they
