@@ -8,6 +8,7 @@ import redis
 
 from schemas import redis_keys
 from schemas.row_changes import RowChange
+from stores.hash_pages import whole_hash
 
 ENTRIES_PER_READ = 64
 _Entries = Sequence[tuple[bytes, dict[bytes, bytes]]]
@@ -42,7 +43,7 @@ def read_snapshot(client: redis.Redis) -> Snapshot:
 
 def _pages(client: redis.Redis, keys: Sequence[str]) -> Iterator[list[RowChange]]:
     for key in keys:
-        fields = cast("dict[bytes, bytes]", client.hgetall(key))
+        fields = whole_hash(client, key)
         if fields:
             yield [RowChange(name.decode(), value) for name, value in fields.items()]
 

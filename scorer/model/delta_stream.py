@@ -1,7 +1,7 @@
 """The stream of row deltas of one package: where it stands, whether it goes on unbroken, and what
 was missed if it does not."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -13,11 +13,13 @@ from schemas import redis_keys
 from schemas.model_package import PackageError
 from schemas.row_delta import DeltaError, RowDelta, rows_from_hash
 from scorer.model.model_holder import DeltaPosition, ServedModel
+from stores.hash_pages import hash_pages
 
 START = DeltaPosition("0-0", "", -1)
-ENTRIES_PER_READ = 64
-#: Requests read their users from the same Redis, which does one thing at a time.
-_ROWS_PER_READ = 1_000
+#: Requests read their users from the same Redis, which does one thing at a time; an entry may have
+#: a megabyte.
+ENTRIES_PER_READ = 4
+_ENTRIES_BEFORE_DAMAGED = 64
 _ROWS_PER_LOOK = 1 << 18
 _ROWS_PER_LOCK = 4_096
 Entries = Sequence[tuple[bytes, dict[bytes, bytes]]]
@@ -62,7 +64,7 @@ def stream_end(client: redis.Redis, model: str, version: str) -> tuple[DeltaPosi
     """
     key = redis_keys.model_deltas(model, version)
     end: DeltaPosition | None = None
-    for count in (1, ENTRIES_PER_READ):
+    for count in (1, _ENTRIES_BEFORE_DAMAGED):
         for entry_id, fields in cast(Entries, client.xrevrange(key, count=count)):
             try:
                 delta = RowDelta.from_fields(fields)
@@ -117,7 +119,7 @@ def apply_compacted(
 
     Raises PackageError if one is damaged.
     """
-    for fields in _hash_pages(client, redis_keys.model_rows(model, version)):
+    for fields in hash_pages(client, redis_keys.model_rows(model, version)):
         try:
             ids, values = rows_from_hash(fields, table.shape[1] - 1)
             if not np.isfinite(values).all():
@@ -136,26 +138,19 @@ def rows_that_differ(table: NDArray[np.float32], other: NDArray[np.float32]) -> 
     return np.flatnonzero(differs).astype(np.int32)
 
 
-def _hash_pages(client: redis.Redis, key: str) -> Iterator[dict[bytes, bytes]]:
-    cursor = -1
-    while cursor != 0:
-        cursor, page = cast(
-            "tuple[int, dict[bytes, bytes]]",
-            client.hscan(key, max(cursor, 0), count=_ROWS_PER_READ),
-        )
-        yield page
-
-
 def clicks_between(
     client: redis.Redis, model: str, version: str, after: DeltaPosition, upto: DeltaPosition
 ) -> list[int]:
     """Times of the clicks learnt in the entries that a resync skips over."""
-    key = redis_keys.model_deltas(model, version)
-    entries = cast(Entries, client.xrange(key, f"({after.entry_id}", upto.entry_id, count=1000))
+    key, last = redis_keys.model_deltas(model, version), after.entry_id
     clicks: list[int] = []
-    for _, fields in entries:
-        try:
-            clicks += RowDelta.from_fields(fields).click_ts.tolist()
-        except DeltaError:
-            continue
+    while entries := cast(
+        Entries, client.xrange(key, f"({last}", upto.entry_id, count=ENTRIES_PER_READ)
+    ):
+        last = entries[-1][0].decode()
+        for _, fields in entries:
+            try:
+                clicks += RowDelta.from_fields(fields).click_ts.tolist()
+            except DeltaError:
+                continue
     return clicks

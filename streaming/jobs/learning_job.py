@@ -15,7 +15,7 @@ from typing import Any
 import structlog
 from prometheus_client import REGISTRY
 from pyflink.common import Types
-from pyflink.datastream import DataStream, KeyedProcessFunction, RuntimeContext
+from pyflink.datastream import KeyedProcessFunction, KeyedStream, RuntimeContext
 from pyflink.datastream.state import (
     ListStateDescriptor,
     MapStateDescriptor,
@@ -107,18 +107,10 @@ def build(tables: StreamTableEnvironment, options: LearningJobOptions, learners:
         samples.stream, samples.columns, ticks.stream, options.label_wait_ms, REMEMBERED_MS
     )
     batches = java.SampleBatches.of(labels, options.batch_ms)
-    learn(DataStream(batches), options, learners)
-
-
-def learn(batches: DataStream, options: LearningJobOptions, learners: Learners) -> DataStream:
-    """Rows of SampleBatches.java -> nothing but effects; one key, so parallelism 1."""
-    keyed = batches.key_by(lambda _: 0, Types.INT())
-    return (
-        keyed.process(LearnSamples(options, learners), Types.STRING())
-        .uid(LEARNER_UID)
-        .name(LEARNER_UID)
-        .set_parallelism(1)
-    )
+    # One key, so parallelism 1.
+    KeyedStream(batches, None, None).process(LearnSamples(options, learners), Types.STRING()).uid(
+        LEARNER_UID
+    ).name(LEARNER_UID).set_parallelism(1)
 
 
 class LearnSamples(KeyedProcessFunction):  # type: ignore[misc]

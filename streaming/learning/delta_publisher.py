@@ -3,6 +3,9 @@
 An epoch is one unbroken run on one base. With its first delta the compacted rows are replaced by
 all that the model has changed since the base: rows of a run that was lost (a crash, a Redis that
 came back older) are gone, and the new epoch makes scorers read them again.
+
+Rows come first, in many short commands: who reads them in between has some that the next delta
+brings again, as values are absolute. Delta and status follow in one transaction.
 """
 
 import secrets
@@ -26,7 +29,9 @@ from streaming.redis_sink.raw_commands import packed
 
 _log = structlog.get_logger(__name__)
 
-ROWS_PER_COMMAND = 10_000
+#: Redis does one command at a time, and scorers read users meanwhile: these take it half a
+#: millisecond.
+ROWS_PER_COMMAND = 500
 
 
 def wall_clock_ms() -> int:
@@ -62,8 +67,8 @@ class DeltaPublisher:
         click_ts: NDArray[np.int64],
         when_published: Callable[[], None] = lambda: None,
     ) -> RowDelta:
-        """Begin to publish what the model has just learnt: one delta, in one transaction with rows
-        and status. The one before is published then.
+        """Begin to publish what the model has just learnt: its rows, then one delta, in one
+        transaction with the status. The one before is published then.
 
         Raises RedisUnavailableError; it is not known then which of the two was published.
         """
@@ -73,8 +78,8 @@ class DeltaPublisher:
             _log.warning("redis does not hold our last delta, publishing all anew", held=held)
             self._base_version = ""
         delta = self._next_delta(model, report, click_ts)
-        commands = self._commands(model, delta)
-        self._sent = self._thread.submit(self._send, commands, when_published)
+        rows, told = self._rows(model, delta), self._told(model, delta)
+        self._sent = self._thread.submit(self._send, rows, told, when_published)
         return delta
 
     def wait(self) -> None:
@@ -115,11 +120,21 @@ class DeltaPublisher:
         )[0]
         return None if epoch is None else (epoch.decode(), int(sequence))
 
-    def _send(self, commands: Sequence[bytes], when_published: Callable[[], None]) -> None:
-        self._pipeline.transact_raw(commands, redis_keys.model_learner(self._model_name))
+    def _send(
+        self, rows: Sequence[bytes], told: Sequence[bytes], when_published: Callable[[], None]
+    ) -> None:
+        key = redis_keys.model_learner(self._model_name)
+        self._pipeline.execute_raw(rows, [key] * len(rows))
+        self._pipeline.transact_raw(told, key)
         when_published()
 
-    def _commands(self, model: LearntModel, delta: RowDelta) -> list[bytes]:
+    def _rows(self, model: LearntModel, delta: RowDelta) -> list[bytes]:
+        key = redis_keys.model_rows(self._model_name, delta.base_version)
+        if delta.sequence == 0:
+            return [packed("UNLINK", key), *_put(key, *model.learner.touched_rows())]
+        return _put(key, delta.ids, delta.values)
+
+    def _told(self, model: LearntModel, delta: RowDelta) -> list[bytes]:
         rows = redis_keys.model_rows(self._model_name, delta.base_version)
         deltas = redis_keys.model_deltas(self._model_name, delta.base_version)
         learner = redis_keys.model_learner(self._model_name)
@@ -134,15 +149,9 @@ class DeltaPublisher:
             withheld_since_ms=model.withheld_since_ms,
             drift_ms=model.drift_ms,
         )
-
-        if delta.sequence == 0:
-            changed = [packed("DEL", rows), *_put(rows, *model.learner.touched_rows())]
-        else:
-            changed = _put(rows, delta.ids, delta.values)
         limit = redis_keys.MODEL_DELTAS_MAX_ENTRIES
         lives = redis_keys.MODEL_DELTAS_TTL_SECONDS
         return [
-            *changed,
             packed("XADD", deltas, "MAXLEN", "~", limit, "*", *_flat(delta.to_fields())),
             packed("HSET", learner, *_flat(status.to_fields())),
             *(packed("EXPIRE", key, lives) for key in (rows, deltas)),

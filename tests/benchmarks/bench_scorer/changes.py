@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from schemas import redis_keys
 from schemas.features import FeatureSpec
 from schemas.row_delta import RowDelta
+from streaming.learning.delta_publisher import ROWS_PER_COMMAND
 from tests.benchmarks.bench_scorer.fill import RawRedis, bulk, write_package
 from tests.benchmarks.bench_scorer.model import BenchModel
 from tests.benchmarks.bench_scorer.rig import take_what_is_left
@@ -44,11 +45,12 @@ class Changes:
 
 @dataclass(frozen=True, slots=True)
 class _Rows:
-    """Table rows ``ids`` [n] with ``values`` [n, 1 + dim], and the same as arguments of HSET."""
+    """Table rows ``ids`` [n] with ``values`` [n, 1 + dim], and the same as arguments of HSET: how
+    many and what, by command."""
 
     ids: NDArray[np.int32]
     values: NDArray[np.float32]
-    arguments: bytes
+    arguments: Sequence[tuple[int, bytes]]
 
     @classmethod
     def of_ads(
@@ -60,10 +62,9 @@ class _Rows:
         ids = (first + chosen).astype(np.int32)
         rows = model.arrays.table[ids]
         values = rows + np.float32(0.001) * random.standard_normal(rows.shape, np.float32)
-        arguments = b"".join(
-            bulk(part) for pair in rows_to_hash(ids, values).items() for part in pair
-        )
-        return cls(ids, values, arguments)
+        pairs = [bulk(row) + bulk(new) for row, new in rows_to_hash(ids, values).items()]
+        parts = (pairs[at : at + ROWS_PER_COMMAND] for at in range(0, count, ROWS_PER_COMMAND))
+        return cls(ids, values, [(2 * len(part), b"".join(part)) for part in parts])
 
 
 def publish(changes: Changes, written: "Synchronized[int]", ready: Event, stopping: Event) -> None:
@@ -97,7 +98,8 @@ def publish(changes: Changes, written: "Synchronized[int]", ready: Event, stoppi
         now = np.array([wall_ms()], np.int64)
         delta = RowDelta(version, version, sequence, rows.ids, rows.values, now)
         key = redis_keys.model_rows(MODEL, version).encode()
-        raw.send_packed(2 + 2 * count, bulk(b"HSET") + bulk(key) + rows.arguments)
+        for arguments, data in rows.arguments:
+            raw.send_packed(2 + arguments, bulk(b"HSET") + bulk(key) + data)
         raw.drain()
         client.xadd(redis_keys.model_deltas(MODEL, version), delta.to_fields(), maxlen=120)
         with written.get_lock():

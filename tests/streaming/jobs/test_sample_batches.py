@@ -88,7 +88,7 @@ def run_on_flink(folder: Path) -> list[list[int]]:
     came = batches.executeAndCollect()
     found = []
     while came.hasNext():
-        found.append(list(came.next().getField(0)))
+        found.append(list(came.next().getField(1).getField(0)))
     came.close()
     return found
 

@@ -229,6 +229,35 @@ def test_the_next_batch_is_learnt_while_a_delta_is_sent(
     assert_compacted_rows_are_the_models(client, publishing.model)
 
 
+def test_rows_are_there_before_they_are_told_of(
+    client: redis.Redis,
+    redis_url: str,
+    publishing: Publishing,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """By commands that are short enough for others; who dies in between leaves nothing wrong."""
+    monkeypatch.setattr("streaming.learning.delta_publisher.ROWS_PER_COMMAND", 7)
+    publishing.step(0, 40)
+    told = stream(client)
+
+    def dies(*_: object) -> None:
+        raise RedisUnavailableError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(RedisPipeline, "transact_raw", dies)
+        with pytest.raises(RedisUnavailableError):
+            publishing.step(40, 40)
+    assert len(stream(client)) == len(told) == 1
+    assert_compacted_rows_are_the_models(client, publishing.model)
+
+    publishing.publisher = DeltaPublisher(
+        RedisPipeline(redis_url), MODEL, lambda: NOW_MS, lambda: "after"
+    )
+    delta = publishing.step(80, 20)
+    assert (delta.epoch, delta.sequence, status(client).total) == ("after", 0, 100)
+    assert_compacted_rows_are_the_models(client, publishing.model)
+
+
 def test_a_delta_that_could_not_be_sent_is_told_before_the_next(
     publishing: Publishing, monkeypatch: pytest.MonkeyPatch
 ) -> None:

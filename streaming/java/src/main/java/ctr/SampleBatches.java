@@ -9,7 +9,7 @@ import org.apache.flink.api.common.typeinfo.Types;
 import org.apache.flink.runtime.state.StateInitializationContext;
 import org.apache.flink.runtime.state.StateSnapshotContext;
 import org.apache.flink.streaming.api.datastream.DataStream;
-import org.apache.flink.streaming.api.datastream.SingleOutputStreamOperator;
+import org.apache.flink.streaming.api.datastream.KeyedStream;
 import org.apache.flink.streaming.runtime.streamrecord.StreamRecord;
 import org.apache.flink.table.data.RowData;
 import org.apache.flink.types.Row;
@@ -19,6 +19,9 @@ import org.apache.flink.types.Row;
  * array (little-endian), so that a thousand samples are read with one call. Columns: outcomes
  * (uint8), sizes of the inputs (int32), inputs one after the other, labels (int32), weights
  * (float32), positions (int32), times of clicks (int64), and the newest label's time.
+ *
+ * <p>A row comes with the one key that there is, as PyFlink's keyed functions take it. Its own {@code
+ * key_by} would send each row to Python and back once more to ask for the key.
  *
  * <p>A checkpoint keeps what is gathered and does not cut a batch short: as clicks come in bursts,
  * one of a few milliseconds may hold nothing else.
@@ -34,6 +37,9 @@ public final class SampleBatches extends Gathering<Row> {
       PrimitiveArrayTypeInfo.BYTE_PRIMITIVE_ARRAY_TYPE_INFO;
   private static final TypeInformation<Row> TYPE =
       Types.ROW(BYTES, BYTES, BYTES, BYTES, BYTES, BYTES, BYTES, Types.LONG);
+  private static final TypeInformation<Row> KEY_TYPE = Types.ROW(Types.INT);
+  private static final TypeInformation<Row> KEYED_TYPE = Types.ROW(Types.INT, TYPE);
+  private static final int KEY = 0;
 
   private static final ListStateDescriptor<Row> GATHERED =
       new ListStateDescriptor<>("gathered", TYPE);
@@ -68,9 +74,12 @@ public final class SampleBatches extends Gathering<Row> {
     labelTs = columns.index("label_ts");
   }
 
-  /** Batches of rows as {@link Label} has them. */
-  public static SingleOutputStreamOperator<Row> of(DataStream<RowData> labels, long gatherMs) {
-    return labels.transform(UID, TYPE, new SampleBatches(gatherMs)).uid(UID);
+  /** Batches of rows as {@link Label} has them: the key, then the columns. */
+  public static KeyedStream<Row, Row> of(DataStream<RowData> labels, long gatherMs) {
+    return labels
+        .transform(UID, KEYED_TYPE, new SampleBatches(gatherMs))
+        .uid(UID)
+        .keyBy(batch -> Row.of(batch.getField(0)), KEY_TYPE);
   }
 
   @Override
@@ -131,7 +140,7 @@ public final class SampleBatches extends Gathering<Row> {
     Row batch = batch();
     all.forEach(ByteColumn::clear);
     newestLabelTs = 0;
-    output.collect(new StreamRecord<>(batch));
+    output.collect(new StreamRecord<>(Row.of(KEY, batch)));
   }
 
   private Row batch() {
