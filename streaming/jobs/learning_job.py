@@ -59,6 +59,10 @@ CONFIGURATION = {
     "python.state.cache-size": "0",
     # A piece of rows goes to the state when it is written: all together would be the model again.
     "python.map-state.write-cache-size": "1",
+    # A batch waits for the learner in the network's buffers while the next one is gathered: without
+    # room for all of it, nothing is gathered meanwhile.
+    "taskmanager.network.memory.floating-buffers-per-gate": "256",
+    "taskmanager.network.memory.max-buffers-per-channel": "256",
     # Positives and late clicks are let through as often as event time moves on: in small lots.
     "pipeline.auto-watermark-interval": "50 ms",
 }

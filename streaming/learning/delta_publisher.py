@@ -10,7 +10,7 @@ brings again, as values are absolute. Delta and status follow in one transaction
 
 import secrets
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
@@ -33,6 +33,9 @@ _log = structlog.get_logger(__name__)
 #: millisecond.
 ROWS_PER_COMMAND = 500
 
+#: Ids [n] and values [n, 1 + dim] of table rows.
+Rows = tuple[NDArray[np.int32], NDArray[np.float32]]
+
 
 def wall_clock_ms() -> int:
     """Now, as Unix time."""
@@ -41,7 +44,7 @@ def wall_clock_ms() -> int:
 
 class DeltaPublisher:
     """Publishes the deltas of one model; there must be no second publisher for it. While a thread
-    sends a delta, which takes a third as long as to learn it, the next one is learnt."""
+    packs and sends a delta, which takes a third as long as to learn it, the next one is learnt."""
 
     def __init__(
         self,
@@ -78,8 +81,9 @@ class DeltaPublisher:
             _log.warning("redis does not hold our last delta, publishing all anew", held=held)
             self._base_version = ""
         delta = self._next_delta(model, report, click_ts)
-        rows, told = self._rows(model, delta), self._told(model, delta)
-        self._sent = self._thread.submit(self._send, rows, told, when_published)
+        status = self._status(model, delta).to_fields()
+        all_rows = model.learner.touched_rows() if delta.sequence == 0 else None
+        self._sent = self._thread.submit(self._send, delta, status, all_rows, when_published)
         return delta
 
     def wait(self) -> None:
@@ -120,25 +124,8 @@ class DeltaPublisher:
         )[0]
         return None if epoch is None else (epoch.decode(), int(sequence))
 
-    def _send(
-        self, rows: Sequence[bytes], told: Sequence[bytes], when_published: Callable[[], None]
-    ) -> None:
-        key = redis_keys.model_learner(self._model_name)
-        self._pipeline.execute_raw(rows, [key] * len(rows))
-        self._pipeline.transact_raw(told, key)
-        when_published()
-
-    def _rows(self, model: LearntModel, delta: RowDelta) -> list[bytes]:
-        key = redis_keys.model_rows(self._model_name, delta.base_version)
-        if delta.sequence == 0:
-            return [packed("UNLINK", key), *_put(key, *model.learner.touched_rows())]
-        return _put(key, delta.ids, delta.values)
-
-    def _told(self, model: LearntModel, delta: RowDelta) -> list[bytes]:
-        rows = redis_keys.model_rows(self._model_name, delta.base_version)
-        deltas = redis_keys.model_deltas(self._model_name, delta.base_version)
-        learner = redis_keys.model_learner(self._model_name)
-        status = LearnerStatus(
+    def _status(self, model: LearntModel, delta: RowDelta) -> LearnerStatus:
+        return LearnerStatus(
             base_version=delta.base_version,
             epoch=delta.epoch,
             sequence=delta.sequence,
@@ -149,13 +136,33 @@ class DeltaPublisher:
             withheld_since_ms=model.withheld_since_ms,
             drift_ms=model.drift_ms,
         )
+
+    def _send(
+        self,
+        delta: RowDelta,
+        status: Mapping[str, str | int],
+        all_rows: Rows | None,
+        when_published: Callable[[], None],
+    ) -> None:
+        """With ``all_rows`` a new epoch begins, which has these and no others."""
+        rows = redis_keys.model_rows(self._model_name, delta.base_version)
+        deltas = redis_keys.model_deltas(self._model_name, delta.base_version)
+        learner = redis_keys.model_learner(self._model_name)
+        put = (
+            _put(rows, delta.ids, delta.values)
+            if all_rows is None
+            else [packed("UNLINK", rows), *_put(rows, *all_rows)]
+        )
         limit = redis_keys.MODEL_DELTAS_MAX_ENTRIES
         lives = redis_keys.MODEL_DELTAS_TTL_SECONDS
-        return [
+        told = [
             packed("XADD", deltas, "MAXLEN", "~", limit, "*", *_flat(delta.to_fields())),
-            packed("HSET", learner, *_flat(status.to_fields())),
+            packed("HSET", learner, *_flat(status)),
             *(packed("EXPIRE", key, lives) for key in (rows, deltas)),
         ]
+        self._pipeline.execute_raw(put, [rows] * len(put))
+        self._pipeline.transact_raw(told, learner)
+        when_published()
 
 
 def _put(key: str, ids: NDArray[np.int32], values: NDArray[np.float32]) -> list[bytes]:
