@@ -29,7 +29,7 @@ executable() { # executable PYTHON: it may be a script that starts one
 
 find_python() {
   # The distribution's first: it is built with profile-guided optimisation, one from pyenv is not
-  # unless asked to, and then needs a third more of a core for the same.
+  # unless asked to, and a scorer then needs a tenth more of a core for a request.
   local candidate
   for candidate in ${PYTHON:+"$PYTHON"} /usr/bin/python3.11 python3.11 python3; do
     if is_python_311 "$candidate"; then

@@ -44,7 +44,7 @@ def wall_clock_ms() -> int:
 
 class DeltaPublisher:
     """Publishes the deltas of one model; there must be no second publisher for it. While a thread
-    packs and sends a delta, which takes a third as long as to learn it, the next one is learnt."""
+    packs and sends a delta, the next one is learnt."""
 
     def __init__(
         self,
