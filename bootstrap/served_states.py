@@ -13,10 +13,7 @@ from schemas import redis_keys
 from schemas.features import FeatureSpec
 from schemas.model_package import ModelPackage
 from schemas.row_delta import RowDelta, rows_from_hash
-from stores.hash_pages import whole_hash
-
-#: An entry may have a megabyte, and scorers read users meanwhile.
-_ENTRIES_PER_READ = 4
+from stores.paged_reads import stream_entries, whole_hash
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,18 +46,18 @@ def served_states(
     """In the order of time, as far back as Redis keeps deltas. Raises PackageError, DeltaError."""
     scorer = PackageScorer(package, spec)
     version = package.manifest.version
-    deltas = redis_keys.model_deltas(model, version)
+    deltas, rows = redis_keys.model_deltas(model, version), redis_keys.model_rows(model, version)
+    # Rows first: of one that changes meanwhile a delta then says that it was not always so.
+    newest = rows_from_hash(whole_hash(client, rows), spec.embedding_dim)
     entries = [
         (_moment(entry_id), RowDelta.from_fields(fields))
-        for entry_id, fields in _entries(client, deltas)
+        for entry_id, fields in stream_entries(client, deltas)
     ]
     known = np.ones(scorer.rows, np.bool_)
     if not entries:
-        if not client.exists(redis_keys.model_rows(model, version)):
+        if not len(newest[0]):
             yield ServedState(-np.inf, np.inf, scorer, 0.0, known)
         return
-    rows = redis_keys.model_rows(model, version)
-    newest = rows_from_hash(whole_hash(client, rows), spec.embedding_dim)
     if entries[0][1].sequence == 0 and _is_whole(client, deltas, len(entries)):
         yield ServedState(-np.inf, entries[0][0], scorer, 0.0, known)
     else:
@@ -73,13 +70,6 @@ def served_states(
         known[delta.ids] = True
         until = entries[number + 1][0] if number + 1 < len(entries) else np.inf
         yield ServedState(moment, until, scorer, delta.shift, known)
-
-
-def _entries(client: Any, stream: str) -> Iterator[tuple[bytes, dict[bytes, bytes]]]:
-    after = "-"
-    while found := client.xrange(stream, min=after, count=_ENTRIES_PER_READ):
-        yield from found
-        after = f"({found[-1][0].decode()}"
 
 
 def _forget(

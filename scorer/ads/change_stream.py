@@ -8,7 +8,7 @@ import redis
 
 from schemas import redis_keys
 from schemas.row_changes import RowChange
-from stores.hash_pages import whole_hash
+from stores.paged_reads import whole_hash
 
 ENTRIES_PER_READ = 64
 _Entries = Sequence[tuple[bytes, dict[bytes, bytes]]]

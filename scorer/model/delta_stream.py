@@ -13,7 +13,7 @@ from schemas import redis_keys
 from schemas.model_package import PackageError
 from schemas.row_delta import DeltaError, RowDelta, rows_from_hash
 from scorer.model.model_holder import DeltaPosition, ServedModel
-from stores.hash_pages import hash_pages
+from stores.paged_reads import hash_pages, stream_entries
 
 START = DeltaPosition("0-0", "", -1)
 #: Requests read their users from the same Redis, which does one thing at a time; an entry may have
@@ -142,15 +142,11 @@ def clicks_between(
     client: redis.Redis, model: str, version: str, after: DeltaPosition, upto: DeltaPosition
 ) -> list[int]:
     """Times of the clicks learnt in the entries that a resync skips over."""
-    key, last = redis_keys.model_deltas(model, version), after.entry_id
+    key = redis_keys.model_deltas(model, version)
     clicks: list[int] = []
-    while entries := cast(
-        Entries, client.xrange(key, f"({last}", upto.entry_id, count=ENTRIES_PER_READ)
-    ):
-        last = entries[-1][0].decode()
-        for _, fields in entries:
-            try:
-                clicks += RowDelta.from_fields(fields).click_ts.tolist()
-            except DeltaError:
-                continue
+    for _, fields in stream_entries(client, key, after.entry_id, upto.entry_id):
+        try:
+            clicks += RowDelta.from_fields(fields).click_ts.tolist()
+        except DeltaError:
+            continue
     return clicks

@@ -158,8 +158,9 @@ class DeltaPublisher:
         told = [
             packed("XADD", deltas, "MAXLEN", "~", limit, "*", *_flat(delta.to_fields())),
             packed("HSET", learner, *_flat(status)),
-            *(packed("EXPIRE", key, lives) for key in (rows, deltas)),
+            packed("EXPIRE", deltas, lives),
         ]
+        put.append(packed("EXPIRE", rows, lives))
         self._pipeline.execute_raw(put, [rows] * len(put))
         self._pipeline.transact_raw(told, learner)
         when_published()

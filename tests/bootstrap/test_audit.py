@@ -23,6 +23,7 @@ from schemas.redis_values import CounterRow, versioned
 from schemas.row_delta import RowDelta
 from stores.lake.folders import LakeError
 from stores.lake.parquet_files import write_file
+from stores.paged_reads import whole_hash
 from tests.bootstrap.synthetic_lake import write_lake
 from tests.schemas.rows_hash import row_key
 
@@ -173,3 +174,31 @@ def test_a_sample_is_compared_with_the_model_as_it_was(
     found = audit_scores(engine, MODEL, spec, lake, tolerance=1e-6, most=ROWS)
     assert found.compared + found.unknown == ROWS
     assert found.compared < ROWS // 10
+
+
+def test_a_row_that_changes_while_they_are_read_was_not_always_so(
+    engine: Any,
+    spec: FeatureSpec,
+    lake: Path,
+    trained: TrainedPackage,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    version, dim = trained.package.manifest.version, spec.embedding_dim
+    deltas, rows = redis_keys.model_deltas(MODEL, version), redis_keys.model_rows(MODEL, version)
+    row = np.array([Layout.of(spec).offsets["category"]], np.int32)
+    values, no_clicks = np.full((1, 1 + dim), 3.0, np.float32), np.zeros(0, np.int64)
+    nothing = RowDelta(version, "e", 7, row[:0], values[:0], no_clicks)
+    engine.xadd(deltas, nothing.to_fields(), id="1-0")
+
+    def read(client: Any, key: str) -> dict[bytes, bytes]:
+        """By the learner's own order: rows, then what tells of them."""
+        client.hset(rows, row_key(int(row[0])), values.tobytes())
+        found = whole_hash(client, key)
+        learnt = RowDelta(version, "e", 8, row, values, no_clicks)
+        client.xadd(deltas, learnt.to_fields(), id=f"{2**45}-0")
+        return found
+
+    monkeypatch.setattr("bootstrap.served_states.whole_hash", read)
+    found = audit_scores(engine, MODEL, spec, lake, tolerance=1e-6, most=ROWS)
+    assert (found.different, found.compared + found.unknown) == (0, ROWS)
+    assert found.unknown > 0

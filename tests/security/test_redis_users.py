@@ -88,12 +88,16 @@ def test_bootstrap_publishes_and_an_operator_rolls_back(servers: SecuredServers)
 def test_the_learning_job_writes_rows_and_tells_of_them(servers: SecuredServers) -> None:
     rows, deltas = redis_keys.model_rows("m", "v"), redis_keys.model_deltas("m", "v")
     pipeline = RedisPipeline(servers.redis("learning"))
-    put = [packed("UNLINK", rows), packed("HSET", rows, "row", "value")]
-    assert pipeline.execute_raw(put, [rows] * len(put)) == [0, 1]
+    put = [
+        packed("UNLINK", rows),
+        packed("HSET", rows, "row", "value"),
+        packed("EXPIRE", rows, 60),
+    ]
+    assert pipeline.execute_raw(put, [rows] * len(put)) == [0, 1, 1]
     told = [
         packed("HMGET", redis_keys.model_learner("m"), "epoch"),
         packed("XADD", deltas, "MAXLEN", "~", 5, "*", "epoch", "e"),
-        packed("EXPIRE", rows, 60),
+        packed("EXPIRE", deltas, 60),
     ]
     assert pipeline.transact_raw(told, rows)[0] == [None]
     assert pipeline.client.get(redis_keys.model_current("n")) is None

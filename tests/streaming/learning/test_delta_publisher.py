@@ -237,7 +237,10 @@ def test_rows_are_there_before_they_are_told_of(
 ) -> None:
     """By commands that are short enough for others; who dies in between leaves nothing wrong."""
     monkeypatch.setattr("streaming.learning.delta_publisher.ROWS_PER_COMMAND", 7)
-    publishing.step(0, 40)
+    client.config_resetstat()
+    first = publishing.step(0, 40)
+    stats: Any = client.info("commandstats")
+    assert stats["cmdstat_hset"]["calls"] >= len(first.ids) / 7 > 3
     told = stream(client)
 
     def dies(*_: object) -> None:
@@ -249,6 +252,8 @@ def test_rows_are_there_before_they_are_told_of(
             publishing.step(40, 40)
     assert len(stream(client)) == len(told) == 1
     assert_compacted_rows_are_the_models(client, publishing.model)
+    left: Any = client.ttl(ROWS)
+    assert left > 0, "they expire even if nobody ever tells of them"
 
     publishing.publisher = DeltaPublisher(
         RedisPipeline(redis_url), MODEL, lambda: NOW_MS, lambda: "after"

@@ -1,11 +1,14 @@
-"""Large hashes of Redis, read without keeping others waiting: it does one thing at a time."""
+"""Large hashes and streams of Redis, read without keeping others waiting: it does one thing at a
+time."""
 
 from collections.abc import Iterator
-from typing import cast
+from typing import Any, cast
 
 import redis
 
 _FIELDS_PER_READ = 1_000
+#: One may have a megabyte.
+_ENTRIES_PER_READ = 4
 
 
 def hash_pages(client: redis.Redis, key: str) -> Iterator[dict[bytes, bytes]]:
@@ -26,3 +29,13 @@ def whole_hash(client: redis.Redis, key: str) -> dict[bytes, bytes]:
     for page in hash_pages(client, key):
         fields.update(page)
     return fields
+
+
+def stream_entries(
+    client: redis.Redis, key: str, after: str = "0-0", upto: str = "+"
+) -> Iterator[tuple[bytes, dict[bytes, bytes]]]:
+    """Entries after one id, up to and with another; also those that come meanwhile."""
+    untyped: Any = client
+    while found := untyped.xrange(key, f"({after}", upto, count=_ENTRIES_PER_READ):
+        yield from found
+        after = found[-1][0].decode()
