@@ -21,6 +21,13 @@ def graph_options(settings: StreamingSettings) -> dict[str, str]:
     }
 
 
+#: Of TaskManagers. A batch waits for the learner in the network's buffers while the next one is
+#: gathered: without room for all of it (8 MiB), nothing is gathered meanwhile.
+ROOM_FOR_A_BATCH = {
+    "taskmanager.network.memory.floating-buffers-per-gate": "256",
+    "taskmanager.network.memory.max-buffers-per-channel": "256",
+}
+
 #: What is exported of Flink's own metrics: a job has thousands, most of them of single buffers.
 EXPORTED = (
     "*:currentInputWatermark,currentOutputWatermark,watermarkLag,numRecordsIn,numRecordsOut,"

@@ -16,7 +16,7 @@ import yaml
 from deploy.local.part import Part, Port, RestartPolicy, StackError
 from deploy.local.ports import HOST
 from deploy.local.probes import jobmanager_probe, taskmanager_probe
-from streaming.flink_options import reporter_options
+from streaming.flink_options import ROOM_FOR_A_BATCH, reporter_options
 
 _LOGGING = files("streaming") / "jobs" / "log4j2.properties"
 #: Of Flink's own metrics for Prometheus: each process takes the first that is free.
@@ -82,6 +82,7 @@ class SessionCluster:
     def _configuration(self) -> Mapping[str, str | int]:
         return {
             **reporter_options(METRICS_PORTS),
+            **ROOM_FOR_A_BATCH,
             "jobmanager.rpc.address": HOST,
             "jobmanager.rpc.port": self.rpc_port,
             "jobmanager.bind-host": HOST,

@@ -30,6 +30,7 @@ from schemas.addresses import KafkaAddress, RedisAddress
 from schemas.features import FeatureSpec
 from schemas.layout import Layout
 from schemas.topics import TRAINING_SAMPLES
+from streaming.flink_options import ROOM_FOR_A_BATCH
 from streaming.jobs.internal_rows import internal_rows
 from streaming.jobs.statements import folder_option, kafka_options, seconds, statement
 from streaming.learning.background_learning import BackgroundLearning
@@ -59,10 +60,8 @@ CONFIGURATION = {
     "python.state.cache-size": "0",
     # A piece of rows goes to the state when it is written: all together would be the model again.
     "python.map-state.write-cache-size": "1",
-    # A batch waits for the learner in the network's buffers while the next one is gathered: without
-    # room for all of it, nothing is gathered meanwhile.
-    "taskmanager.network.memory.floating-buffers-per-gate": "256",
-    "taskmanager.network.memory.max-buffers-per-channel": "256",
+    # Where the job has a Flink of its own; a cluster has its own configuration.
+    **ROOM_FOR_A_BATCH,
     # Positives and late clicks are let through as often as event time moves on: in small lots.
     "pipeline.auto-watermark-interval": "50 ms",
 }
