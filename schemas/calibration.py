@@ -46,7 +46,10 @@ class Calibration(BaseModel):
         """Scores [n] of the model, as logits -> calibrated probabilities [n] in (0, 1)."""
         knots, outputs = self._knots
         scores = np.asarray(logits, np.float64)
-        mapped = np.interp(scores, knots, outputs)
-        mapped += np.minimum(scores - knots[0], 0.0) + np.maximum(scores - knots[-1], 0.0)
+        if len(knots) == 1:  # the slope is 1 on both sides
+            mapped = scores + (outputs[0] - knots[0])
+        else:
+            mapped = np.interp(scores, knots, outputs)
+            mapped += np.minimum(scores - knots[0], 0.0) + np.maximum(scores - knots[-1], 0.0)
         probabilities: NDArray[np.float64] = 1.0 / (1.0 + np.exp(-np.clip(mapped, -30.0, 30.0)))
         return np.clip(probabilities, FLOOR, 1.0 - FLOOR)

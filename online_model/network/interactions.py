@@ -1,10 +1,10 @@
-"""First order and factorization machine of a batch, with their gradient, in one pass over fields.
+"""First order and factorization machine of a batch, with their slopes, in one pass over fields.
 
-The tower reads the same embeddings: they are laid out for it on the way, and its gradient joins
-that of the pairs on the way back, so autograd copies no field.
+The tower reads the same embeddings: they are laid out for it on the way, and its slopes join those
+of the pairs on the way back, so no field is copied.
 """
 
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -16,32 +16,34 @@ from online_model.network.compiled import compiled
 Floats = NDArray[np.float32]
 
 
-class Interactions(torch.autograd.Function):
-    """Fields [n, F, 1+dim] and numbers [n, N] -> scores [n] and tower inputs [n, F·dim + N].
+@dataclass(frozen=True, slots=True)
+class Interactions:
+    """Of one batch: ``scores`` [n], and the tower's ``inputs`` [n, F·dim + N].
 
-    score = Σ first-order + ½(‖Σv‖² − Σ‖v‖²) (Rendle, ICDM'10, lemma 3.1). No gradient flows to
-    numbers.
+    score = Σ first-order + ½(‖Σv‖² − Σ‖v‖²) (Rendle, ICDM'10, lemma 3.1).
     """
 
-    @staticmethod
-    def forward(ctx: Any, fields: Tensor, numbers: Tensor) -> tuple[Tensor, Tensor]:
-        """Keeps fields and their sums."""
+    scores: Tensor
+    inputs: Tensor
+    fields: Tensor
+    sums: Floats
+
+    @classmethod
+    def of(cls, fields: Tensor, numbers: Tensor) -> "Interactions":
+        """Of fields [n, F, 1+dim] and numbers [n, N]."""
         n, count, width = fields.shape
         scores = np.empty(n, np.float32)
         sums = np.empty((n, width - 1), np.float32)
         inputs = np.empty((n, count * (width - 1) + numbers.shape[1]), np.float32)
-        _forward(fields.detach().numpy(), numbers.detach().numpy(), scores, sums, inputs)
-        ctx.save_for_backward(fields, torch.from_numpy(sums))
-        return torch.from_numpy(scores), torch.from_numpy(inputs)
+        _forward(fields.numpy(), numbers.numpy(), scores, sums, inputs)
+        return cls(torch.from_numpy(scores), torch.from_numpy(inputs), fields, sums)
 
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+    def slopes(self, by_scores: Tensor, by_inputs: Tensor) -> Tensor:
         """Of scores [n] and inputs -> of fields."""
-        fields, sums = ctx.saved_tensors
-        by_fields = np.empty(fields.shape, np.float32)
-        by_scores, by_inputs = (gradient.contiguous().numpy() for gradient in gradients)
-        _backward(fields.detach().numpy(), sums.numpy(), by_scores, by_inputs, by_fields)
-        return torch.from_numpy(by_fields), None
+        by_fields = np.empty(self.fields.shape, np.float32)
+        told, by_tower = by_scores.contiguous().numpy(), by_inputs.contiguous().numpy()
+        _backward(self.fields.numpy(), self.sums, told, by_tower, by_fields)
+        return torch.from_numpy(by_fields)
 
 
 @compiled

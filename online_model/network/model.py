@@ -8,11 +8,12 @@ from typing import Literal, cast
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from online_model.network.batch import Batch, Batcher, standardisation
 from online_model.network.deepfm import DeepFM
 from online_model.network.logistic_regression import LogisticRegression
+from online_model.network.network import Network
 from online_model.network.row_table import RowTable
 from online_model.settings import OnlineModelSettings
 from schemas.features import FeatureSpec
@@ -50,7 +51,7 @@ class Model:
     shape: Shape
     batcher: Batcher
     table: RowTable
-    network: nn.Module
+    network: Network
 
     @classmethod
     def new(
@@ -69,8 +70,7 @@ class Model:
         shape = Shape.of(spec, architecture)
         mean, std = standardisation(samples)
         network = dense_part(shape, settings.towers, settings.hidden, settings.seed)
-        with torch.no_grad():
-            cast(Tensor, network.bias).fill_(math.log(base_rate / (1.0 - base_rate)))
+        cast(Tensor, network.bias).fill_(math.log(base_rate / (1.0 - base_rate)))
         values = torch.zeros(shape.rows, 1 + shape.dim)
         return cls.assembled(spec, shape, mean, std, values, network)
 
@@ -82,7 +82,7 @@ class Model:
         mean: NDArray[np.float32],
         std: NDArray[np.float32],
         values: Tensor,
-        network: nn.Module,
+        network: Network,
     ) -> "Model":
         """From its parts; no curvature has been gathered."""
         layout = Layout.of(spec)
@@ -95,10 +95,8 @@ class Model:
         )
 
     def scores(self, batch: Batch) -> Tensor:
-        """Logits [n], without gradients."""
-        with torch.no_grad():
-            scores: Tensor = self.network(self.table.fields(batch), batch.numbers)
-        return scores
+        """Logits [n]."""
+        return self.network.passed(self.table.fields(batch), batch.numbers).scores
 
     def logits(self, samples: NDArray[np.void]) -> NDArray[np.float32]:
         """Scores [n] of samples [n], before calibration."""
@@ -111,12 +109,11 @@ class Model:
     def dense_parameters(self) -> Mapping[str, NDArray[np.float32]]:
         """Copies of what is not in the table, by name."""
         return {
-            name: parameter.detach().numpy().copy()
-            for name, parameter in self.network.named_parameters()
+            name: parameter.numpy().copy() for name, parameter in self.network.named_parameters()
         }
 
 
-def dense_part(shape: Shape, towers: int, hidden: tuple[int, ...], seed: int) -> nn.Module:
+def dense_part(shape: Shape, towers: int, hidden: tuple[int, ...], seed: int) -> Network:
     """The network of a shape, with first weights."""
     if shape.architecture == "lr":
         return LogisticRegression(shape.numbers)

@@ -1,7 +1,8 @@
 """Compiled loops over table rows: reading fields, and the sum of what a batch says of each row.
 
 A row that is used many times in a batch is written once. Everything runs in one thread and in the
-order of the samples, so the same batch gives the same bits.
+order of the samples, so the same batch gives the same bits. Rows are asked for before their turn:
+they are anywhere in a table that no cache holds.
 """
 
 import math
@@ -9,11 +10,15 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from online_model.network.compiled import compiled
+from online_model.network.compiled import compiled, prefetch
 
 Floats = NDArray[np.float32]
 Ids = NDArray[np.int64]
 FREE = -1
+#: How long before its turn a row is asked for: in rows, and in samples where all of one are read.
+ROWS_AHEAD, SAMPLES_AHEAD = 16, 2
+#: Of a cache line, in float32.
+_LINE = 16
 
 
 @compiled
@@ -24,6 +29,12 @@ def read_fields(values: Floats, ids: Ids, sequence: Ids, at: int, fields: Floats
     """
     width = values.shape[1]
     for i in range(len(ids)):
+        if i + SAMPLES_AHEAD < len(ids):
+            for row in ids[i + SAMPLES_AHEAD]:
+                _ask_for(values, row)
+            for row in sequence[i + SAMPLES_AHEAD]:
+                if row >= 0:
+                    _ask_for(values, row)
         field = 0
         for k in range(ids.shape[1]):
             if field == at:
@@ -34,6 +45,14 @@ def read_fields(values: Floats, ids: Ids, sequence: Ids, at: int, fields: Floats
             field += 1
         if at >= 0:
             _pool(values, sequence[i], fields[i, at])
+
+
+@compiled
+def _ask_for(table: Floats, row: int) -> None:
+    last = table.shape[1] - 1
+    for column in range(0, last, _LINE):
+        prefetch(table, row, column)
+    prefetch(table, row, last)
 
 
 @compiled
@@ -161,6 +180,9 @@ def newton_step(
 ) -> None:
     """Moves rows [u] by share × slope / (prior + curvature), an embedding by ``limit`` at most."""
     for index in range(len(rows)):
+        if index + ROWS_AHEAD < len(rows):
+            _ask_for(values, rows[index + ROWS_AHEAD])
+            prefetch(curvature, rows[index + ROWS_AHEAD], 0)
         row = rows[index]
         for column in range(2):
             gathered = curvature[row, column] + seen[index, column]

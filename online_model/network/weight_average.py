@@ -36,7 +36,7 @@ class WeightAverage:
         """All weights are what a step has made of them."""
         self._steps += 1
         for total, parameter in zip(self._dense, self._parameters, strict=True):
-            total.add_(parameter.detach())
+            total.add_(parameter)
 
     def put(self) -> None:
         """The model has the mean from now on; without a step it stays as it is."""
@@ -45,6 +45,5 @@ class WeightAverage:
         moved = np.flatnonzero(self._moved)
         self.before_step(moved)
         self._values[moved] = self._sums[moved] / self._steps
-        with torch.no_grad():
-            for total, parameter in zip(self._dense, self._parameters, strict=True):
-                parameter.copy_(total / self._steps)
+        for total, parameter in zip(self._dense, self._parameters, strict=True):
+            parameter.copy_(total / self._steps)

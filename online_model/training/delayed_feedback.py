@@ -77,7 +77,7 @@ def loss_weights(
 
     ``late_share`` is d, of each sample [n] or of all.
     """
-    f = probabilities.detach().clamp(max=LARGEST)
+    f = probabilities.clamp(max=LARGEST)
     if method in ("vanilla", "wait"):
         return torch.ones_like(f)
     if method == "fnw":

@@ -49,7 +49,7 @@ class DenseAdam:
 
 
 def _flat(tensor: Tensor) -> Floats:
-    flat: Floats = tensor.detach().view(-1).numpy()
+    flat: Floats = tensor.view(-1).numpy()
     return flat
 
 

@@ -122,7 +122,7 @@ class StreamTrainer:
             self.model.table.values.copy_(state["values"])
             self.model.table.curvature.copy_(state["curvature"])
             for tensor, kept in zip(self._dense.tensors, state["dense"], strict=True):
-                tensor.detach().copy_(kept)
+                tensor.copy_(kept)
             torch.set_rng_state(state["random"])
             self._learnt_by_peer, self.curve = state["rows_learnt"], list(state["curve"])
             self.rows_learnt = self._learnt_by_peer[self._peers.rank]

@@ -52,24 +52,23 @@ def learn_batch(
     Labels [n] are 0 or 1, sample weights [n] positive. ``before_step`` is told of rows that are
     about to change.
     """
-    fields = model.table.fields(batch).requires_grad_()
-    scores = model.network(fields, batch.numbers, settings.tower_precision == "bf16")
-    p = objective.probabilities(scores.detach())
+    fields, bf16 = model.table.fields(batch), settings.tower_precision == "bf16"
+    passed = model.network.passed(fields, batch.numbers, bf16)
+    p = objective.probabilities(passed.scores)
     weights = sample_weights * loss_weights(
         objective.delayed_feedback, p, labels, objective.late_share
     )
     residual = weights * (p - labels)
-    parameters = [] if dense is None else dense.parameters
-    by_fields, *by_parameters = torch.autograd.grad(scores, [fields, *parameters], residual)
+    slopes = passed.slopes(residual, dense is not None)
     if dense is not None:
-        dense.step(by_parameters, 1.0 / len(batch))
-    gradients = SampleGradients(by_fields, residual, weights * p * (1.0 - p))
+        dense.step(slopes.parameters, 1.0 / len(batch))
+    gradients = SampleGradients(slopes.fields, residual, weights * p * (1.0 - p))
     share = settings.online_step if dense is None else settings.training_step
     by_row = model.table.by_row(batch, gradients)
     if before_step is not None:
         before_step(by_row.rows)
     model.table.step(by_row, share, settings)
-    return scores.detach(), by_row.rows
+    return passed.scores, by_row.rows
 
 
 def adam(model: Model, settings: OnlineModelSettings) -> DenseAdam:

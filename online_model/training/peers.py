@@ -93,13 +93,12 @@ class Peers:
         """Replaces float tensors by their means over the processes, in place."""
         if self.size == 1 or not tensors:
             return
-        flat = torch.cat([tensor.detach().reshape(-1) for tensor in tensors]).to(self.device)
+        flat = torch.cat([tensor.reshape(-1) for tensor in tensors]).to(self.device)
         dist.all_reduce(flat, dist.ReduceOp.SUM, self.group)
         sizes = [tensor.numel() for tensor in tensors]
         parts = torch.split((flat / self.size).cpu(), sizes)
-        with torch.no_grad():
-            for tensor, part in zip(tensors, parts, strict=True):
-                tensor.copy_(part.view_as(tensor))
+        for tensor, part in zip(tensors, parts, strict=True):
+            tensor.copy_(part.view_as(tensor))
 
     def all_rows(self, rows: Tensor) -> list[Tensor]:
         """Tensors [m, width] of all processes; m may differ."""

@@ -28,10 +28,9 @@ def share(tensors: Sequence[Tensor], peers: Peers) -> None:
     for tensor, place in zip(tensors, places[:-1], strict=True):
         here = np.frombuffer(memory, np.uint8, tensor.numel() * tensor.element_size(), place)
         common = torch.from_numpy(here).view(tensor.dtype).view(tensor.shape)
-        with torch.no_grad():
-            if peers.is_first_of_host:
-                common.copy_(tensor)
-            tensor.set_(common.untyped_storage(), 0, tensor.shape, tensor.stride())
+        if peers.is_first_of_host:
+            common.copy_(tensor)
+        tensor.set_(common.untyped_storage(), 0, tensor.shape, tensor.stride())
     peers.wait()
 
 

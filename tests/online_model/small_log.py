@@ -66,9 +66,8 @@ def random_model(architecture: Architecture = "deepfm", seed: int = 0) -> Model:
     """Every weight is random, so that nothing is hidden by a zero."""
     model = Model.new(SPEC, architecture, samples(200), 0.2, SETTINGS)
     generator = torch.Generator().manual_seed(seed)
-    with torch.no_grad():
-        for tensor in (model.table.values, *model.network.parameters()):
-            tensor.copy_(0.3 * torch.randn(tensor.shape, generator=generator))
+    for tensor in (model.table.values, *model.network.parameters()):
+        tensor.copy_(0.3 * torch.randn(tensor.shape, generator=generator))
     return model
 
 

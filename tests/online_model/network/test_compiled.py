@@ -3,6 +3,11 @@
 import subprocess
 import sys
 
+import numpy as np
+from numpy.typing import NDArray
+
+from online_model.network.compiled import compiled, prefetch
+
 IN_A_WORKER = """
 import builtins
 from pyflink.fn_execution.beam.beam_sdk_worker_main import CustomPrint
@@ -18,3 +23,21 @@ def test_kernels_are_compiled_where_flink_has_replaced_print() -> None:
         [sys.executable, "-c", IN_A_WORKER], capture_output=True, text=True, check=False
     )
     assert done.stdout == "imported", done.stderr
+
+
+@compiled
+def sum_asked_for(table: NDArray[np.float32], rows: NDArray[np.int64]) -> float:
+    total = 0.0
+    for at in range(len(rows)):
+        prefetch(table, rows[min(at + 3, len(rows) - 1)], table.shape[1] - 1)
+        for column in range(table.shape[1]):
+            total += table[rows[at], column]
+    return total
+
+
+def test_what_is_asked_for_ahead_stays_as_it_was() -> None:
+    table = np.arange(3000.0, dtype=np.float32).reshape(1000, 3)
+    before, rows = table.copy(), np.array([999, 0, 500, 0])
+    assert sum_asked_for(table, rows) == table[rows].sum()
+    assert np.array_equal(table, before)
+    assert "prefetch" in next(iter(sum_asked_for.inspect_llvm().values()))  # type: ignore[attr-defined]

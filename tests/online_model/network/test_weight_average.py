@@ -15,9 +15,8 @@ def test_it_is_the_mean_over_all_steps() -> None:
         rows = np.unique(generator.integers(0, len(values) // 2, 5)) + 3 * (step == 6)
         average.before_step(rows)
         values[rows] += generator.normal(size=(len(rows), values.shape[1])).astype(np.float32)
-        with torch.no_grad():
-            for weights in model.network.parameters():
-                weights.add_(1.0)
+        for weights in model.network.parameters():
+            weights.add_(1.0)
         average.after_step()
         rows_of_steps.append(values.copy())
         dense.append({name: p.copy() for name, p in model.dense_parameters().items()})

@@ -113,11 +113,6 @@ def test_without_weights_late_clicks_bias_the_rate_down(truth: float, d: float) 
     assert slope("vanilla", truth, d, truth) > 0
 
 
-def test_weights_carry_no_gradient() -> None:
-    f = torch.tensor([0.2, 0.7], requires_grad=True)
-    assert not loss_weights("es_dfm", f, torch.tensor([1.0, 0.0]), 0.5).requires_grad
-
-
 def test_the_late_share_follows_what_is_seen() -> None:
     share = LateShare.assumed(0.9, clicks=100)
     assert share.share == pytest.approx(0.9)

@@ -53,7 +53,8 @@ def test_the_dense_part_moves_with_an_optimiser_only() -> None:
 def test_the_dense_part_is_moved_as_by_torch() -> None:
     shapes, generator = [(), (3,), (2, 5, 1)], torch.Generator().manual_seed(0)
     first = [torch.randn(shape, generator=generator) for shape in shapes]
-    ours, theirs = ([torch.nn.Parameter(tensor.clone()) for tensor in first] for _ in range(2))
+    ours = [tensor.clone() for tensor in first]
+    theirs = [torch.nn.Parameter(tensor.clone()) for tensor in first]
     moved = DenseAdam(ours, 0.01, 0.1)
     expected = torch.optim.AdamW(theirs, lr=0.01, weight_decay=0.1)
     for _ in range(20):
