@@ -22,6 +22,7 @@ from online_model.learning.row_store import RowStore
 from online_model.learning.saved_rows import Columns, SavedRows
 from online_model.learning.told_samples import ToldSamples
 from online_model.metrics import model_metrics
+from online_model.network.this_process import prepare_to_learn
 from online_model.settings import OnlineModelSettings
 from online_model.training.export import Origin, export, row_files
 from online_model.training.export import load as load_model
@@ -43,7 +44,7 @@ class OnlineLearner:
         settings: OnlineModelSettings,
         dense: bool = False,
     ) -> None:
-        torch.set_num_threads(settings.torch_threads)
+        prepare_to_learn(settings.torch_threads)
         self._settings = settings.online()
         self._method = settings.delayed_feedback
         self._encoder = Encoder(spec)

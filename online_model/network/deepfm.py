@@ -34,7 +34,8 @@ class DeepFM(Network):
         """Fields [n, F, 1+dim] and numbers [n, numbers] on their way."""
         explicit = Interactions.of(fields, numbers)
         deep = self.towers.passed(explicit.inputs, bf16)
-        scores = explicit.scores + (self.bias + numbers @ self.number_weights) + deep.logits
+        scores = torch.addmv(explicit.scores, numbers, self.number_weights)
+        scores.add_(self.bias).add_(deep.logits)
         return DeepFMPass(scores, numbers, explicit, deep)
 
 

@@ -23,14 +23,15 @@ def factor(matrix: Tensor, bf16: bool) -> Tensor:
 
 def product(left: Tensor, right: Tensor) -> Tensor:
     """[n, i] and [i, o], or a stack of each, both of one type -> float32 [n, o]."""
-    if left.ndim == 3 and len(left) == 1:
-        return product(left.squeeze(0), right.squeeze(0)).unsqueeze(0)
     if left.dtype == torch.bfloat16:
         return (left @ right).float()
     multiplications = left.numel() * right.shape[-1]
-    if not _ONEDNN_IS_FASTER or left.ndim == 3 or multiplications < LARGE:
-        return left @ right
-    return by_onednn(left, right)
+    if left.ndim == 2:
+        is_large = _ONEDNN_IS_FASTER and multiplications >= LARGE
+        return by_onednn(left, right) if is_large else left.mm(right)
+    if len(left) == 1 and _ONEDNN_IS_FASTER and multiplications >= LARGE:
+        return by_onednn(left[0], right[0])[None]
+    return left.bmm(right)
 
 
 def by_onednn(left: Tensor, right: Tensor) -> Tensor:

@@ -4,6 +4,7 @@ Towers of other first weights err differently, so their mean errs less: an ensem
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -13,6 +14,9 @@ from torch import Tensor, nn
 from online_model.network.product import factor, product
 
 _FIRST_SHIFT = 0.1
+_threshold_backward: Callable[[Tensor, Tensor, float], Tensor] = (
+    torch.ops.aten.threshold_backward.default
+)
 
 
 class Towers(nn.Module):
@@ -38,6 +42,8 @@ class Towers(nn.Module):
         )
         self.shifts = nn.ParameterList(_parameter(torch.zeros(towers, 1, to)) for to in widths[1:])
         nn.init.zeros_(self.weights[-1])
+        # Through their lists, it takes longer to find them than to use them.
+        self._further = tuple(zip(self.weights, self.shifts, strict=True))
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Inputs [n, inputs] -> logits [n]."""
@@ -55,14 +61,13 @@ class Towers(nn.Module):
     ) -> tuple[Tensor, list[Tensor], list[Tensor]]:
         """The first layer's outputs before their activation [n, K·h1], which it changes -> logits
         [n], and as factors what each further layer read [K, n, h] and its weights."""
-        towers = len(self.weights[0])
-        layer = hidden.view(len(hidden), towers, -1).transpose(0, 1)
+        layer = hidden.view(len(hidden), len(self._further[0][0]), -1).transpose(0, 1)
         layers, weights = [], []
-        for weight, shift in zip(self.weights, self.shifts, strict=True):
+        for weight, shift in self._further:
             layers.append(factor(layer.relu_(), bf16))
             weights.append(factor(weight, bf16))
             layer = product(layers[-1], weights[-1]).add_(shift)
-        return layer.mean(dim=0).squeeze(1), layers, weights
+        return layer.mean(dim=0).view(-1), layers, weights
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +83,7 @@ class TowersPass:
     def slopes(self, by_logits: Tensor, dense: bool) -> tuple[Tensor, list[Tensor]]:
         """By inputs [n, inputs], and by the parameters in their order if ``dense``."""
         towers, bf16 = len(self.layers[0]), self.inputs.dtype == torch.bfloat16
-        slope = (by_logits / towers)[None, :, None].expand(towers, -1, -1)
+        slope = (by_logits / towers).view(1, -1, 1).expand(towers, -1, -1)
         by_weights, by_shifts = [], []
         for layer, weight in zip(reversed(self.layers), reversed(self.weights), strict=True):
             told = factor(slope, bf16)
@@ -97,8 +102,7 @@ class TowersPass:
 
 def _before_relu(slope: Tensor, active: Tensor) -> Tensor:
     """Multiplied by where a ReLU was open takes eight times as long."""
-    found: Tensor = torch.ops.aten.threshold_backward(slope, active, 0)
-    return found
+    return _threshold_backward(slope, active, 0)
 
 
 def _parameter(values: Tensor) -> nn.Parameter:

@@ -5,6 +5,7 @@ On a network as small as ours torch's own spends its time between its operations
 
 import math
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -32,13 +33,18 @@ class DenseAdam:
         """Everything that steps change."""
         return [*self.parameters, self._means, self._squares, self._steps]
 
+    @cached_property
+    def _flat(self) -> tuple[Floats, ...]:
+        """Made at the first step: until then, parameters may move to other memory."""
+        return tuple(parameter.view(-1).numpy() for parameter in self.parameters)
+
     def step(self, gradients: Sequence[Tensor], share: float) -> None:
         """With gradients × ``share``, one for each parameter and of its shape."""
         self._steps += 1
         steps = float(self._steps)
         _step(
-            tuple(map(_flat, self.parameters)),
-            tuple(_flat(gradient.contiguous()) for gradient in gradients),
+            self._flat,
+            torch.cat([gradient.reshape(-1) for gradient in gradients]).numpy(),
             self._means.numpy(),
             self._squares.numpy(),
             np.float32(share),
@@ -48,15 +54,10 @@ class DenseAdam:
         )
 
 
-def _flat(tensor: Tensor) -> Floats:
-    flat: Floats = tensor.view(-1).numpy()
-    return flat
-
-
 @compiled
 def _step(
     parameters: tuple[Floats, ...],
-    gradients: tuple[Floats, ...],
+    gradients: Floats,
     means: Floats,
     squares: Floats,
     share: np.float32,
@@ -64,13 +65,13 @@ def _step(
     rate: np.float32,
     unbiased: np.float32,
 ) -> None:
-    """``means`` and ``squares`` are those of all parameters, one after the other. ``rate`` is that
-    of a step without bias, ``kept`` of the values by decay; 1/√(1 − β₂ᵗ) is ``unbiased``."""
+    """All but ``parameters`` are those of all of them, one after the other. ``rate`` is that of a
+    step without bias, ``kept`` of the values by decay; 1/√(1 − β₂ᵗ) is ``unbiased``."""
     begin = 0
     for number in range(len(parameters)):
         end = begin + len(parameters[number])
-        own = means[begin:end], squares[begin:end]
-        _move(parameters[number], gradients[number], *own, share, kept, rate, unbiased)
+        own = gradients[begin:end], means[begin:end], squares[begin:end]
+        _move(parameters[number], *own, share, kept, rate, unbiased)
         begin = end
 
 

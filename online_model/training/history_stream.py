@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from online_model.history import History
 from online_model.network.model import Architecture, Model
+from online_model.network.this_process import prepare_to_learn
 from online_model.settings import OnlineModelSettings
 from online_model.training.learning_step import Objective, adam, learn_batch
 from online_model.training.peers import Peers
@@ -38,7 +39,7 @@ class StreamTrainer:
     def __init__(
         self, model: Model, settings: OnlineModelSettings, peers: Peers, sync_rows: int
     ) -> None:
-        torch.set_num_threads(settings.torch_threads)
+        prepare_to_learn(settings.torch_threads)
         settings = settings.for_one_of(peers.size)
         torch.manual_seed(settings.seed + peers.rank)
         self.model = model

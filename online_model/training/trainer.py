@@ -17,6 +17,7 @@ from online_model.calibration.field_offsets import FieldOffsets
 from online_model.calibration.methods import fit_calibration
 from online_model.history import History
 from online_model.network.model import Architecture, Model
+from online_model.network.this_process import prepare_to_learn
 from online_model.network.weight_average import WeightAverage
 from online_model.quality import Quality, log_losses, quality
 from online_model.settings import OnlineModelSettings
@@ -56,7 +57,7 @@ def train(
     weight is not positive.
     """
     _require_learnable(history, later_share)
-    torch.set_num_threads(settings.torch_threads)
+    prepare_to_learn(settings.torch_threads)
     torch.manual_seed(settings.seed)
     begin = len(history) - int(later_share * len(history))
     later, half = history.part(begin, len(history)), (len(history) - begin) // 2

@@ -21,6 +21,7 @@ from online_model.calibration.field_quality import field_ids
 from online_model.history import History
 from online_model.learning.learner import OnlineLearner
 from online_model.network.model import Model
+from online_model.network.this_process import prepare_to_learn
 from online_model.settings import OnlineModelSettings
 from online_model.training.export import Origin, export
 from online_model.training.late_clicks import LateClicks
@@ -210,7 +211,7 @@ def main(
     ] = False,
 ) -> None:
     """Print rows/s of each, one JSON object a line."""
-    torch.set_num_threads(1)
+    prepare_to_learn(1)
     if flink:
         for precision in PRECISIONS:
             rates = through_flink(Work(values[0], rows, batch, evenly), precision)
