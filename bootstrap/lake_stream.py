@@ -4,6 +4,7 @@ A negative whose correction the lake has is left out, and the correction stands 
 only the keys of corrections within the attribution window are held: no more lies between.
 """
 
+import math
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -25,6 +26,8 @@ from stores.lake.folders import Hour, LakeError, compacted, hours, landing
 from stores.lake.parquet_files import each_once, read_file
 
 T = TypeVar("T")
+Keys = NDArray[np.uint64]
+_NO_KEYS: Keys = np.empty(0, np.uint64)
 BLOCK_ROWS = 65_536
 COLUMNS = (
     "kind",
@@ -100,7 +103,7 @@ class LakeStream:
         Raises LakeError if a file cannot be read.
         """
         everywhere = self.hours()
-        window: deque[tuple[Hour, set[int]]] = deque()
+        window: deque[tuple[Hour, Keys]] = deque()
         for place, hour in enumerate(chosen):
             last = everywhere.index(hour) + self.window_hours
             while window and window[0][0] < hour:
@@ -109,15 +112,15 @@ class LakeStream:
             for later in everywhere[everywhere.index(hour) : last + 1]:
                 if later not in known:
                     window.append((later, self._corrections(later)))
+            corrections = np.unique(np.concatenate([keys for _, keys in window]))
             for number, table in enumerate(self._tables(hour, COLUMNS)):
                 begin, end = (table.num_rows * at // parts for at in (part, part + 1))
-                own = table.slice(begin, end - begin)
-                yield place, number, self._block(own, [keys for _, keys in window])
+                yield place, number, self._block(table.slice(begin, end - begin), corrections)
 
     def first_block(self, hour: Hour, rows: int) -> Block | None:
         """Of the first so many rows of an hour, without regard to corrections. Raises LakeError."""
         table = next(self._tables(hour, COLUMNS), None)
-        return None if table is None else self._block(table.slice(0, rows), [])
+        return None if table is None else self._block(table.slice(0, rows), _NO_KEYS)
 
     def _files(self, hour: Hour) -> list[Path]:
         """In the order that compaction leaves rows in: also for several processes that read an hour
@@ -160,13 +163,15 @@ class LakeStream:
         except (OSError, pa.ArrowException) as error:
             raise LakeError(f"lake {self.lake}, hour {hour}: {error}") from None
 
-    def _corrections(self, hour: Hour) -> set[int]:
-        keys: set[int] = set()
-        for table in self._tables(hour, KEYS):
-            keys.update(_keys(table.filter(pc.equal(table["kind"], "CORRECTION"))))
-        return keys
+    def _corrections(self, hour: Hour) -> Keys:
+        keys = [
+            _keys(table.filter(pc.equal(table["kind"], "CORRECTION")))
+            for table in self._tables(hour, KEYS)
+        ]
+        return np.concatenate([_NO_KEYS, *keys])
 
-    def _block(self, table: Any, corrected: Sequence[set[int]]) -> Block:
+    def _block(self, table: Any, corrections: Keys) -> Block:
+        """Without the negatives among ``corrections``, which ascend, and those not to keep."""
         read, layout = table.num_rows, Layout.of(self.spec)
         table = table.filter(
             pc.and_(
@@ -182,12 +187,10 @@ class LakeStream:
         labels = table["label"].to_numpy().astype(np.float32)
         negative = np.flatnonzero(labels < 0.5)
         use = np.ones(len(labels), bool)
-        use[negative] = [
-            _stays(key, self.keep) and not any(key in keys for keys in corrected)
-            for key in _keys(table.take(pa.array(negative)))
-        ]
+        keys = _keys(table.take(pa.array(negative)))
+        use[negative] = _stay(keys, self.keep) & ~_are_among(corrections, keys)
         table = table.filter(pa.array(use))
-        samples = layout.unpack(b"".join(table["inputs"].to_pylist()))
+        samples = layout.unpack(_joined(table["inputs"]))
         positions = table["position"].to_numpy().astype(np.int64)
         return Block(
             samples=Encoder(self.spec).with_positions(samples, positions),
@@ -204,11 +207,30 @@ def _counted(files: Sequence[Path]) -> int:
     return sum(pq.read_metadata(file).num_rows for file in files)
 
 
-def _keys(table: Any) -> list[int]:
+def _keys(table: Any) -> Keys:
     """64-bit hashes of impressions."""
-    pairs = zip(table["request_id"].to_pylist(), table["ad_id"].to_pylist(), strict=True)
-    return [xxhash.xxh3_64_intdigest(f"{request}\x1f{ad}".encode()) for request, ad in pairs]
+    texts = pc.binary_join_element_wise(table["request_id"], table["ad_id"], "\x1f")
+    found = map(xxhash.xxh3_64_intdigest, texts.cast(pa.binary()).to_pylist())
+    return np.fromiter(found, np.uint64, len(texts))
 
 
-def _stays(key: int, share: float) -> bool:
-    return key < share * 2.0**64
+def _stay(keys: Keys, share: float) -> NDArray[np.bool_]:
+    return keys <= np.uint64(math.ceil(share * 2.0**64) - 1)
+
+
+def _are_among(ascending: Keys, keys: Keys) -> NDArray[np.bool_]:
+    """As np.isin, which would sort both each time."""
+    if not len(ascending):
+        return np.zeros(len(keys), np.bool_)
+    places = np.minimum(np.searchsorted(ascending, keys), len(ascending) - 1)
+    found: NDArray[np.bool_] = ascending[places] == keys
+    return found
+
+
+def _joined(column: Any) -> bytes | memoryview:
+    """The bytes of all values of a column of binary ones, without making an object of each."""
+    values = column.combine_chunks()
+    offsets = np.frombuffer(values.buffers()[1] or b"", np.int32)[values.offset :]
+    if not len(values):
+        return b""
+    return memoryview(values.buffers()[2])[offsets[0] : offsets[len(values)]]

@@ -107,7 +107,7 @@ class Layout:
                 samples[name] = part[name]
         return samples
 
-    def unpack(self, inputs: bytes) -> NDArray[np.void]:
+    def unpack(self, inputs: bytes | memoryview) -> NDArray[np.void]:
         """Joined inputs of n samples -> structured array [n], read-only.
 
         Raises ValueError if the length is no multiple of a sample's size.
