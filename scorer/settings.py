@@ -42,7 +42,7 @@ class ScorerSettings(Settings):
         64, ge=1, description="requests accepted at a time, queued ones included; more are refused"
     )
     overload_latency_ms: float = Field(
-        2.0,
+        1.0,
         gt=0,
         description="while more comes than can be answered: a request that would wait longer for "
         "its turn is refused at once",

@@ -7,7 +7,7 @@ import grpc
 import numpy as np
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from scorer.api.admission import CALM_SECONDS, Admission, CallLimit, RequestPool
+from scorer.api.admission import BURST, CALM_SECONDS, Admission, CallLimit, RequestPool
 from tests.scorer.running_scorer import RunningScorer, eventually, refusal
 
 WORKERS, LARGEST, LONGEST_WAIT = 2, 50, 0.010
@@ -33,6 +33,11 @@ class Line:
         self.ends.append(end)
         return end - now
 
+    def pause(self, seconds: float) -> None:
+        """What is under way ends so much later, as if there were one more request."""
+        self.admission.begins(self.now)
+        self.ends.append(self.now + seconds)
+
     def arrivals(self, count: int, per_second: float) -> list[float | None]:
         taken = []
         for _ in range(count):
@@ -44,7 +49,7 @@ class Line:
 def test_a_burst_is_taken_whole() -> None:
     line = Line(seconds_each=0.001)
     line.arrivals(100, per_second=500)
-    assert None not in line.arrivals(LARGEST - WORKERS, per_second=20_000)
+    assert None not in line.arrivals(BURST, per_second=20_000)
 
 
 def test_below_capacity_nothing_is_refused() -> None:
@@ -69,16 +74,16 @@ def test_twice_the_capacity_leaves_the_goodput_and_a_short_wait() -> None:
     longest = LONGEST_WAIT + WORKERS * line.seconds_each + 1e-9
     late = [seconds for seconds in taken if seconds > longest]
     # Those at the beginning, which could be a burst, and no one later.
-    assert 0 < len(late) <= LARGEST
+    assert 0 < len(late) <= BURST
     assert max(seconds or 0 for seconds in answers[400:]) <= longest
 
 
 def test_a_pause_of_the_machine_is_no_overload() -> None:
-    """Again and again all stands still for a fifth of a second, and what waited is answered."""
+    """Again and again all stands still for 150 ms, and what waited is answered."""
     line = Line(seconds_each=0.001)
     for _ in range(20):
         assert None not in line.arrivals(200, per_second=150)
-        line.ends.append(line.now + 0.2)
+        line.pause(0.15)
 
 
 def test_idle_time_is_no_time_of_a_request() -> None:
@@ -95,7 +100,18 @@ def test_bursts_are_taken_again_after_the_overload() -> None:
     line.arrivals(2_000, per_second=2_000)
     line.now += CALM_SECONDS
     line.arrivals(10, per_second=500)
-    assert None not in line.arrivals(30, per_second=20_000)
+    assert None not in line.arrivals(BURST, per_second=20_000)
+
+
+def test_an_idle_thread_now_and_then_lets_no_late_ones_in() -> None:
+    """Twice what can be answered, with gaps that leave one of the threads without work."""
+    line = Line(seconds_each=0.001)
+    line.arrivals(400, per_second=2_000)
+    for _ in range(100):
+        line.now = max(line.now, line.ends[-1] - 0.05 * line.seconds_each)
+        answers = line.arrivals(60, per_second=2_000)
+        longest = LONGEST_WAIT + WORKERS * line.seconds_each + 1e-9
+        assert max(seconds or 0.0 for seconds in answers) <= longest
 
 
 def test_slow_requests_shorten_the_queue() -> None:
