@@ -35,6 +35,9 @@ class OnlineModelSettings(Settings):
     retrain_passes: int = Field(
         2, ge=1, description="a DeepFM's over the lake, where the mean of the weights is not taken"
     )
+    retrain_batch_size: int = Field(
+        400, ge=1, description="a DeepFM's over the lake: without the mean, steps must err less"
+    )
     dense_step: float = Field(3e-3, gt=0, description="Adam's, for what is not in the table")
     dense_decay: float = Field(1e-4, ge=0, description="AdamW's weight decay")
     training_step: float = Field(0.8, gt=0, le=2, description="share of a Newton step, history")
@@ -96,4 +99,5 @@ class OnlineModelSettings(Settings):
         """These, for a retrain of an architecture."""
         if architecture == "lr":
             return self.of(architecture)
-        return self.model_copy(update={"passes": self.retrain_passes, "averaging": False})
+        chosen = {"passes": self.retrain_passes, "batch_size": self.retrain_batch_size}
+        return self.model_copy(update={**chosen, "averaging": False})

@@ -37,7 +37,7 @@ class ScorerSettings(Settings):
         description="processes that answer, each on a core of its own, beside one that feeds them "
         "and one copy of the ads; 0, for one core or a trial: one process does all",
     )
-    threads: int = Field(4, ge=1, le=64, description="requests worked on at a time")
+    threads: int = Field(3, ge=1, le=64, description="requests worked on at a time")
     max_in_flight: int = Field(
         64, ge=1, description="requests accepted at a time, queued ones included; more are refused"
     )

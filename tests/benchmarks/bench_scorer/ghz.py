@@ -57,9 +57,9 @@ def load(
     seconds: float,
     core: int,
     rate: float = 0,
-    concurrency: int = 4,
+    concurrency: int = 3,
     timeout_ms: int = 5_000,
-    connections: int = 4,
+    connections: int = 3,
 ) -> Outcome:
     """Send ``rate`` requests a second whatever the answers do; 0: as fast as ``concurrency``
     clients go. More of them than a scorer has threads would wait, and be refused.

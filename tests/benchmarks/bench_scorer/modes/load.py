@@ -64,7 +64,7 @@ def run(rig: Rig, seconds: float, recall_requests: int, ranker_requests: int) ->
 
 def warm_up(rig: Rig) -> None:
     """Connections, caches and pages."""
-    ghz.load(rig.port, REQUESTS, 3, rig.load_core, concurrency=4)
+    ghz.load(rig.port, REQUESTS, 3, rig.load_core)
 
 
 def maximum(rig: Rig, seconds: float) -> float:
