@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-STEPS, BYTES = 50, 8 << 20
+STEPS, BYTES = 50, 8 << 20  # of one of four arrays
 LOOP = f"""
 import resource
 import numpy as np
@@ -15,7 +15,8 @@ prepare_to_learn(1)
 for step in range(1 + {STEPS}):
     if step == 1:
         before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-    np.ones({BYTES}, np.uint8)
+    arrays = [np.ones({BYTES}, np.uint8) for _ in range(4)]
+    del arrays
 print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 """
 
