@@ -30,8 +30,8 @@ def compiled(function: Callable[P, R]) -> Callable[P, R]:
 def prefetch(_: Any, array: Any, row: Any, column: Any) -> Any:
     """In compiled code: array[row, column] will be wanted soon, and nobody waits for it.
 
-    A loop over rows that are anywhere in a large table waits for memory, one row after the other;
-    with rows that come in ten turns asked for ahead, it runs four times as fast.
+    A loop over rows that are anywhere in a large table waits for memory, one row after the other:
+    asked for 16 turns ahead, the step of :mod:`online_model.network.row_kernels` took a quarter.
     """
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
