@@ -230,7 +230,7 @@ def _are_among(ascending: Keys, keys: Keys) -> NDArray[np.bool_]:
 def _joined(column: Any) -> bytes | memoryview:
     """The bytes of all values of a column of binary ones, without making an object of each."""
     values = column.combine_chunks()
-    offsets = np.frombuffer(values.buffers()[1] or b"", np.int32)[values.offset :]
     if not len(values):
         return b""
+    offsets = np.frombuffer(values.buffers()[1], np.int32)[values.offset :]
     return memoryview(values.buffers()[2])[offsets[0] : offsets[len(values)]]

@@ -96,7 +96,8 @@ class Model:
 
     def scores(self, batch: Batch) -> Tensor:
         """Logits [n]."""
-        return self.network.passed(self.table.fields(batch), batch.numbers).scores
+        scores: Tensor = self.network(self.table.fields(batch), batch.numbers)
+        return scores
 
     def logits(self, samples: NDArray[np.void]) -> NDArray[np.float32]:
         """Scores [n] of samples [n], before calibration."""

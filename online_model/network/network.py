@@ -1,7 +1,6 @@
 """What the dense part of any model is: scores forward, and on the way back the slopes of a loss.
 
-Both ways are written out. On networks as small as ours autograd spent as long between its
-operations as in them, and the same products twice on turning matrices round.
+Both ways are written out: autograd's own work was a fifth of a step of 100 samples.
 """
 
 from abc import ABC, abstractmethod

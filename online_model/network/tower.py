@@ -45,10 +45,6 @@ class Towers(nn.Module):
         # Through their lists, it takes longer to find them than to use them.
         self._further = tuple(zip(self.weights, self.shifts, strict=True))
 
-    def forward(self, inputs: Tensor) -> Tensor:
-        """Inputs [n, inputs] -> logits [n]."""
-        return self.passed(inputs).logits
-
     def passed(self, inputs: Tensor, bf16: bool = False) -> "TowersPass":
         """Inputs [n, inputs] on their way."""
         given, w1 = factor(inputs, bf16), factor(self.w1, bf16)

@@ -19,9 +19,9 @@ from prometheus_client import Counter
 P = ParamSpec("P")
 T = TypeVar("T")
 
-#: Late requests that are taken: what comes in a pause of 30 ms of a scorer that does 800 a second.
+#: Late requests that are taken: what comes in a pause of 50 ms of a scorer that does 800 a second.
 #: Overload has as many late answers when it begins.
-BURST = 24
+BURST = 40
 #: So long without any request makes room for a whole burst: below capacity, requests that happen
 #: to come together use up less. It was one idle thread: there is one under overload, too, now and
 #: then, and the late requests that it let in were the slowest hundredth.

@@ -75,7 +75,7 @@ def test_score_is_that_of_the_paper(size: Size) -> None:
 def test_at_first_the_tower_says_nothing() -> None:
     model = DeepFM(3, 4, 2, 2, (8, 4), seed=1)
     inputs = torch.randn(6, 14, generator=torch.Generator().manual_seed(0))
-    assert model.towers(inputs).tolist() == [0.0] * 6
+    assert model.towers.passed(inputs).logits.tolist() == [0.0] * 6
 
 
 def test_first_weights_follow_the_seed() -> None:

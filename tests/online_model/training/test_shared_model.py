@@ -45,7 +45,7 @@ class Learning:
 
     def result(self) -> Result:
         table = self.model.table
-        dense = {f"dense {n}": tensor.clone() for n, tensor in enumerate(self.optimiser.tensors)}
+        dense = {f"dense {n}": tensor for n, tensor in enumerate(self.optimiser.tensors)}
         found = {"values": table.values, "curvature": table.curvature, **dense}
         return {name: tensor.clone() for name, tensor in found.items()}
 
