@@ -17,6 +17,8 @@ Side = Literal["user", "context", "ad"]
 Window = Literal["15m", "1h", "1d", "7d"]
 POSITION = "position"
 ID_ATTRIBUTES = {"user": "user_id", "ad": "ad_id"}
+#: Numbers are clipped to this, so that no product of them leaves float32.
+LARGEST_NUMBER = 1e12
 
 
 class FeatureError(ValueError):
@@ -51,7 +53,7 @@ class Numeric(_Declared):
     side: Side
     source: str
     transform: Literal["none", "log1p"] = "none"
-    default: float = 0.0
+    default: float = Field(0.0, ge=-LARGEST_NUMBER, le=LARGEST_NUMBER)
 
 
 class Counter(_Declared):

@@ -24,9 +24,14 @@ def versioned(version_ms: int, body: bytes) -> bytes:
 
 def split_version(value: bytes) -> tuple[int, bytes]:
     """Version and body of a stored value. Raises ValueError on a short one."""
+    return int.from_bytes(value[:VERSION_BYTES], "big"), body_of(value)
+
+
+def body_of(value: bytes) -> bytes:
+    """The body of a stored value. Raises ValueError on a short one."""
     if len(value) < VERSION_BYTES:
         raise ValueError(f"a stored value has {VERSION_BYTES} bytes or more, got {len(value)}")
-    return int.from_bytes(value[:VERSION_BYTES], "big"), value[VERSION_BYTES:]
+    return value[VERSION_BYTES:]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,15 +84,13 @@ def pack_clicks(ad_ids: Sequence[str]) -> bytes:
 def unpack_clicks(body: bytes) -> tuple[str, ...]:
     """The reverse of :func:`pack_clicks`. Raises ValueError on cut bytes."""
     ad_ids = []
-    at = 0
-    while at < len(body):
-        if at + 2 > len(body):
-            raise ValueError("clicks: cut")
-        size = int.from_bytes(body[at : at + 2], "little")
-        if at + 2 + size > len(body):
-            raise ValueError("clicks: cut")
-        ad_ids.append(body[at + 2 : at + 2 + size].decode())
-        at += 2 + size
+    at, end = 0, len(body)
+    while at + 2 <= end:
+        start = at + 2
+        at = start + body[at] + (body[at + 1] << 8)
+        ad_ids.append(body[start:at].decode())
+    if at != end:
+        raise ValueError("clicks: cut")
     return tuple(ad_ids)
 
 
@@ -97,7 +100,7 @@ def user_row(user_id: str, fields: Mapping[bytes, bytes]) -> UserRow:
     clicked: tuple[str, ...] = ()
     counters: dict[str, CounterRow] = {}
     for name, value in fields.items():
-        _, body = split_version(value)
+        body = body_of(value)
         if name == ATTRIBUTES_FIELD:
             attributes = avro_codec.decode("User", body)["attributes"]
         elif name == CLICKS_FIELD:

@@ -60,7 +60,10 @@ class AdRows:
     def take(self, places: NDArray[np.int64]) -> "AdRows":
         """The rows at these places."""
         return AdRows(
-            self.active[places], self.parts[places], self.prices[places], self.attributes[places]
+            self.active.take(places),
+            self.parts.take(places),
+            self.prices.take(places),
+            self.attributes.take(places, axis=0),
         )
 
 

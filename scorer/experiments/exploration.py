@@ -42,8 +42,8 @@ class Distribution(Protocol):
     def draw(self, request_id: str) -> int | None:
         """A slot, None if there is none to draw."""
 
-    def probabilities(self, slots: NDArray[np.int32]) -> NDArray[np.float64]:
-        """How likely each of the slots [n], all of them eligible, is drawn."""
+    def probability(self, slots: NDArray[np.int32]) -> float:
+        """How likely one of the slots [n], all different and eligible, is drawn."""
 
     @property
     def total(self) -> float:
@@ -66,9 +66,9 @@ class Even:
         left = self.eligible.listed
         return int(left[int(uniform(request_id, "ad") * len(left))]) if len(left) else None
 
-    def probabilities(self, slots: NDArray[np.int32]) -> NDArray[np.float64]:
+    def probability(self, slots: NDArray[np.int32]) -> float:
         """See Distribution."""
-        return np.full(len(slots), 1.0 / max(1, self.eligible.count))
+        return len(slots) / max(1, self.eligible.count)
 
     @property
     def total(self) -> float:
@@ -98,11 +98,9 @@ class Pooled:
         place = np.searchsorted(reached, uniform(request_id, "ad") * reached[-1], side="right")
         return int(self.pool.slots[min(int(place), len(reached) - 1)])
 
-    def probabilities(self, slots: NDArray[np.int32]) -> NDArray[np.float64]:
+    def probability(self, slots: NDArray[np.int32]) -> float:
         """See Distribution."""
-        same = slots[:, None] == self.pool.slots[None, :]
-        found: NDArray[np.float64] = same @ self.pool.probabilities
-        return found
+        return float(self.pool.probabilities[np.isin(self.pool.slots, slots)].sum())
 
     @property
     def total(self) -> float:
@@ -146,9 +144,9 @@ def slate(
         return Slate(places, propensities, False)
     if drawn is not None and drawn not in slots[places]:
         places[-1] = np.flatnonzero(slots == drawn)[0]
-        propensities[-1] = epsilon * distribution.probabilities(slots[places[-1:]])[0]
+        propensities[-1] = epsilon * distribution.probability(slots[places[-1:]])
         return Slate(places, propensities, True)
-    inside = float(distribution.probabilities(slots[places]).sum())
+    inside = distribution.probability(slots[places])
     propensities[-1] = 1.0 - epsilon * max(0.0, distribution.total - inside)
     return Slate(places, propensities, False)
 

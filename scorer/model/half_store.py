@@ -16,6 +16,8 @@ from scorer.model.deepfm import Floats, Halves
 from scorer.model.tower_layers import padded
 
 _LARGEST = 127
+#: Of an ad's scalar and of its log price in a request's order, which is by value or is not.
+_WEIGHTS = (np.array([1.0, 0.0], np.float32), np.array([1.0, 1.0], np.float32))
 
 
 class HalfStore:
@@ -97,4 +99,4 @@ def query(request: RequestHalf, by_value: bool) -> Floats:
     price: the order of expected values, as a small probability is about the exponential of its
     logit.
     """
-    return np.concatenate((request.sums, np.array([1.0, by_value], np.float32)))
+    return np.concatenate((request.sums, _WEIGHTS[by_value]))

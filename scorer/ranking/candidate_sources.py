@@ -33,10 +33,11 @@ class CandidateSources:
         if not len(wanted):
             return retrieved, sources
         if len(retrieved):
-            places = np.minimum(np.searchsorted(retrieved, wanted), len(retrieved) - 1)
-            wanted = wanted[retrieved[places] != wanted]
-        added = eligible.only(wanted)
-        return np.sort(np.concatenate((retrieved, added))), sources
+            at_or_behind = retrieved.take(retrieved.searchsorted(wanted), mode="clip")
+            wanted = wanted[at_or_behind != wanted]
+        merged = np.concatenate((retrieved, eligible.only(wanted)))
+        merged.sort()
+        return merged, sources
 
     def _others(self, popular: PopularAds, newest: Slots) -> tuple[Slots, Mapping[int, int]]:
         """Slots [m], each once, and their sources; the same for many requests in a row."""

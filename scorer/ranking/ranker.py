@@ -191,8 +191,8 @@ class Ranker:
         rung, ctrs = self._ctrs(request, half, rows.parts, lambda: served.store.usual[slots])
         with self._metrics.stage("answer"):
             values = ctrs * rows.prices if question.by_value else ctrs
-            ranked = np.flatnonzero(allowed[: len(chosen)])
-            order = ranked[np.argsort(-values[ranked], kind="stable")]
+            (ranked,) = allowed[: len(chosen)].nonzero()
+            order = ranked[(-values[ranked]).argsort(kind="stable")]
             slate = exploration.slate(
                 order, slots, question.limit, drawn, distribution, explored.probability
             )

@@ -36,9 +36,8 @@ def retrieve(
         probes *= 4
     slots = np.sort(best(found, scores, count))
     # An ad that changes at this moment may be found twice.
-    first = np.ones(len(slots), np.bool_)
-    np.not_equal(slots[1:], slots[:-1], out=first[1:])
-    return slots if first.all() else slots[first]
+    repeated = slots[1:] == slots[:-1]
+    return np.unique(slots) if repeated.any() else slots
 
 
 def best(slots: NDArray[np.int32], scores: Floats, count: int) -> NDArray[np.int32]:
@@ -46,5 +45,5 @@ def best(slots: NDArray[np.int32], scores: Floats, count: int) -> NDArray[np.int
     if len(slots) <= count:
         return slots
     worse = len(slots) - count
-    chosen: NDArray[np.int32] = slots[np.argpartition(scores, worse)[worse:]]
+    chosen: NDArray[np.int32] = slots[scores.argpartition(worse)[worse:]]
     return chosen

@@ -1,14 +1,16 @@
 """Encoding: the same value gets the same row everywhere, missing and odd values are harmless."""
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.encoding import Encoder, bucket
-from schemas.features import Categorical, FeatureSpec
+from schemas.encoding import Encoder, bucket, counter_numbers
+from schemas.features import Categorical, Counter, FeatureSpec
+from schemas.layout import Layout
 from schemas.redis_values import CounterRow, UserRow
 
 
@@ -24,6 +26,29 @@ def feature(transform: str = "none", buckets: int = 100, default: str = "") -> C
             "buckets": buckets, "transform": transform, "default": default,
         }
     )  # fmt: skip
+
+
+MIXED: dict[str, Any] = {
+    "name": "mixed",
+    "features": [
+        {"name": "ad", "side": "ad", "kind": "categorical", "source": "ad_id", "buckets": 50},
+        {"name": "who", "side": "user", "kind": "categorical", "source": "user_id", "buckets": 9},
+        {"name": "s", "side": "user", "kind": "categorical", "source": "segment", "buckets": 9},
+        {
+            "name": "h", "side": "context", "kind": "categorical", "source": "hour",
+            "buckets": 24, "transform": "integer", "default": "1",
+        },
+        {"name": "n", "side": "user", "kind": "numeric", "source": "n", "default": -1e12},
+        {
+            "name": "log", "side": "context", "kind": "numeric", "source": "log",
+            "transform": "log1p",
+        },
+        {"name": "c", "side": "user", "kind": "counter", "counter": "user", "windows": ["1h"]},
+        {"name": "clicked", "kind": "sequence", "of": "ad", "length": 20},
+    ],
+    "counters": {"user": ["user.user_id"]},
+}  # fmt: skip
+MIXED_COUNTER = Counter.model_validate(MIXED["features"][6])
 
 
 def test_buckets_never_change() -> None:
@@ -65,6 +90,36 @@ def test_inputs_are_the_request_part_then_the_ad_part(encoder: Encoder) -> None:
     assert numbers["user_clicks.1h.volume"] == pytest.approx(math.log1p(10))
     assert numbers["ad_clicks.15m.ctr"] == pytest.approx((1 + 20 * 0.05) / 25)
     assert numbers["advertiser_clicks.1d.volume"] == 0
+
+
+TEXTS = st.text(max_size=8) | st.sampled_from(["1", "-3.5", "1e300", "nan", "17"])
+
+
+@given(
+    texts=st.fixed_dictionaries({"segment": TEXTS, "hour": TEXTS, "n": TEXTS, "log": TEXTS}),
+    clicked=st.lists(TEXTS, max_size=25),
+)
+def test_a_request_part_is_its_fields_one_by_one(texts: dict[str, str], clicked: list[str]) -> None:
+    spec = FeatureSpec.model_validate(MIXED)
+    encoder, layout = Encoder(spec), Layout.of(spec)
+    row = CounterRow((1, 2, 3, 4), (0, 1, 1, 2))
+    user = UserRow("u", {k: texts[k] for k in ("segment", "n")}, clicked, {"user": row})
+    part = encoder.request(user, {k: texts[k] for k in ("hour", "log")})
+    assert part.dtype == layout.request_dtype
+    ids = [
+        layout.offsets[f.name] + bucket(f, {**texts, "user_id": "u"}[f.source])
+        for f in layout.request_categoricals
+    ]
+    assert part["request_ids"].tolist() == [ids]
+    # A number does not depend on the side it is on.
+    ad_side = [{**f, "side": "ad"} if f["kind"] == "numeric" else f for f in MIXED["features"]]
+    of_ad = Encoder(FeatureSpec.model_validate({**MIXED, "features": ad_side}))
+    of_counter = counter_numbers(MIXED_COUNTER, row)
+    numbers = np.append(of_ad.ad("x", texts)["ad_numbers"], np.array(of_counter, np.float32))
+    np.testing.assert_array_equal(part["request_numbers"][0], numbers)
+    (ad,) = layout.ad_categoricals
+    rows = [layout.offsets["ad"] + bucket(ad, ad_id) for ad_id in clicked[:20]]
+    assert part["sequence"].tolist() == [rows + [-1] * (20 - len(rows))]
 
 
 def test_ids_stay_in_the_rows_of_their_own_feature(encoder: Encoder) -> None:

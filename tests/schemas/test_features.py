@@ -60,6 +60,10 @@ def test_built_in_sets_load(name: str) -> None:
         (with_feature(name="s", kind="sequence", of="ad"), "at most one sequence"),
         (with_feature(name="x", side="ad", kind="categorical", source="y", buckets=1), "buckets"),
         (with_feature(name="x", side="ad", kind="magic", source="y"), "magic"),
+        (
+            with_feature(name="x", side="user", kind="numeric", source="y", default=1e39),
+            "default",
+        ),
         (changed(crosses=[["hour"]]), "cross"),
         (changed(counters={"ad": ["ad_id"]}), "side.attribute"),
     ],

@@ -104,7 +104,7 @@ def test_propensities_of_the_last_slot_sum_to_one(
     assert greedy.propensities[:-1] == pytest.approx(1)
     total = float(greedy.propensities[-1])
     for slot in shown - set(order[:limit].tolist()):
-        if distribution.probabilities(np.array([slot], np.int32))[0] > 0 and epsilon > 0:
+        if distribution.probability(np.array([slot], np.int32)) > 0 and epsilon > 0:
             slate = exploration.slate(order, ALL, limit, slot, distribution, epsilon)
             assert slate.explored
             assert slate.places.tolist() == [*order[: limit - 1].tolist(), slot]
