@@ -43,7 +43,7 @@ def main(
     overload: bool = typer.Option(False, "--overload", help="twice the maximum load"),
     rungs: bool = typer.Option(False, "--rungs", help="each rung of the ladder under load"),
     swap: bool = typer.Option(False, "--swap", help="new models and row deltas under load"),
-    turns: int = typer.Option(3, min=1, help="of --swap: runs with, and runs without"),
+    turns: int = typer.Option(3, min=1, help="of --swap and --overload: runs of each kind"),
     live: bool = typer.Option(False, "--live", help="ads added, paused, deleted under load"),
     faults: bool = typer.Option(False, "--faults", help="Redis, packages, clock, processes fail"),
     soak: float = typer.Option(0.0, min=0, help="minutes of load with changes"),
@@ -64,7 +64,7 @@ def main(
             if most:
                 report = run_most(rig, seconds)
             elif overload:
-                report = run_overload(rig, seconds)
+                report = run_overload(rig, seconds, turns)
             elif swap:
                 report = run_swap(rig, seconds, turns, seed)
             elif live:

@@ -27,6 +27,16 @@ class Outcome:
     codes: dict[str, int]
     refused_ms: NDArray[np.float64]
 
+    @classmethod
+    def joined(cls, runs: Sequence["Outcome"]) -> "Outcome":
+        """Of several runs of one kind."""
+        return cls(
+            sum(run.seconds for run in runs),
+            np.concatenate([run.ms for run in runs]),
+            dict(sum((Counter(run.codes) for run in runs), Counter())),
+            np.concatenate([run.refused_ms for run in runs]),
+        )
+
     @property
     def per_second(self) -> float:
         """Answers a second that were OK."""

@@ -6,10 +6,7 @@ are on other machines.
 """
 
 import time
-from collections import Counter
 from collections.abc import Sequence
-
-import numpy as np
 
 from schemas import metric_names, redis_keys
 from tests.benchmarks.bench_scorer import ghz
@@ -45,17 +42,15 @@ def run(rig: Rig, seconds: float, turns: int, seed: int) -> Report:
         swaps += _published(rig, versions)
     rows_name = f"{metric_names.ROWS_APPLIED.name}_total"
     rows = rig.gauges.read().total(rows_name) - applied.total(rows_name)
-    without, with_swaps = (_percentiles(runs) for runs in (quiet, busy))
-    ratio = round(with_swaps["p99_ms"] / max(without["p99_ms"], 0.01), 3)
+    without, with_swaps = Outcome.joined(quiet), Outcome.joined(busy)
+    ratio = round(with_swaps.percentile(99) / max(without.percentile(99), 0.01), 3)
     # A machine with other work refuses now and then without any swap, too.
-    refused, usual = (
-        sum(run.codes.get("ResourceExhausted", 0) for run in runs) for runs in (busy, quiet)
-    )
+    refused, usual = (len(run.refused_ms) for run in (with_swaps, without))
     report.bars = [
         Bar.at_most("p99 with swaps / without", ratio, 1.1),
         Bar.at_least("the last package is served in the end", int(_served(rig)), 1),
         Bar.at_least("packages published", swaps, turns * int(seconds / SWAP_SECONDS)),
-        Bar.at_most("failed", sum(run.failed for run in busy), 0),
+        Bar.at_most("failed", with_swaps.failed, 0),
         Bar.at_most("refused, beyond those without swaps", max(0, refused - usual), 0),
     ]
     report.figures = {
@@ -66,9 +61,9 @@ def run(rig: Rig, seconds: float, turns: int, seed: int) -> Report:
         "rows_applied_to_the_model_that_served": rows,
         "publisher_and_feeder": "SCHED_IDLE on the core of Redis and of the load",
         "refused": {"without": usual, "with_swaps": refused},
-        "without": without,
-        "with_swaps": with_swaps,
-        "codes": dict(sum((Counter(run.codes) for run in busy), Counter())),
+        "without": without.percentiles(),
+        "with_swaps": with_swaps.percentiles(),
+        "codes": with_swaps.codes,
     }
     return report
 
@@ -93,8 +88,3 @@ def _served(rig: Rig) -> bool:
             return True
         time.sleep(0.2)
     return False
-
-
-def _percentiles(runs: list[Outcome]) -> dict[str, float]:
-    joined = np.concatenate([run.ms for run in runs])
-    return Outcome(1.0, joined, {}, np.empty(0)).percentiles()
