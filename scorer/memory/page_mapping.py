@@ -29,6 +29,8 @@ _FIXED, _NO_ACCESS, _FAILED = 0x10, 0, ctypes.c_void_p(-1).value
 _POPULATE_READ, _COLLAPSE = 22, 25
 #: A tenth of a millisecond.
 _PIECE_BYTES = 1 << 20
+#: In a row: then there is no more memory for them, or the system has none.
+_MOST_FAILURES = 8
 #: Of x86-64, and of ARM with the usual pages.
 HUGE_PAGE = 2 << 20
 
@@ -67,13 +69,14 @@ def use_huge_pages(array: NDArray[Any]) -> None:
     waits meanwhile, for long if this process gets little of a core.
     """
     begin = array.__array_interface__["data"][0]
+    failures = 0
     for at in range(-(-begin // HUGE_PAGE) * HUGE_PAGE, begin + array.nbytes, HUGE_PAGE):
-        if at + HUGE_PAGE > begin + array.nbytes:
+        if at + HUGE_PAGE > begin + array.nbytes or failures == _MOST_FAILURES:
             return
         # What is empty cannot be collapsed: a read makes its first page.
         ctypes.c_char.from_address(at).value  # noqa: B018
-        if _LIBRARY.madvise(at, HUGE_PAGE, _COLLAPSE) != 0:
-            return
+        # One place may be in use at this moment, and the next one free.
+        failures = 0 if _LIBRARY.madvise(at, HUGE_PAGE, _COLLAPSE) == 0 else failures + 1
 
 
 def map_pages(descriptor: int, memory: Buffer, pace: Pace) -> None:
