@@ -28,8 +28,7 @@ from schemas.windows import WINDOWS_MS
 
 _WINDOW_INDEX = {name: index for index, name in enumerate(WINDOWS_MS)}
 NO_COUNTERS: Mapping[str, CounterRow] = {}
-
-
+#: A value -> its bucket.
 Bucketing = Callable[[str | None], int]
 
 
@@ -87,8 +86,24 @@ def counter_numbers(feature: Counter, row: CounterRow | None) -> list[float]:
         impressions = 0 if row is None else row.impressions[index]
         clicks = 0 if row is None else row.clicks[index]
         prior = feature.prior_ctr * feature.prior_impressions
-        numbers.append((clicks + prior) / (impressions + feature.prior_impressions))
+        rate = (clicks + prior) / (impressions + feature.prior_impressions)
+        numbers.append(min(rate, LARGEST_NUMBER))
         numbers.append(math.log1p(impressions))
+    return numbers
+
+
+def _numbers(
+    features: Sequence[Numeric | Counter],
+    values: Mapping[str, Mapping[str, str]],
+    counters: Mapping[str, CounterRow],
+) -> list[float]:
+    """Of some features in order: ``values`` by side, ``counters`` by counter name."""
+    numbers: list[float] = []
+    for f in features:
+        if isinstance(f, Numeric):
+            numbers.append(_numeric(f, values[f.side].get(f.source)))
+        else:
+            numbers += counter_numbers(f, counters.get(f.counter))
     return numbers
 
 
@@ -123,12 +138,7 @@ class Encoder:
             offset + bucket_of(values[side].get(source))
             for side, source, offset, bucket_of in self._request_rows
         ]
-        numbers: list[float] = []
-        for f in self.layout.request_numbers:
-            if isinstance(f, Numeric):
-                numbers.append(_numeric(f, values[f.side].get(f.source)))
-            else:
-                numbers += counter_numbers(f, user.counters.get(f.counter))
+        numbers = _numbers(self.layout.request_numbers, values, user.counters)
         clicked = [
             offset + bucket_of(ad_id)
             for offset, bucket_of in self._clicked_rows
@@ -152,15 +162,7 @@ class Encoder:
         out["ad_ids"][0] = [
             offset + bucket_of(values.get(source)) for source, offset, bucket_of in self._ad_rows
         ]
-        out["ad_numbers"][0] = [
-            number
-            for f in layout.ad_numbers
-            for number in (
-                [_numeric(f, values.get(f.source))]
-                if isinstance(f, Numeric)
-                else counter_numbers(f, counters.get(f.counter))
-            )
-        ]
+        out["ad_numbers"][0] = _numbers(layout.ad_numbers, {"ad": values}, counters)
         return out
 
     def ads(

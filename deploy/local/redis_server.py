@@ -24,8 +24,8 @@ def redis_part(*, folder: Path, port: int, maxmemory_mb: int) -> Part:
         # The kernel writes when it likes: what was acknowledged survives the death of this process.
         # With the default, everysec, it would not: writes wait in memory while an fsync runs.
         "appendfsync": "no",
-        # The file is written anew when it has doubled, by a child that takes half a core: from
-        # 64 MB on, the default, a busy learner made it do so all the time.
+        # The file is written anew when it has doubled, by a child that takes half a core: with the
+        # default, from 64 MB on, a busy learner made it do so time and again.
         "auto-aof-rewrite-min-size": "512mb",
         # Refuse writes rather than lose rows that nobody would write again.
         "maxmemory": f"{maxmemory_mb}mb",

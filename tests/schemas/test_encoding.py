@@ -92,6 +92,15 @@ def test_inputs_are_the_request_part_then_the_ad_part(encoder: Encoder) -> None:
     assert numbers["advertiser_clicks.1d.volume"] == 0
 
 
+def test_a_click_that_came_before_its_impression_has_a_finite_rate() -> None:
+    """The less a prior counts for, the nearer is the denominator to 0."""
+    features = [{**f, "prior_impressions": 1e-300} if f["name"] == "c" else f
+                for f in MIXED["features"]]  # fmt: skip
+    encoder = Encoder(FeatureSpec.model_validate({**MIXED, "features": features}))
+    user = UserRow("u", counters={"user": CounterRow((0, 0, 0, 0), (1, 1, 1, 1))})
+    assert encoder.request(user, {})["request_numbers"][0, 2] == np.float32(1e12)
+
+
 TEXTS = st.text(max_size=8) | st.sampled_from(["1", "-3.5", "1e300", "nan", "17"])
 
 

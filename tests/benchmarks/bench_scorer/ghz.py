@@ -17,7 +17,8 @@ ROOT = Path(__file__).resolve().parents[3]
 PROGRAM = ROOT / ".build" / "bin" / "ghz"
 PROTO = ROOT / "schemas" / "proto" / "ctr" / "v1" / "scorer.proto"
 RANK = "ctr.v1.Scorer/Rank"
-#: A collection stops ghz for 10 to 20 ms, each second: then come all requests of that time at once.
+#: About each second ghz collected garbage, and sent late and then all at once: with rarer
+#: collections, half of the answers over 8 ms are gone that do not belong to the onset of overload.
 _RARE_GC = {"GOGC": "off", "GOMEMLIMIT": "3GiB"}
 
 

@@ -5,13 +5,14 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from scorer.memory import shared_arrays
+from scorer.memory import page_mapping, shared_arrays
 from scorer.memory.background import Pace
 from scorer.memory.page_mapping import HUGE_PAGE, map_pages, use_huge_pages
 
@@ -91,6 +92,23 @@ def test_what_is_written_is_in_huge_pages_and_what_is_not_takes_none(folder: Pat
     assert (ahead[:3] == 7).all()
     with pytest.raises(ValueError, match="read-only"):
         ahead[0, 0] = 1
+
+
+@pytest.mark.parametrize(("failing", "asked"), [({1}, 12), (set(range(12)), 8)])
+def test_a_place_that_cannot_be_in_a_huge_page_keeps_no_others_out(
+    failing: set[int], asked: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Until so many in a row fail that the system has none."""
+    places: list[int] = []
+
+    def madvise(at: int, *_: int) -> int:
+        places.append(at)
+        return -1 if len(places) - 1 in failing else 0
+
+    monkeypatch.setattr(page_mapping, "_LIBRARY", SimpleNamespace(madvise=madvise))
+    use_huge_pages(np.zeros(13 * HUGE_PAGE, np.uint8))
+    assert len(places) == asked
+    assert set(np.diff(places).tolist()) == {HUGE_PAGE}
 
 
 def collapses() -> bool:
