@@ -1,6 +1,8 @@
 """The index against a plain search over all ads."""
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -8,6 +10,7 @@ from numpy.typing import NDArray
 
 from scorer.kernels import best_kernels
 from scorer.model.retrieval_index import RetrievalIndex
+from scorer.ranking.retrieval import retrieve
 from tests.scorer.publisher import Publisher, ad
 from tests.scorer.running_scorer import RunningScorer, eventually
 from tests.scorer.tiny_model import TinyModel
@@ -95,6 +98,17 @@ def test_without_ads(tmp_path: Path) -> None:
     index = built(tmp_path, np.zeros((8, DIM + 2), np.float32), np.empty(0, np.int32), 10, 1)
     found, _ = index.search(np.ones(DIM + 2, np.float32), 5)
     assert found.tolist() == []
+
+
+def test_an_ad_that_is_found_twice_is_ranked_once() -> None:
+    """As one that moves from its list to the open one while both are searched."""
+    found = np.array([7, 3, 9, 3, 5], np.int32), np.array([4, 3, 2, 3, 1], np.float32)
+    index: Any = SimpleNamespace(lists=1, probes_for=lambda _: 1, search=lambda *_: found)
+    eligible: Any = SimpleNamespace(count=10, slots=None, blocked=())
+    store: Any = None
+    query = np.ones(DIM + 2, np.float32)
+    assert retrieve(query, 5, eligible, index, store).tolist() == [3, 5, 7, 9]
+    assert retrieve(query, 3, eligible, index, store).tolist() == [3, 7]
 
 
 def test_blocked_ads_leave_their_places_to_others(
