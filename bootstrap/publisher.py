@@ -7,7 +7,7 @@ What a killed publisher leaves expires by itself.
 import redis
 
 from schemas import redis_keys
-from schemas.model_package import ModelPackage, chunk_count
+from schemas.model_package import ModelPackage
 from stores.model_versions import ModelVersions, PublishedVersion, VersionError
 
 UNFINISHED_SECONDS = 3600
@@ -67,8 +67,7 @@ class Publisher(ModelVersions):
         ]
         files = {} if old.manifest is None else old.manifest.files
         for name, entry in files.items():
-            chunks = range(chunk_count(entry.size_bytes))
-            keys.extend(redis_keys.model_chunk(model, version, name, index) for index in chunks)
+            keys.extend(entry.chunk_keys(model, version, name))
         with self._node().pipeline(transaction=True) as removal:
             removal.zrem(redis_keys.model_versions(model), version)
             removal.hdel(redis_keys.model_withdrawn(model), version)

@@ -20,7 +20,7 @@ from scorer.api.validation import Validator
 from scorer.experiments.arms import Arms
 from scorer.experiments.exploration_pools import ExplorationPools
 from scorer.feeder import Feeder
-from scorer.memory.background import go_behind_requests
+from scorer.memory.background import go_behind_requests, keep_freed_memory
 from scorer.memory.memory_folder import Memory
 from scorer.metrics import ScorerMetrics, scorer_metrics
 from scorer.model.challengers import Challengers
@@ -214,6 +214,7 @@ def run_feeder(
     registry: CollectorRegistry, stopping: threading.Event,
 ) -> None:  # fmt: skip
     """The feeder's process. One that died is followed by one that goes on with the same ads."""
+    keep_freed_memory()
     encoder = Encoder(features(shared))
     metrics, pools = scorer_metrics(registry), pools_of(Arms.single(shared.model, 0.0), settings)
     arrays = AdArrays.attach(memory.ads, writable=True)

@@ -26,9 +26,12 @@ _LIBRARY.mmap.argtypes = (
 )  # fmt: skip
 _FIXED, _NO_ACCESS, _FAILED = 0x10, 0, ctypes.c_void_p(-1).value
 #: Linux 5.14 and 6.1 and later, others refuse them.
-_POPULATE_READ, _COLLAPSE = 22, 25
+_POPULATE_READ, _POPULATE_WRITE, _COLLAPSE = 22, 23, 25
+_DONT_NEED = 4
 #: A tenth of a millisecond.
 _PIECE_BYTES = 1 << 20
+#: Quicker to let go than to map.
+_UNMAPPED_BYTES = 8 << 20
 #: In a row: then there is no more memory for them, or the system has none.
 _MOST_FAILURES = 8
 #: Of x86-64, and of ARM with the usual pages.
@@ -91,6 +94,29 @@ def map_pages(descriptor: int, memory: Buffer, pace: Pace) -> None:
             if _LIBRARY.madvise(address + at, length, _POPULATE_READ) != 0:
                 return
             pace.piece_is_done()
+
+
+def make_pages(array: NDArray[Any], pace: Pace) -> None:
+    """For a writable array that begins its pages, all of which will be written, in small pieces: a
+    fault for each page costs more, and on some virtual machines the other cores, too."""
+    begin = array.__array_interface__["data"][0]
+    for at in range(begin, begin + array.nbytes, _PIECE_BYTES):
+        length = min(_PIECE_BYTES, begin + array.nbytes - at)
+        if _LIBRARY.madvise(at, length, _POPULATE_WRITE) != 0:
+            return
+        pace.piece_is_done()
+
+
+def unmap_pages(array: NDArray[Any], pace: Pace) -> None:
+    """Of an array that has its pages for itself, in small pieces: all at once, who wants memory
+    would wait meanwhile. Who still reads the array maps what it reads again.
+    """
+    begin = array.__array_interface__["data"][0]
+    for at in range(begin, begin + array.nbytes, _UNMAPPED_BYTES):
+        length = min(_UNMAPPED_BYTES, begin + array.nbytes - at)
+        if _LIBRARY.madvise(at, length, _DONT_NEED) != 0:
+            return
+        pace.piece_is_done()
 
 
 def _written(descriptor: int) -> Iterator[tuple[int, int]]:

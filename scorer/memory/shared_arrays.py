@@ -13,7 +13,7 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from scorer.memory.background import Pace
-from scorer.memory.page_mapping import map_pages, mapped
+from scorer.memory.page_mapping import map_pages, mapped, unmap_pages
 
 #: Type and shape of each array.
 Entry = tuple[np.dtype[Any] | str, tuple[int, ...]]
@@ -56,6 +56,12 @@ def attach(path: Path, writable: bool = False, pace: Pace | None = None) -> Arra
         arrays[name].flags.writeable = writable
         at += _room(dtype, shape)
     return arrays
+
+
+def let_go(arrays: Mapping[str, NDArray[Any]], pace: Pace) -> None:
+    """Unmap what is mapped of the arrays of a file, which need not be read any more, but can be."""
+    for array in arrays.values():
+        unmap_pages(array, pace)
 
 
 def size(layout: Layout) -> int:

@@ -20,7 +20,8 @@ from scorer.ads.ad_arrays import AdArrays
 from scorer.ads.popularity import PopularAds
 from scorer.kernels import best_kernels
 from scorer.memory import shared_arrays
-from scorer.memory.page_mapping import use_huge_pages
+from scorer.memory.background import Pace
+from scorer.memory.page_mapping import make_pages, use_huge_pages
 from scorer.model.half_store import HalfStore
 from scorer.model.model_holder import DeltaPosition, ServedModel
 from scorer.model.package_reader import read_deepfm
@@ -42,6 +43,7 @@ class ModelFile:
 
     def __init__(self, path: Path, arrays: shared_arrays.Arrays) -> None:
         self.path = path
+        self.arrays = arrays
         self.table: NDArray[np.float32] = arrays["table"]
         self._units: NDArray[np.float32] = arrays["units"]
         self._facts: NDArray[np.float64] = arrays["facts"]
@@ -57,7 +59,7 @@ class ModelFile:
     @classmethod
     def create(
         cls, path: Path, package: ModelPackage, table: NDArray[np.float32], hidden: int,
-        capacity: int, used: int, huge_pages: bool = False,
+        capacity: int, used: int, pace: Pace, huge_pages: bool = False,
     ) -> "ModelFile":  # fmt: skip
         """For ``capacity`` ads, ``used`` of which are there.
 
@@ -85,10 +87,10 @@ class ModelFile:
             **shared_arrays.prefixed("halves", halves),
         }
         arrays = shared_arrays.create(path, layout)
-        if huge_pages:
-            use_huge_pages(arrays["table"])
-            for name in halves:
-                use_huge_pages(arrays[f"halves.{name}"][:used])
+        for array in (arrays["table"], *(arrays[f"halves.{name}"][:used] for name in halves)):
+            if huge_pages:
+                use_huge_pages(array)
+            make_pages(array, pace)
         arrays["table"][:] = table
         arrays["manifest"][:] = np.frombuffer(manifest, np.uint8)
         for name, data in files.items():

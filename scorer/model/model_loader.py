@@ -117,13 +117,15 @@ class ModelLoader:
         known, is_first = catalogue.slots_in_use(), self._memory.published() is None
         probe = known[:: max(1, len(known) // _PROBE_ADS)]
         with self._memory.new("model", "index") as (path, index_path):
+            share = _LOAD_SHARE if served_already else 1.0
+            pace = Pace(share)
             file = ModelFile.create(
-                path, package, model.table, model.hidden, arrays.capacity, count, is_first
+                path, package, model.table, model.hidden, arrays.capacity, count, pace, is_first
             )
             model = read_deepfm(package, catalogue.encoder, file.table)
             model.recalibrate(shift)
             file.set_shift(shift)
-            store, pace = file.store, Pace(_LOAD_SHARE if served_already else 1.0)
+            store = file.store
             for start in range(0, count, _ADS_AT_A_TIME):
                 slots = np.arange(start, min(start + _ADS_AT_A_TIME, count), dtype=np.int32)
                 halves = model.ad_halves(arrays.parts.take(slots))
@@ -152,7 +154,7 @@ class ModelLoader:
                 loaded, arrays, parts, self._settings.candidates
             )
             file.set_shortlist(loaded.shortlist, loaded.spare)
-            warm_up(loaded, arrays, parts, self._settings.candidates, pace)
+            warm_up(loaded, arrays, parts, self._settings.candidates, Pace(share))
             return loaded
 
     def _warm(

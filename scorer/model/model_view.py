@@ -26,7 +26,7 @@ _log = structlog.get_logger(__name__)
 _LOOK_SECONDS = 0.01
 _POPULAR_SECONDS = 1.0
 #: Of the core that answers requests, for a model that comes while another one is served.
-_SHARE = 0.25
+_SHARE = 0.15
 
 
 class ModelView(threading.Thread):
@@ -104,14 +104,19 @@ class ModelView(threading.Thread):
         index = RetrievalIndex(
             shared_arrays.attach(index_path, pace=pace), self._settings.index_probes, best_kernels()
         )
+        before = [] if served is None else [served.index.arrays]
         if served is not None and self._file is not None and self._file.path == model_path:
             served.index = index
-            return
-        with ExitStack() as held:
-            held.enter_context(hold(model_path))
-            self._serve(model_path, index, pace)
-            self._held.close()
-            self._held = held.pop_all()
+        else:
+            if self._file is not None:
+                before.append(self._file.arrays)
+            with ExitStack() as held:
+                held.enter_context(hold(model_path))
+                self._serve(model_path, index, pace)
+                self._held.close()
+                self._held = held.pop_all()
+        for arrays in before:
+            shared_arrays.let_go(arrays, pace)
 
     def _serve(self, model_path: Path, index: RetrievalIndex, pace: Pace) -> None:
         file = ModelFile(model_path, shared_arrays.attach(model_path, pace=pace))

@@ -75,12 +75,14 @@ def warm_up(
     pace: Pace,
 ) -> None:
     """Answer requests with a model that is not served yet, so that the first real ones find memory
-    mapped and caches filled; one at a time."""
+    mapped and caches filled; one at a time, and in pieces: who answers meanwhile waits for one."""
     for part in parts:
         half = served.model.request_half(part)
         slots = served.index.search(query(half, False), candidates)[0]
+        pace.piece_is_done()
         if not len(slots):
             continue
         chosen = finalists(served, arrays, half, slots, _QUESTION, True)
+        pace.piece_is_done()
         served.model.ctrs(half, arrays.read(chosen).parts)
         pace.piece_is_done()

@@ -26,7 +26,7 @@ faiss: Any = typed_faiss
 _TRAINING_PER_LIST = 40
 #: Rows that are searched for each that is wanted, at least.
 _ROWS_FOR_ONE = 4
-_ITERATIONS = 10
+_ITERATIONS = 5
 _ADS_AT_A_TIME = 1 << 18
 _LEAST_OPEN = 1 << 16
 _OPEN_SHARE = 16
@@ -72,7 +72,7 @@ class RetrievalIndex:
 
     def __init__(self, arrays: Mapping[str, NDArray[Any]], probes: int, kernels: Kernels) -> None:
         self.slots: Slots = arrays["slots"]
-        self._arrays = arrays
+        self.arrays = arrays
         self._steps: Floats = arrays["steps"]
         self._starts: NDArray[np.int64] = arrays["starts"]
         self._open = arrays["open"]

@@ -1,6 +1,7 @@
 """Packages: what is damaged, missing or made for other features is refused."""
 
 import dataclasses
+import json
 from collections.abc import Sequence
 
 import numpy as np
@@ -35,6 +36,18 @@ def test_a_package_is_read_as_it_was_written() -> None:
     store = Store(package(files).writes())
     assert model_package.fetch("m", "v1", store.mget).files == files
     assert next(reversed(store)) == redis_keys.model_manifest("m", "v1")
+
+
+def test_a_manifest_that_tells_no_size_of_chunks_has_those_of_4_mb() -> None:
+    data = bytes(range(256)) * (17 << 10)
+    written = package({"a": data}).manifest
+    former = json.loads(written.model_dump_json())
+    del former["files"]["a"]["chunk_bytes"]
+    store = Store({redis_keys.model_manifest("m", "v1"): json.dumps(former).encode()})
+    for index in range(2):
+        key = redis_keys.model_chunk("m", "v1", "a", index)
+        store[key] = data[index * (4 << 20) : (index + 1) * (4 << 20)]
+    assert model_package.fetch("m", "v1", store.mget).files == {"a": data}
 
 
 def test_damage_is_named() -> None:

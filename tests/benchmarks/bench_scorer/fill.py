@@ -58,9 +58,10 @@ def bulk(part: bytes) -> bytes:
 
 
 def write_package(redis: RawRedis, package: ModelPackage) -> None:
-    """Store a package and make it current."""
+    """Store a package, each chunk after the one before, as the jobs do, and make it current."""
     for key, value in package.writes():
         redis.send(b"SET", key.encode(), value)
+        redis.drain()
     current = redis_keys.model_current(package.manifest.model)
     redis.send(b"SET", current.encode(), package.manifest.version.encode())
     redis.drain()

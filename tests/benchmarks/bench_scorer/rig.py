@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -205,6 +206,29 @@ def filled_rig(folder: Path, ads: int, seed: int, workers: int) -> Iterator[Rig]
 def take_what_is_left(thread: int = 0) -> None:
     """A thread, or the one that calls, works while no other one wants its core."""
     os.sched_setscheduler(thread, os.SCHED_IDLE, os.sched_param(0))
+
+
+@contextmanager
+def kept_awake(*cores: int) -> Iterator[None]:
+    """Cores that never sleep, as on machines that are tuned for latency: the host of a virtual one
+    takes milliseconds, now and then, to wake its core. Whatever else wants them goes first."""
+    spinning = [
+        subprocess.Popen(
+            [sys.executable, "-c", "while True: pass"], preexec_fn=partial(_spin_on, core)
+        )
+        for core in cores
+    ]
+    try:
+        yield
+    finally:
+        for process in spinning:
+            process.kill()
+            process.wait()
+
+
+def _spin_on(core: int) -> None:
+    os.sched_setaffinity(0, {core})
+    take_what_is_left()
 
 
 def _until(holds: Any, seconds: float, what: str) -> None:

@@ -1,6 +1,9 @@
 """What goes on beside requests, and what of it they must never see half done."""
 
+import platform
 import shutil
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -46,6 +49,25 @@ def test_work_takes_its_share_of_the_time() -> None:
     assert rests == [3.0, 6.0]
 
 
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc can be told")
+@pytest.mark.parametrize(("first", "kept"), [("keep_freed_memory()", True), ("", False)])
+def test_what_was_freed_is_used_again(first: str, kept: bool) -> None:
+    program = f"""
+import resource, numpy as np
+from scorer.memory.background import keep_freed_memory
+{first}
+def faults():
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    several = [np.ones(20 << 20, np.uint8) for _ in range(6)]
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+print([faults() for _ in range(4)][-1])
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert (int(done.stdout) < 1_000) == kept
+
+
 def test_a_model_is_warmed_up_by_the_last_requests() -> None:
     now = [0.0]
     recent = RecentRequests(clock=lambda: now[0])
@@ -82,7 +104,9 @@ def test_a_model_that_has_no_room_is_refused(
     monkeypatch.setattr(shutil, "disk_usage", lambda _: full)
     model = TinyModel("v1", seed=1)
     with pytest.raises(PackageError, match="CTR_SCORER_MEMORY_DIR has 0 MiB left"):
-        ModelFile.create(tmp_path / "m", model.package, model.arrays.table, model.hidden, 10, 10)
+        ModelFile.create(
+            tmp_path / "m", model.package, model.arrays.table, model.hidden, 10, 10, Pace(1.0)
+        )
     assert list(tmp_path.iterdir()) == []
 
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from scorer.memory import page_mapping, shared_arrays
 from scorer.memory.background import Pace
-from scorer.memory.page_mapping import HUGE_PAGE, map_pages, use_huge_pages
+from scorer.memory.page_mapping import HUGE_PAGE, make_pages, map_pages, use_huge_pages
 
 MEMORY = Path("/dev/shm")
 
@@ -51,6 +51,30 @@ def test_what_was_written_is_mapped_and_holes_take_no_memory(folder: Path) -> No
     assert mapped_bytes(path) >= 4 << 20
     assert path.stat().st_blocks == used
     np.testing.assert_array_equal(ahead["many"], plain["many"])
+
+
+def test_pages_that_will_be_written_are_made_at_once_and_no_others(folder: Path) -> None:
+    path = folder / "arrays"
+    written = shared_arrays.create(path, {"few": ("<i4", (8,)), "many": ("<i4", (2 << 20,))})
+    make_pages(written["many"][: 1 << 20], Pace(1.0))
+    assert 4 << 20 <= path.stat().st_blocks * 512 <= 5 << 20
+    assert 4 << 20 <= mapped_bytes(path) <= 5 << 20
+    assert not written["many"].any()
+
+
+def test_what_is_let_go_takes_no_pages_and_can_still_be_read(folder: Path) -> None:
+    path = folder / "arrays"
+    written = shared_arrays.create(path, {"few": ("<i4", (1 << 20,)), "many": ("<i4", (5 << 20,))})
+    written["many"][:] = 7
+    del written
+    arrays = shared_arrays.attach(path, pace=Pace(1.0))
+    assert mapped_bytes(path) >= 20 << 20
+    rests: list[float] = []
+    shared_arrays.let_go(arrays, Pace(0.5, rest=rests.append))
+    assert mapped_bytes(path) < 1 << 20
+    assert len(rests) == 4
+    path.unlink()
+    assert (arrays["many"] == 7).all()
 
 
 def test_a_file_that_is_deleted_meanwhile_is_mapped_all_the_same(
