@@ -40,10 +40,10 @@ class FileEntry(BaseModel):
     sha256: str = Field(pattern="^[0-9a-f]{64}$")
     chunk_bytes: int = Field(_FORMER_CHUNK_BYTES, ge=1 << 16)
 
-    def chunk_keys(self, model: str, version: str, name: str) -> list[str]:
+    def chunk_keys(self, model: str, version: str, name: str) -> Iterator[str]:
         """Where its chunks are, as the file ``name`` of a version; at least one."""
-        count = max(1, -(-self.size_bytes // self.chunk_bytes))
-        return [redis_keys.model_chunk(model, version, name, index) for index in range(count)]
+        for index in range(max(1, -(-self.size_bytes // self.chunk_bytes))):
+            yield redis_keys.model_chunk(model, version, name, index)
 
 
 class Manifest(BaseModel):
@@ -142,9 +142,10 @@ def fetch_file(
 ) -> bytes:
     """One file of a package, unchecked; ``get`` as in :func:`fetch`. Raises PackageError."""
     model, version = manifest.model, manifest.version
-    keys = manifest.files[name].chunk_keys(model, version, name)
-    chunks = [get([key])[0] for key in keys]
-    missing = [key for key, chunk in zip(keys, chunks, strict=True) if chunk is None]
-    if missing:
-        raise PackageError(f"package {version}: {missing[0]} is missing")
-    return b"".join(chunk for chunk in chunks if chunk is not None)
+    chunks = []
+    for key in manifest.files[name].chunk_keys(model, version, name):
+        chunk = get([key])[0]
+        if chunk is None:
+            raise PackageError(f"package {version}: {key} is missing")
+        chunks.append(chunk)
+    return b"".join(chunks)

@@ -97,8 +97,8 @@ def map_pages(descriptor: int, memory: Buffer, pace: Pace) -> None:
 
 
 def make_pages(array: NDArray[Any], pace: Pace) -> None:
-    """For a writable array that begins its pages, all of which will be written, in small pieces: a
-    fault for each page costs more, and on some virtual machines the other cores, too."""
+    """For a writable array that begins a page, all of which will be written, in small pieces: a
+    fault for each page costs more."""
     begin = array.__array_interface__["data"][0]
     for at in range(begin, begin + array.nbytes, _PIECE_BYTES):
         length = min(_PIECE_BYTES, begin + array.nbytes - at)

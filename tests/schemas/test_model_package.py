@@ -62,6 +62,10 @@ def test_damage_is_named() -> None:
     with pytest.raises(PackageError, match="missing"):
         model_package.fetch("m", "v1", store.mget)
     manifest = redis_keys.model_manifest("m", "v1")
+    endless = store[manifest].replace(b'"size_bytes":3,', b'"size_bytes":3000000000000000,')
+    assert endless != store[manifest]
+    with pytest.raises(PackageError, match="missing"):
+        model_package.fetch("m", "v1", Store({**store, manifest: endless}).mget)
     with pytest.raises(PackageError, match="manifest"):
         model_package.fetch("m", "v1", Store({manifest: b"{}"}).mget)
     other = Store(
