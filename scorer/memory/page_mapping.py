@@ -99,22 +99,21 @@ def map_pages(descriptor: int, memory: Buffer, pace: Pace) -> None:
 def make_pages(array: NDArray[Any], pace: Pace) -> None:
     """For a writable array that begins a page, all of which will be written, in small pieces: a
     fault for each page costs more."""
-    begin = array.__array_interface__["data"][0]
-    for at in range(begin, begin + array.nbytes, _PIECE_BYTES):
-        length = min(_PIECE_BYTES, begin + array.nbytes - at)
-        if _LIBRARY.madvise(at, length, _POPULATE_WRITE) != 0:
-            return
-        pace.piece_is_done()
+    _advise(array, _POPULATE_WRITE, _PIECE_BYTES, pace)
 
 
 def unmap_pages(array: NDArray[Any], pace: Pace) -> None:
     """Of an array that has its pages for itself, in small pieces: all at once, who wants memory
     would wait meanwhile. Who still reads the array maps what it reads again.
     """
+    _advise(array, _DONT_NEED, _UNMAPPED_BYTES, pace)
+
+
+def _advise(array: NDArray[Any], advice: int, piece_bytes: int, pace: Pace) -> None:
+    """The system, piece by piece, until it refuses."""
     begin = array.__array_interface__["data"][0]
-    for at in range(begin, begin + array.nbytes, _UNMAPPED_BYTES):
-        length = min(_UNMAPPED_BYTES, begin + array.nbytes - at)
-        if _LIBRARY.madvise(at, length, _DONT_NEED) != 0:
+    for at in range(begin, begin + array.nbytes, piece_bytes):
+        if _LIBRARY.madvise(at, min(piece_bytes, begin + array.nbytes - at), advice) != 0:
             return
         pace.piece_is_done()
 
