@@ -10,7 +10,8 @@ from time import monotonic, sleep
 
 #: About a tenth of a core while requests take all of it: a model that comes must not wait for ever.
 _NICENESS = 10
-#: Numbers of glibc's malloc.h, how much is kept at most, and the most that it takes for the other.
+#: Numbers of glibc's malloc.h; how much each of its arenas keeps at most, and the largest number
+#: that it takes for the other.
 _TRIM_THRESHOLD, _LARGEST_KEPT = -1, 256 << 20
 _MMAP_THRESHOLD, _LARGEST_MMAP_THRESHOLD = -3, 32 << 20
 

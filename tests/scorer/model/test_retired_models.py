@@ -2,6 +2,7 @@
 
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import numpy as np
@@ -9,6 +10,8 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from scorer.ads.catalogue import Catalogue
+from scorer.memory import shared_arrays
+from scorer.memory.background import Pace
 from scorer.memory.memory_folder import Memory
 from scorer.metrics import scorer_metrics
 from scorer.model import model_view, retired_models
@@ -101,6 +104,35 @@ def test_a_worker_that_cannot_take_the_next_model_goes_on_finding_new_ads(
     view.look()
     assert holder.require().manifest.version == "v2"
     eventually(lambda: not list(process._feeder._retired))
+    view._held.close()
+
+
+def test_a_worker_lets_go_what_it_leaves_and_who_still_reads_it_finds_the_same(
+    scorer: RunningScorer, publisher: Publisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    let_go: list[Any] = []
+
+    def recorded(arrays: Any, pace: Pace) -> None:
+        let_go.append(arrays)
+        shared_arrays.let_go(arrays, pace)
+
+    monkeypatch.setattr(
+        model_view, "shared_arrays", SimpleNamespace(attach=shared_arrays.attach, let_go=recorded)
+    )
+    view, holder = worker_of(scorer)
+    view.look()
+    before, file = holder.require(), view._file
+    assert file is not None
+    assert let_go == []
+    found, table = found_by(before, scorer.process.catalogue), before.model.table.copy()
+    publisher.package(TinyModel("v2", seed=2).package)
+    scorer.wait_for_model("v2")
+    eventually(lambda: scorer.process._memory.published() != view._seen)
+    view.look()
+    assert holder.require().manifest.version == "v2"
+    assert {id(arrays) for arrays in let_go} == {id(before.index.arrays), id(file.arrays)}
+    assert found_by(before, scorer.process.catalogue) == found
+    np.testing.assert_array_equal(before.model.table, table)
     view._held.close()
 
 
