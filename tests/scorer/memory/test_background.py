@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import grpc
@@ -25,9 +26,10 @@ from scorer.ads.ad_arrays import AdArrays
 from scorer.ads.popularity import PopularAds
 from scorer.memory.background import Pace
 from scorer.memory.memory_folder import Memory
-from scorer.model import model_file, model_view
+from scorer.model import model_file, model_loader, model_view
 from scorer.model.model_file import ModelFile, publish_popular, published_popular
-from scorer.model.recent_requests import MADE_UP, PAUSE_SECONDS, RecentRequests
+from scorer.model.model_loader import build_index
+from scorer.model.recent_requests import MADE_UP, PAUSE_SECONDS, RecentRequests, warm_up
 from scorer.process import run_worker
 from scorer.settings import ScorerSettings
 from tests.scorer.publisher import Publisher, ad
@@ -47,6 +49,28 @@ def test_work_takes_its_share_of_the_time() -> None:
         now[0] += seconds
         pace.piece_is_done()
     assert rests == [3.0, 6.0]
+
+
+def test_a_model_is_not_warmed_up_later_because_its_index_took_long(
+    scorer: RunningScorer, publisher: Publisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    built, begun = list[float](), list[float]()
+
+    def build(*arguments: Any) -> Any:
+        index = build_index(*arguments)
+        built.append(monotonic())
+        return index
+
+    def warm(*arguments: Any) -> None:
+        begun.append(arguments[-1]._since)
+        warm_up(*arguments)
+
+    monkeypatch.setattr(model_loader, "build_index", build)
+    monkeypatch.setattr(model_loader, "warm_up", warm)
+    publisher.package(TinyModel("v2", seed=2).package)
+    scorer.wait_for_model("v2")
+    assert len(built) == 1
+    assert begun > built
 
 
 #: PR_SET_THP_DISABLE: one fault would bring 2 MB where the system gives huge pages.
